@@ -1,0 +1,120 @@
+"""What CI runs: ``nox``, without arguments, runs every session below from top to bottom.
+
+``nox -s tests-3.12 -- tests/test_sse.py -k bom`` runs one session, with arguments for pytest;
+``nox -r`` keeps the environments of the last run and is much faster.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"  # `requires=`
+nox.options.default_venv_backend = "virtualenv"
+nox.options.download_python = "never"
+# Each machine tests the Pythons that it has. Nox would make a missing one an error where CI is set.
+nox.options.error_on_missing_interpreters = False
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)
+EXTRAS = ",".join(PYPROJECT["project"]["optional-dependencies"])
+DIST = Path(".nox", "dist")
+
+# One Python is measured: the one that runs nox, because that one is sure to be there, so that the
+# verdict does not depend on what else a machine has. The newest supported one stands in when nox
+# itself runs on another.
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+MEASURED = RUNNING if RUNNING in PYTHONS else PYTHONS[-1]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the sdist and, from it, the wheel; see that neither lacks a file."""
+    session.install("build", *PYPROJECT["build-system"]["requires"])
+    shutil.rmtree(DIST, ignore_errors=True)
+    session.run("python", "-m", "build", "--no-isolation", "--outdir", str(DIST))
+    missing = files_in("kimi_async", "tests", "docs") - sdist_names()
+    missing |= files_in("kimi_async") - wheel_names()
+    if missing:
+        session.error(f"left out of the sdist or the wheel: {sorted(missing)}")
+
+
+@nox.session(requires=["build"])
+def types(session: nox.Session) -> None:
+    """Check the types with mypy and basedpyright."""
+    install(session, "typing")
+    session.run("mypy")
+    # Left to itself it would look into a .venv of the checkout.
+    session.run("basedpyright", "--pythonpath", str(Path(session.bin, "python")))
+
+
+@nox.session(python=PYTHONS, requires=["build"])
+def tests(session: nox.Session) -> None:
+    """Test the installed wheel; measure coverage on one Python."""
+    install(session, "tests")
+    pytest = ["-m", "pytest", *session.posargs]
+    if session.python == MEASURED:
+        session.run("coverage", "erase")
+        session.run("coverage", "run", *pytest)
+    else:
+        session.run("python", *pytest)
+
+
+# The Python that measured also reads the report, because line numbers differ between their compilers.
+@nox.session(python=MEASURED)
+def coverage(session: nox.Session) -> None:
+    """Demand that the tests ran every line and branch of the package and of themselves."""
+    session.install("coverage")
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
+
+
+@nox.session(requires=["build"])
+def docs(session: nox.Session) -> None:
+    """Build the documentation, warnings being errors, and run its examples."""
+    install(session, "docs", "tests")
+    strict = ["--fail-on-warning", "--nitpicky", "--keep-going", "--fresh-env"]
+    session.run("sphinx-build", "--quiet", *strict, "docs", str(Path(".nox", "html")))
+    session.run("python", "-m", "pytest", "tests/test_docs.py")
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the wheel with all extras and the dependency *groups*, and keep the checkout out."""
+    (wheel,) = DIST.glob("*.whl")
+    session.install(f"{wheel}[{EXTRAS}]", *nox.project.dependency_groups(PYPROJECT, *groups))
+    # pip keeps what has the same version, so a kept environment (`nox -r`) would test an old wheel.
+    session.install("--force-reinstall", "--no-deps", str(wheel))
+    session.env["PYTHONSAFEPATH"] = "1"
+
+
+def files_in(*folders: str) -> set[str]:
+    """Return the files of the checkout below *folders*, but for what Python made of them."""
+    paths = (path for folder in folders for path in Path(folder).rglob("*"))
+    return {path.as_posix() for path in paths if path.is_file() and path.suffix != ".pyc"}
+
+
+def sdist_names() -> set[str]:
+    """Return the names in the sdist, without the folder that holds them all."""
+    (sdist,) = DIST.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        return {name.partition("/")[2] for name in archive.getnames()}
+
+
+def wheel_names() -> set[str]:
+    """Return the names in the wheel."""
+    (wheel,) = DIST.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
