@@ -1,0 +1,371 @@
+"""Every exception that leaves this library.
+
+::
+
+    KimiError
+    ├─ ConfigurationError            refused before anything was sent
+    ├─ TransportError                no connection, or it broke before any output     (retryable)
+    │  └─ KimiTimeoutError           also a builtin TimeoutError                       (retryable)
+    │     ├─ ConnectTimeout  WriteTimeout  FirstOutputTimeout
+    │     ├─ IdleTimeout  ProgressTimeout  SlotTimeout
+    │     └─ TotalTimeout            the caller's own end: not retryable
+    ├─ APIError                      the provider said no
+    │  ├─ BadRequestError  AuthenticationError  PermissionDeniedError  NotFoundError  ConflictError
+    │  ├─ QuotaExceededError  ContentFilteredError  ContextLengthError
+    │  └─ RateLimitError  OverloadedError  ServerError                                 (retryable)
+    ├─ ProtocolError                 bytes that broke the contract
+    │  └─ EmptyResponseError         a 200 with nothing in it                          (retryable)
+    ├─ StreamInterrupted             output had begun, and ended without a finish reason
+    ├─ ProviderUnavailableError      every provider was tried or is switched off
+    └─ OutputError                   arguments or structured output that do not fit
+
+Rules that hold for all of them:
+
+- Misuse of the API (iterating one stream from two tasks, say) is a ``RuntimeError`` outside this tree,
+  so that catching network trouble never hides a programming mistake.
+- They can be pickled and copied, with everything they carry.
+- A foreign exception is never chained to one of these: its traceback would hold the frames, and so the
+  headers, of the HTTP client. Its type and text are kept in ``cause`` instead.
+- No message holds a key, a prompt or a header value.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from kimi_async._models import ChatCompletion
+    from kimi_async._record import ReplyRecord
+
+__all__ = [
+    "APIError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectTimeout",
+    "ContentFilteredError",
+    "ContextLengthError",
+    "EmptyResponseError",
+    "FirstOutputTimeout",
+    "IdleTimeout",
+    "KimiError",
+    "KimiTimeoutError",
+    "NotFoundError",
+    "OutputError",
+    "OverloadedError",
+    "PermissionDeniedError",
+    "ProgressTimeout",
+    "ProtocolError",
+    "ProviderUnavailableError",
+    "QuotaExceededError",
+    "RateLimitError",
+    "ServerError",
+    "SlotTimeout",
+    "StreamInterrupted",
+    "TotalTimeout",
+    "TransportError",
+    "WriteTimeout",
+]
+
+
+class KimiError(Exception):
+    """The root of the tree.
+
+    Args:
+        message: What happened and what was expected; no key, prompt or header value.
+
+    Attributes:
+        message: The same text, without the context that ``str()`` adds.
+        provider: The adapter's name (``"acedata"``), or ``None`` before one was chosen.
+        partial: What had arrived of the reply, or ``None`` when no output had.
+        record: The record of the reply, or ``None`` when nothing was sent.
+        retryable: Whether the same request may succeed when it is sent again.
+    """
+
+    retryable: bool = False
+    #: What the reader of the message can do; printed behind it.
+    advice: ClassVar[str] = ""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.provider: str | None = None
+        self.partial: ChatCompletion | None = None
+        self.record: ReplyRecord | None = None
+
+    def __str__(self) -> str:
+        context = "; ".join(f"{name}: {value}" for name, value in self._context() if value)
+        text = f"{self.message} [{context}]" if context else self.message
+        return f"{text} {self.advice}" if self.advice else text
+
+    def _context(self) -> list[tuple[str, object]]:
+        """Facts for ``str()``, in print order; empty ones are left out."""
+        pairs: list[tuple[str, object]] = [("provider", self.provider)]
+        if self.record is not None:
+            pairs.append(("request id", self.record.request_id))
+        return pairs
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with ``args`` alone and cannot rebuild the richer constructors.
+        return _rebuild, (type(self), self.args), self.__dict__
+
+
+def _rebuild(cls: type[KimiError], args: tuple[object, ...]) -> KimiError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    return error
+
+
+class ConfigurationError(KimiError):
+    """No key, no model, an unknown provider or a bad argument; nothing was sent."""
+
+
+class TransportError(KimiError):
+    """The connection could not be made, or broke before any output.
+
+    Attributes:
+        cause: Type and text of the HTTP client's exception, or ``None``.
+        stage: ``"connecting"``, ``"sending"``, ``"waiting for the first output"``, ``"streaming"``.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, stage: str | None = None, cause: str | None = None) -> None:
+        super().__init__(message)
+        self.stage = stage
+        self.cause = cause
+
+    def _context(self) -> list[tuple[str, object]]:
+        return [*super()._context(), ("stage", self.stage), ("cause", self.cause)]
+
+
+class KimiTimeoutError(TransportError, TimeoutError):
+    """One limit of ``Timeouts`` ran out; also a builtin ``TimeoutError``.
+
+    Args:
+        seconds: The limit that ran out, in seconds.
+
+    Attributes:
+        limit: The name of the field of ``Timeouts`` (``"idle"``).
+        seconds: Its value, in seconds.
+    """
+
+    limit: ClassVar[str] = ""
+    expectation: ClassVar[str] = ""
+
+    def __init__(
+        self, seconds: float, *, stage: str | None = None, cause: str | None = None
+    ) -> None:
+        super().__init__(
+            f"the limit {self.limit!r} ran out: {self.expectation} within {seconds:g} s",
+            stage=stage,
+            cause=cause,
+        )
+        self.seconds = seconds
+
+
+class ConnectTimeout(KimiTimeoutError):
+    """No connection (TCP and TLS) within ``Timeouts.connect``."""
+
+    limit = "connect"
+    expectation = "no connection"
+
+
+class WriteTimeout(KimiTimeoutError):
+    """The request could not be written within ``Timeouts.write``."""
+
+    limit = "write"
+    expectation = "the request could not be sent"
+
+
+class FirstOutputTimeout(KimiTimeoutError):
+    """No reasoning, content, refusal, tool call or finish reason within ``Timeouts.first_output``."""
+
+    limit = "first_output"
+    expectation = "no model output came"
+
+
+class IdleTimeout(KimiTimeoutError):
+    """Not one byte within ``Timeouts.idle``; comments count as bytes."""
+
+    limit = "idle"
+    expectation = "not one byte came"
+
+
+class ProgressTimeout(KimiTimeoutError):
+    """Bytes may have come, but no model output within ``Timeouts.progress``."""
+
+    limit = "progress"
+    expectation = "no further model output came"
+
+
+class SlotTimeout(KimiTimeoutError):
+    """No free slot of ``max_concurrency`` in time."""
+
+    limit = "slot"
+    expectation = "no slot was free"
+
+
+class TotalTimeout(KimiTimeoutError):
+    """``Timeouts.total`` ran out; it covers every attempt, so it is never retried."""
+
+    limit = "total"
+    expectation = "the reply was not complete"
+    retryable = False
+
+
+class APIError(KimiError):
+    """The provider said no, with an HTTP status or inside a 200.
+
+    Attributes:
+        status: HTTP status of the response; 200 when the error came inside the body.
+        code: The provider's own code (``"used_up"``), as text, or ``None``.
+        type: The provider's own type (``"rate_limit_reached_error"``), or ``None``.
+        trace_id: Ace Data Cloud's id to quote to its support, or ``None``.
+        request_id: The request id of header or body, or ``None``.
+        body: The decoded JSON body, or the beginning of a text body, or ``None``.
+        retry_after: Seconds that the provider asks to wait, or ``None``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        type: str | None = None,
+        trace_id: str | None = None,
+        request_id: str | None = None,
+        body: Any = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.type = type
+        self.trace_id = trace_id
+        self.request_id = request_id
+        self.body = body
+        self.retry_after = retry_after
+
+    def _context(self) -> list[tuple[str, object]]:
+        (provider, *_) = super()._context()
+        return [
+            provider,
+            ("status", self.status),
+            ("code", self.code),
+            ("type", self.type),
+            ("trace id", self.trace_id),
+            ("request id", self.request_id or (self.record and self.record.request_id)),
+            ("retry after", self.retry_after and f"{self.retry_after:g} s"),
+        ]
+
+
+class BadRequestError(APIError):
+    """The request is malformed, or a parameter is not accepted."""
+
+
+class AuthenticationError(APIError):
+    """The key is missing, wrong, expired, or belongs to another service."""
+
+    advice = "Check the key, and that it belongs to this provider and service."
+
+
+class PermissionDeniedError(APIError):
+    """The key is switched off, or the caller's address is not on the allow list."""
+
+
+class NotFoundError(APIError):
+    """The path or the model does not exist there (any more)."""
+
+    advice = "Check the model name and base_url; model ids are retired within months."
+
+
+class ConflictError(APIError):
+    """A change at the provider got in the way; worth one more try."""
+
+
+class QuotaExceededError(APIError):
+    """Money or allowance is gone; waiting does not help."""
+
+    advice = "Top up or raise the allowance at the provider."
+
+
+class ContentFilteredError(APIError):
+    """Moderation refused the input or the output."""
+
+
+class ContextLengthError(APIError):
+    """More tokens than the model's context holds."""
+
+    advice = "Shorten the messages, or lower the output limit."
+
+
+class RateLimitError(APIError):
+    """Too many requests or tokens; see ``retry_after``."""
+
+    retryable = True
+
+
+class OverloadedError(APIError):
+    """The provider is short of capacity; not the caller's allowance."""
+
+    retryable = True
+
+
+class ServerError(APIError):
+    """The provider, or what it stands on, failed."""
+
+    retryable = True
+
+
+class ProtocolError(KimiError):
+    """Bytes that broke the contract: no event stream, no JSON, or over a size limit."""
+
+
+class EmptyResponseError(ProtocolError):
+    """A success status, and no reply in it."""
+
+    retryable = True
+
+
+class StreamInterrupted(KimiError):
+    """Output had begun, and the reply ended or broke without a finish reason.
+
+    ``partial`` holds everything that came before the break.
+
+    Attributes:
+        cause: Type and text of the HTTP client's exception, or ``None`` for a polite end.
+    """
+
+    def __init__(self, message: str, *, cause: str | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+    def _context(self) -> list[tuple[str, object]]:
+        return [*super()._context(), ("cause", self.cause)]
+
+
+class ProviderUnavailableError(KimiError):
+    """Every provider failed or is switched off.
+
+    Attributes:
+        errors: The last error of each provider, in the order they were tried.
+    """
+
+    def __init__(self, message: str, *, errors: tuple[KimiError, ...] = ()) -> None:
+        super().__init__(message)
+        self.errors = errors
+
+
+class OutputError(KimiError):
+    """Tool arguments or structured output that do not fit what was asked for.
+
+    Attributes:
+        text: What the model said, whole.
+    """
+
+    def __init__(self, message: str, *, text: str) -> None:
+        super().__init__(message)
+        self.text = text

@@ -1,0 +1,368 @@
+"""Messages that are sent and replies that come back: frozen values.
+
+``None`` means absent and ``""`` present and empty, in both directions: a thinking model may refuse a history
+whose empty reasoning was dropped (``docs/providers.md`` 6.4). Nothing here tests truthiness of text.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypeVar, overload
+
+import msgspec
+from attrs import evolve, field, frozen
+
+from kimi_async._errors import ConfigurationError, OutputError
+from kimi_async._record import Outcome, ReplyRecord
+
+__all__ = [
+    "ChatCompletion",
+    "Choice",
+    "ContentPart",
+    "Message",
+    "Messages",
+    "Thinking",
+    "ToolCall",
+    "Usage",
+    "assistant",
+    "system",
+    "tool_result",
+    "user",
+]
+
+T = TypeVar("T")
+
+#: One part of a message's content in the OpenAI form, ``{"type": "text", "text": ...}``; sent as it is.
+ContentPart: TypeAlias = Mapping[str, Any]
+
+
+def _empty_is_none(content: object) -> object:
+    """Compare absent and empty content as equal.
+
+    A stream opens with ``content: ""`` where the same reply as one body has ``null`` (``docs/providers.md`` 6.2
+    calls the three spellings the same thing); the value itself still shows what came.
+    """
+    return None if content == "" else content
+
+
+@frozen(kw_only=True)
+class ToolCall:
+    """One call that the model asks for.
+
+    Attributes:
+        id: The provider's id, opaque, sent back exactly as it came; ``None`` when it gave none. Ids may repeat
+            from one turn to the next (``docs/providers.md`` 6.3).
+        name: The tool's name; ``""`` only in a reply that was cut before the name came.
+        arguments: The arguments as text, which should be JSON and need not be.
+        complete: Whether the arguments are whole. ``False`` after a cut, ``length`` or ``content_filter``: such a
+            call must not be executed.
+        type: ``"function"``, or ``"builtin_function"`` for Moonshot's own tools.
+    """
+
+    id: str | None
+    name: str
+    arguments: str
+    complete: bool = True
+    type: str = "function"
+
+    @overload
+    def parse(self) -> Any: ...
+    @overload
+    def parse(self, into: builtins.type[T]) -> T: ...
+    def parse(self, into: Any = Any) -> Any:
+        """Read the arguments as JSON and, when *into* is given, check them against that type.
+
+        Raw control characters inside strings are accepted, because models do write them; everything else is strict
+        JSON.
+
+        Args:
+            into: A type that msgspec can validate (builtins, attrs classes, dataclasses, ``TypedDict``, ...).
+
+        Raises:
+            OutputError: The text is no JSON, or does not fit *into*; ``.text`` is what came.
+        """
+        try:
+            value = json.loads(self.arguments, strict=False, parse_constant=_refuse_constant)
+            return value if into is Any else msgspec.convert(value, into)
+        except (ValueError, RecursionError, msgspec.ValidationError) as error:
+            problem = str(error) or error.__class__.__name__
+        raise OutputError(
+            f"the arguments of the tool call {self.name!r} do not fit: {problem}",
+            text=self.arguments,
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        """The call as it is sent back in an assistant message; a missing id stays missing."""
+        wire: dict[str, Any] = {} if self.id is None else {"id": self.id}
+        wire["type"] = self.type
+        wire["function"] = {"name": self.name, "arguments": self.arguments}
+        return wire
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is not JSON")
+
+
+@frozen(kw_only=True)
+class Message:
+    """One message of a conversation, of any role; what a reply holds and what is sent back.
+
+    Attributes:
+        role: ``"system"``, ``"user"``, ``"assistant"`` or ``"tool"``.
+        content: Text, or parts in the OpenAI form, or ``None``.
+        reasoning_content: The model's thinking; kept, empty too, because several models want it back.
+        refusal: The text of a refusal.
+        tool_calls: The calls of an assistant message, in the model's order.
+        tool_call_id: In a message of role ``tool``: the id of the call that it answers.
+        name: The speaker; in partial mode it becomes part of the prefix (``docs/providers.md`` 3.3).
+        partial: Last message of role ``assistant``: a prefix that the model is to go on from.
+    """
+
+    role: str
+    content: str | tuple[ContentPart, ...] | None = field(default=None, eq=_empty_is_none)
+    reasoning_content: str | None = None
+    refusal: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+    partial: bool = False
+
+    def to_wire(self) -> dict[str, Any]:
+        """The message as JSON, with nothing that was not set.
+
+        Empty content beside tool calls is left out: an empty text was refused there, leaving it out is always
+        accepted (``docs/providers.md`` 3.3).
+        """
+        wire: dict[str, Any] = {"role": self.role}
+        if self.content is not None and not (self.content == "" and self.tool_calls):
+            wire["content"] = (
+                list(self.content) if isinstance(self.content, tuple) else self.content
+            )
+        for key in ("reasoning_content", "refusal", "tool_call_id", "name"):
+            value = getattr(self, key)
+            if value is not None:
+                wire[key] = value
+        if self.tool_calls:
+            wire["tool_calls"] = [call.to_wire() for call in self.tool_calls]
+        if self.partial:
+            wire["partial"] = True
+        return wire
+
+
+#: What ``chat()`` and ``stream()`` take: one text of the user, or messages as values or OpenAI-style dicts.
+Messages: TypeAlias = str | Sequence[Message | Mapping[str, Any]]
+
+
+def _content(content: str | Iterable[ContentPart]) -> str | tuple[ContentPart, ...]:
+    return content if isinstance(content, str) else tuple(content)
+
+
+def system(content: str | Iterable[ContentPart], *, name: str | None = None) -> Message:
+    """Make a message of role ``system``."""
+    return Message(role="system", content=_content(content), name=name)
+
+
+def user(content: str | Iterable[ContentPart], *, name: str | None = None) -> Message:
+    """Make a message of role ``user`` from a text or from content parts."""
+    return Message(role="user", content=_content(content), name=name)
+
+
+def assistant(
+    content: str | Iterable[ContentPart] | None = None,
+    *,
+    reasoning_content: str | None = None,
+    tool_calls: Iterable[ToolCall] = (),
+    partial: bool = False,
+    name: str | None = None,
+) -> Message:
+    """Make a message of role ``assistant``.
+
+    A message of a reply can be sent back as it is (``reply.message``); this is for writing one.
+
+    Args:
+        content: What was said, or ``None``.
+        reasoning_content: The thinking before it; ``""`` is sent as ``""``.
+        tool_calls: The calls that were asked for.
+        partial: As the last message: the reply goes on from this text, where the provider honours it.
+        name: The speaker.
+    """
+    return Message(
+        role="assistant",
+        content=None if content is None else _content(content),
+        reasoning_content=reasoning_content,
+        tool_calls=tuple(tool_calls),
+        partial=partial,
+        name=name,
+    )
+
+
+def tool_result(call: ToolCall | str, content: object, *, name: str | None = None) -> Message:
+    """Make the answer to one tool call.
+
+    Args:
+        call: The call that is answered, or its id.
+        content: The result; a text is sent as it is, any other value as JSON.
+        name: The tool's name; taken from *call* when that is a :class:`ToolCall`.
+
+    Raises:
+        ConfigurationError: *content* cannot be written as JSON.
+    """
+    if isinstance(call, ToolCall):
+        call_id, name = call.id, name or call.name
+    else:
+        call_id = call
+    return Message(role="tool", content=_as_text(content), tool_call_id=call_id, name=name)
+
+
+def _as_text(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    try:
+        return msgspec.json.encode(content).decode()
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = str(error)
+    raise ConfigurationError(f"a tool result must be a text or a JSON value: {problem}")
+
+
+@frozen(kw_only=True)
+class Thinking:
+    """How a model is asked to think; spelled for each provider by its adapter.
+
+    Attributes:
+        enabled: Whether to think at all, where the model can be told.
+        keep: ``"all"`` keeps the reasoning of earlier turns (Ace Data Cloud and Moonshot, K2.6).
+        budget_tokens: The most tokens to think with (shown by Cloudsway's page alone).
+    """
+
+    enabled: bool = True
+    keep: Literal["all"] | None = None
+    budget_tokens: int | None = None
+
+
+@frozen(kw_only=True)
+class Usage:
+    """Token counts as the provider reported them; what it does not say is ``None``, never 0.
+
+    Attributes:
+        prompt_tokens: Tokens of the request.
+        completion_tokens: Tokens of the reply, reasoning included.
+        total_tokens: Their sum as the provider gives it.
+        cached_tokens: Part of *prompt_tokens* that came out of a cache.
+        reasoning_tokens: Part of *completion_tokens* that was thinking.
+    """
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+@frozen(kw_only=True)
+class Choice:
+    """One of the ``n`` answers of a reply.
+
+    Attributes:
+        index: Its number, from 0.
+        message: What was said.
+        finish_reason: The provider's word (``"stop"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``, or
+            one that we do not know), ``None`` while there is none.
+        logprobs: The log probabilities as the provider gave them, joined over the stream, or ``None``.
+    """
+
+    index: int
+    message: Message
+    finish_reason: str | None = None
+    logprobs: Mapping[str, Any] | None = None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the finish reason means; ``None`` while there is none.
+
+        Calls are trusted over the reason: a ``stop`` with whole tool calls asks for their execution
+        (``docs/providers.md`` 6.2).
+        """
+        has_calls = any(call.complete for call in self.message.tool_calls)
+        return _meaning(self.finish_reason, has_calls=has_calls)
+
+
+def _meaning(reason: str | None, *, has_calls: bool) -> Outcome | None:
+    match reason:
+        case None:
+            return None
+        case "length" | "content_filter":
+            return reason
+        case "stop" | "tool_calls" | "function_call":
+            return "tool_calls" if has_calls else "complete"
+        case _:
+            return "other"
+
+
+@frozen(kw_only=True)
+class ChatCompletion:
+    """One reply, whole or as far as it came.
+
+    Two completions are equal when what the model said is equal: ids, times, the record and the raw body are left out
+    of the comparison.
+
+    Attributes:
+        id: The provider's id of the reply; ``None`` when it gave none.
+        model: The model that the provider named.
+        created: Unix seconds, by the provider's clock.
+        provider: Name of the adapter.
+        choices: The answers, by index; empty before any output.
+        usage: Token counts, or ``None`` when the provider said nothing.
+        request_id: Request or trace id of the response headers.
+        record: The record of the reply; ``None`` on a snapshot of a running one.
+        raw: The decoded JSON body of an unstreamed reply, unknown keys included; ``None`` for a stream.
+    """
+
+    id: str | None = field(default=None, eq=False)
+    model: str | None = None
+    created: int | None = field(default=None, eq=False)
+    provider: str
+    choices: tuple[Choice, ...] = ()
+    usage: Usage | None = None
+    request_id: str | None = field(default=None, eq=False)
+    record: ReplyRecord | None = field(default=None, eq=False)
+    raw: Mapping[str, Any] | None = field(default=None, eq=False, repr=False)
+
+    @property
+    def message(self) -> Message:
+        """The message of choice 0; an empty assistant message before any output."""
+        return self.choices[0].message if self.choices else _NOTHING_SAID
+
+    @property
+    def text(self) -> str:
+        """The content of choice 0, ``""`` when there is none."""
+        content = self.message.content
+        return content if isinstance(content, str) else ""
+
+    @property
+    def reasoning(self) -> str:
+        """The thinking of choice 0, ``""`` when there is none."""
+        return self.message.reasoning_content or ""
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls of choice 0."""
+        return self.message.tool_calls
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The finish reason of choice 0, in the provider's word."""
+        return self.choices[0].finish_reason if self.choices else None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the finish reason of choice 0 means; ``None`` while there is none."""
+        return self.choices[0].outcome if self.choices else None
+
+    def with_record(self, record: ReplyRecord) -> ChatCompletion:
+        """The same completion with its record."""
+        return evolve(self, record=record, request_id=record.request_id)
+
+
+_NOTHING_SAID = Message(role="assistant")

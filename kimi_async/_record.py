@@ -1,0 +1,72 @@
+"""What is remembered of a reply when it is over: small, of fixed size, without content."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from kimi_async._models import Usage
+
+__all__ = ["Outcome", "ReplyRecord", "UsageOrigin"]
+
+#: How a reply ended; exactly one for each reply.
+Outcome = Literal[
+    "complete",
+    "length",
+    "tool_calls",
+    "content_filter",
+    "other",
+    "interrupted",
+    "timeout",
+    "cancelled",
+    "error",
+]
+
+#: Where the figures of usage come from: ``reported`` with a finished reply, ``partial`` when the reply broke after
+#: figures had come, ``unknown`` when the provider said nothing.
+UsageOrigin = Literal["reported", "partial", "unknown"]
+
+
+@frozen(kw_only=True)
+class ReplyRecord:
+    """Ids, times, counts and the outcome of one reply; on the completion, on every error, and given to ``on_complete``.
+
+    Attributes:
+        outcome: How the reply ended.
+        provider: Name of the adapter.
+        model: The model that the provider named, else the one asked for.
+        id: The provider's id of the reply.
+        request_id: The request or trace id of the response headers.
+        started_at: Wall clock, seconds since the Unix epoch, when the request was begun.
+        headers_after: Seconds from there to the response headers; ``None`` if they never came. So below.
+        first_output_after: Seconds to the first reasoning, content, refusal, tool call or finish reason.
+        last_output_after: Seconds to the last of these.
+        ended_after: Seconds to the end.
+        longest_gap: The longest wait between two outputs, in seconds.
+        chunks: Chunks of the stream that were read; 1 for a JSON body.
+        bytes: Bytes of the body that were read.
+        attempts: Requests that were sent.
+        usage: Token counts, or ``None`` if the provider said nothing.
+        usage_origin: Where they come from.
+        late_error: What went wrong after the reply was already complete, as text; such an error is not raised.
+    """
+
+    outcome: Outcome
+    provider: str
+    model: str | None
+    id: str | None
+    request_id: str | None
+    started_at: float
+    headers_after: float | None
+    first_output_after: float | None
+    last_output_after: float | None
+    ended_after: float
+    longest_gap: float | None
+    chunks: int
+    bytes: int
+    attempts: int
+    usage: Usage | None
+    usage_origin: UsageOrigin
+    late_error: str | None

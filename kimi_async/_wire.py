@@ -1,0 +1,101 @@
+"""Values on their way to and from a provider, in one provider-neutral form.
+
+``Chunk`` and its parts are made for every event of every stream, so they are ``msgspec.Struct``: 0.1 us each where a
+frozen attrs class of this size takes 1 to 1.5 (CPython 3.11). They are private; what users hold is attrs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from attrs import field, frozen
+
+from kimi_async._models import Usage
+
+__all__ = ["DONE", "ChatRequest", "Chunk", "ChunkChoice", "Done", "ToolCallPiece", "WireRequest"]
+
+
+@frozen(kw_only=True)
+class ChatRequest:
+    """One request as the caller asked for it, checked, before a provider's spelling.
+
+    Attributes:
+        model: The model's name, or ``None`` where the provider needs none.
+        messages: The messages as JSON objects.
+        stream: Whether the reply comes as events.
+        params: The parameters that the caller gave, under the names of ``ChatParams``; nothing else.
+        extra_body: Keys that are laid over the finished body.
+    """
+
+    model: str | None
+    messages: tuple[Mapping[str, Any], ...] = field(repr=False)
+    stream: bool
+    params: Mapping[str, Any] = field(factory=dict, repr=False)
+    extra_body: Mapping[str, Any] = field(factory=dict, repr=False)
+
+
+@frozen(kw_only=True)
+class WireRequest:
+    """What is sent: everything but the key.
+
+    Attributes:
+        method: The HTTP method.
+        url: The whole URL.
+        headers: Headers without the authorization.
+        body: The JSON body as Python values; what is sent is exactly ``content``.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def content(self) -> bytes:
+        """The body as it is sent: compact JSON in UTF-8."""
+        return msgspec.json.encode(self.body)
+
+
+class ToolCallPiece(msgspec.Struct, frozen=True):
+    """One piece of one tool call, as far as the chunk said; ``None`` is absent."""
+
+    index: int | None
+    id: str | None
+    name: str | None
+    arguments: str | None
+    type: str | None
+
+
+class ChunkChoice(msgspec.Struct, frozen=True):
+    """What one chunk adds to one choice; ``None`` is absent, ``""`` present and empty."""
+
+    index: int
+    content: str | None
+    reasoning: str | None
+    refusal: str | None
+    tool_calls: tuple[ToolCallPiece, ...]
+    finish_reason: str | None
+    logprobs: Mapping[str, Any] | None
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """One event of a stream, or one whole JSON body, in provider-neutral form.
+
+    ``raw`` is the decoded JSON object itself, unknown keys included.
+    """
+
+    id: str | None
+    model: str | None
+    created: int | None
+    choices: tuple[ChunkChoice, ...]
+    usage: Usage | None
+    raw: Mapping[str, Any]
+
+
+class Done:
+    """The type of :data:`DONE`, the literal ``[DONE]`` that ends a stream."""
+
+
+DONE: Final = Done()
