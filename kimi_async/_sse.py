@@ -1,0 +1,239 @@
+"""Bytes to server-sent events: incremental, linear, bounded, and indifferent to how reads are cut.
+
+The algorithm is the standard's, on bytes:
+https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation.
+CR, LF and the colon are never part of a longer UTF-8 sequence, so nothing is decoded but types and
+ids, and the data goes to the JSON decoder as it came.
+
+The rules of this file:
+
+- A line is read when its end has come. Until then it waits in ``_tail``.
+- A line ends at its CR; ``_after_cr`` remembers that a LF coming next belongs to it.
+- ``_data``, ``_type`` and ``_retry`` belong to the block being read; a blank line resets them.
+- ``_idle`` promises that none of these is set and that the stream goes on. Only then may an event
+  be read without touching any state. It may be false without need, which only costs time.
+- Data so far and the line in progress together stay within the limit. Lines with their end and the
+  tail are tested alike, so the cuts decide when an error is noticed, and never whether.
+
+Why not the decoder of httpx-sse 0.4.3: it has no size limit, takes a byte order mark for a part of
+the first field name, makes events of blocks without data, and reads text. Fed the same bytes
+through an incremental UTF-8 decoder (events of 200 bytes, CPython 3.11, 2026-11-22, us of CPU for
+each event): one event a read 3.0, here 1.7; each event cut in two 4.7, here 5.3; a hundred events a
+read 1.7, here 1.6. In front of it httpx would also need ``aiter_text``, about 3 us for each read.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+import attrs
+
+from kimi_async._errors import ProtocolError
+
+__all__ = ["SSEDecoder", "SSEEvent"]
+
+_BOM = b"\xef\xbb\xbf"
+# A read is cut into lines this much at a time: a list of all the lines of a mocked body of 200 MB,
+# or of what a decompressor makes of a few KB, may be ten times that size. Sockets give 64 KiB.
+_PIECE_BYTES = 64 * 1024
+# Larger reads hold several events as a rule, and would be split into lines twice.
+_QUICK_BYTES = 4 * 1024
+# Eighteen digits always fit 64 bits; int() itself raises ValueError past 4,300.
+_RETRY_MAX_DIGITS = 18
+
+
+# Making one costs 0.7 us of those 1.7. An unfrozen class would save 0.4 of it, a NamedTuple 0.3
+# (but equal any tuple of the same values), an __init__ that uses the slots' descriptors 0.15.
+@attrs.frozen
+class SSEEvent:
+    """One server-sent event.
+
+    Attributes:
+        data: The values of the ``data`` lines as they came, joined by LF; may be empty.
+        event: The type; ``"message"``, the standard's default, when it was empty or not given.
+        id: The last event id, given with this event or with one before it; ``""`` if there is none.
+        retry: The reconnection time that this event's own block gave, in milliseconds, or ``None``.
+    """
+
+    data: bytes
+    event: str = "message"
+    id: str = ""
+    retry: int | None = None
+
+    @property
+    def text(self) -> str:
+        """``data`` as text; bytes that are not UTF-8 become U+FFFD, as the standard says."""
+        return self.data.decode("utf-8", "replace")
+
+
+@final
+class SSEDecoder:
+    """Reads one event stream. The same bytes give the same events and error, wherever they are cut.
+
+    An event is handed over with the first byte that completes it. Each byte is looked at a fixed
+    number of times, and memory stays within a small multiple of the limit, beside what one
+    ``feed()`` takes and gives.
+
+    Two things that the standard leaves open or does elsewhere: a ``retry`` of more than 18 digits
+    is ignored, and a ``retry`` in a block without data is dropped with the event type. An ``id``
+    stays, and goes with the next event.
+
+    Args:
+        max_event_bytes: The limit for an event's data so far (one byte more for each line in it)
+            together with the line in progress, whatever its kind. The type and the last event id
+            are a line each, so it bounds them too. A byte order mark is not counted.
+    """
+
+    __slots__ = (
+        "_after_cr",
+        "_closed",
+        "_data",
+        "_head",
+        "_id",
+        "_idle",
+        "_limit",
+        "_quick_limit",
+        "_retry",
+        "_tail",
+        "_too_large",
+        "_type",
+    )
+
+    def __init__(self, max_event_bytes: int = 8 * 1024 * 1024) -> None:
+        self._limit = max_event_bytes
+        self._quick_limit = min(max_event_bytes, _QUICK_BYTES)
+        self._head: bytes | None = b""  # None once the place for a byte order mark has been passed
+        self._tail = bytearray()
+        self._data: bytes | bytearray | None = None
+        self._type = ""
+        self._id = ""
+        self._retry: int | None = None
+        self._after_cr = False
+        self._idle = False
+        self._too_large = False
+        self._closed = False
+
+    def feed(self, data: bytes) -> list[SSEEvent]:
+        """Read on.
+
+        Args:
+            data: The next bytes of the body, cut anywhere; may be empty.
+
+        Returns:
+            The events that are complete now, in order.
+
+        Raises:
+            ProtocolError: An event is over the limit. Events that *data* completes before it are
+                returned first, and the next call raises. So does every later one.
+            RuntimeError: The decoder was closed.
+        """
+        # The usual read is one whole event: 1.7 us here, 3.2 by the general way. splitlines (0.2)
+        # finds out in one pass what find, a search for CR and others (0.1 to 0.35 each) do in four.
+        # A LF still to come for the CR of the blank line will be one more blank line: no harm.
+        if self._idle and len(data) <= self._quick_limit:
+            lines = data.splitlines()
+            if len(lines) == 2 and not lines[1] and lines[0].startswith(b"data:"):
+                return [SSEEvent(lines[0][5:].removeprefix(b" "), "message", self._id)]
+        if self._closed:
+            raise RuntimeError("feed() after close(): the event stream has ended")
+        events: list[SSEEvent] = []
+        if self._head is not None:
+            data = self._without_bom(self._head + data)
+        for start in range(0, len(data), _PIECE_BYTES):
+            if self._too_large:
+                break
+            self._read(data[start : start + _PIECE_BYTES], events)
+        self._idle = data.endswith((b"\n\n", b"\r\n\r\n")) and not self._too_large
+        if self._too_large and not events:
+            raise ProtocolError(
+                f"a server-sent event is over the limit of {self._limit} bytes;"
+                " raise max_event_bytes if events of this size are expected"
+            )
+        return events
+
+    def close(self) -> SSEEvent | None:
+        """End the stream. Closing again does nothing.
+
+        Returns:
+            The event that the end cut short, as if its line end and its blank line had come;
+            ``None`` if no data is left. The standard drops it. Here it counts when the body ended
+            cleanly, and only the caller knows whether it did.
+
+        Raises:
+            ProtocolError: An event was over the limit.
+        """
+        if self._closed:
+            return None
+        # The first LF ends the line in progress, or belongs to a CR before it; the second is the
+        # blank line. Together they complete one event at most.
+        events = self.feed(b"\n\n")
+        self._closed = True
+        self._idle = False
+        return events[0] if events else None
+
+    def _without_bom(self, head: bytes) -> bytes:
+        """What to read of the first bytes; a byte order mark, or a part of one, is held back."""
+        if _BOM.startswith(head):
+            self._head = head
+            return b""
+        self._head = None
+        return head.removeprefix(_BOM)
+
+    def _read(self, piece: bytes, events: list[SSEEvent]) -> None:
+        """Read the whole lines of a piece (not empty) and keep the rest of it."""
+        near_limit = self._is_over(len(self._tail) + len(piece))  # else no line needs a test
+        lines = piece.splitlines()  # unlike str, bytes are split at CR, LF and CRLF only
+        if self._after_cr and piece.startswith(b"\n"):
+            del lines[0]
+        self._after_cr = piece.endswith(b"\r")
+        rest = b"" if piece.endswith((b"\n", b"\r")) else lines.pop()
+        if lines and self._tail:
+            self._tail += lines[0]
+            lines[0] = bytes(self._tail)
+            self._tail.clear()
+        for line in lines:
+            if near_limit and self._is_over(len(line)):
+                self._too_large = True
+                return
+            if line:
+                self._read_field(line)
+            else:
+                self._end_block(events)
+        self._tail += rest
+        self._too_large = near_limit and self._is_over(len(self._tail))
+
+    def _is_over(self, line_bytes: int) -> bool:
+        """Whether a line of this length takes the event over the limit."""
+        data_bytes = 0 if self._data is None else len(self._data) + 1
+        return data_bytes + line_bytes > self._limit
+
+    def _read_field(self, line: bytes) -> None:
+        # A comment is a field without a name. Like every name that is not known it is ignored.
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._add_data(value)
+        elif name == b"event":
+            self._type = value.decode("utf-8", "replace")
+        elif name == b"id" and b"\0" not in value:
+            self._id = value.decode("utf-8", "replace")
+        elif name == b"retry" and value.isdigit() and len(value) <= _RETRY_MAX_DIGITS:
+            self._retry = int(value)
+
+    def _add_data(self, value: bytes) -> None:
+        if self._data is None:
+            self._data = value
+            return
+        # Not a list of values, which for short lines is many times the size that the limit counts.
+        if isinstance(self._data, bytes):
+            self._data = bytearray(self._data)
+        self._data += b"\n"
+        self._data += value
+
+    def _end_block(self, events: list[SSEEvent]) -> None:
+        if self._data is not None:
+            event = SSEEvent(bytes(self._data), self._type or "message", self._id, self._retry)
+            events.append(event)
+        self._data = None
+        self._type = ""
+        self._retry = None
