@@ -1,0 +1,13 @@
+"""What each provider wants and sends: requests, chunks and errors; pure and stateless.
+
+The wire is one family, so it is read in one place (``_reading``, ``_failures``) by shape and never by provider; each
+provider's own file holds only what truly differs.
+"""
+
+from kimi_async._adapters._acedata import AceDataCloud
+from kimi_async._adapters._base import ChatAdapter
+from kimi_async._adapters._cloudsway import Cloudsway
+from kimi_async._adapters._environment import adapter_from_environment
+from kimi_async._adapters._failures import request_id_of
+
+__all__ = ["AceDataCloud", "ChatAdapter", "Cloudsway", "adapter_from_environment", "request_id_of"]

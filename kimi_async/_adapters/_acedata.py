@@ -1,0 +1,33 @@
+"""Ace Data Cloud (``docs/providers.md`` 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from kimi_async._adapters._base import ChatAdapter, api_key_field, base_url_field, models_field
+
+__all__ = ["AceDataCloud"]
+
+
+@frozen
+class AceDataCloud(ChatAdapter):
+    """Kimi as sold by Ace Data Cloud.
+
+    Args:
+        api_key: The token; ``None`` takes it from ``ACEDATACLOUD_API_TOKEN``.
+        base_url: Everything before ``/chat/completions``. The unified ``https://api.acedata.cloud/v1`` works too
+            (``docs/providers.md`` 1.1).
+        models: Translation of model names.
+        allow_http: Whether a ``base_url`` without TLS may leave this machine.
+    """
+
+    name: ClassVar[str] = "acedata"
+    environment: ClassVar[Mapping[str, str]] = {"api_key": "ACEDATACLOUD_API_TOKEN"}
+
+    api_key: str | None = api_key_field()
+    base_url: str = base_url_field("https://api.acedata.cloud/kimi")
+    models: Mapping[str, str] = models_field()
+    allow_http: bool = field(default=False, kw_only=True)

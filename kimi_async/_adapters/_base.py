@@ -1,0 +1,230 @@
+"""What every adapter does the same: the rules of a request, and the shared reading."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self, cast
+from urllib.parse import urlsplit
+
+from attrs import evolve, field
+
+from kimi_async._adapters._failures import read_error
+from kimi_async._adapters._reading import read_chunk, read_completion
+from kimi_async._errors import APIError, ConfigurationError
+from kimi_async._models import Thinking
+from kimi_async._wire import ChatRequest, Chunk, Done, WireRequest
+
+__all__ = ["ChatAdapter", "api_key_field", "base_url_field", "models_field"]
+
+
+def _stripped(value: str | None) -> str | None:
+    if not isinstance(value, str):
+        return value
+    return value.strip() or None
+
+
+def api_key_field() -> Any:
+    """The attrs field of a key: blanks around it are dropped, it is never shown."""
+    return field(default=None, repr=False, converter=_stripped)
+
+
+def base_url_field(default: str) -> Any:
+    """The attrs field of a base URL, without blanks around it and its last slash; a password in it is not shown."""
+    return field(default=default, converter=_trimmed, repr=_without_password)
+
+
+def _trimmed(url: str) -> str:
+    return url.strip().rstrip("/") if isinstance(url, str) else url
+
+
+def _without_password(url: object) -> str:
+    return re.sub(r"//[^/]*@", "//[...]@", repr(url))
+
+
+def models_field() -> Any:
+    """The attrs field of the translation of model names."""
+    return field(factory=dict, kw_only=True, converter=dict)
+
+
+class ChatAdapter:
+    """One provider: a frozen, stateless value that spells requests and reads replies.
+
+    Attributes:
+        name: The provider's short name; on events, completions, records and errors.
+        api_key: The key, or ``None`` to take it from the environment.
+        base_url: Everything before ``/chat/completions``.
+        models: Translation of model names, ``{"kimi-k2.5": "the provider's own"}``; a name without entry is sent as
+            it is.
+        allow_http: Whether a ``base_url`` without TLS may leave this machine.
+    """
+
+    __slots__ = ()
+
+    name: ClassVar[str]
+    #: The variables that :meth:`resolve` reads, as field name to variable.
+    environment: ClassVar[Mapping[str, str]]
+    needs_model: ClassVar[bool] = True
+
+    api_key: str | None
+    base_url: str
+    models: Mapping[str, str]
+    allow_http: bool
+
+    def resolve(self, env: Mapping[str, str]) -> Self:
+        """Fill what was not given from *env*; what is in neither stays ``None`` until :meth:`check`."""
+        missing = {
+            key: env.get(name)
+            for key, name in self.environment.items()
+            if getattr(self, key) is None
+        }
+        resolved: Self = evolve(cast(Any, self), **missing)
+        return resolved
+
+    def check(self) -> None:
+        """Refuse settings that cannot work.
+
+        Raises:
+            ConfigurationError: A key or path is missing or malformed, or ``base_url`` is no https URL.
+        """
+        for key, variable in self.environment.items():
+            problem = _problem_of(getattr(self, key))
+            if problem is not None:
+                raise ConfigurationError(
+                    f"{type(self).__name__}: {key} {problem}; give {key}=... or set {variable}"
+                )
+        problem = _problem_of_url(self.base_url, allow_http=self.allow_http)
+        if problem is not None:
+            raise ConfigurationError(f"{type(self).__name__}: base_url {problem}")
+
+    def authorization(self) -> str:
+        """The value of the authorization header; the one place where the key is spelled out."""
+        return f"Bearer {self.api_key}"
+
+    @property
+    def url(self) -> str:
+        """Where a chat request goes."""
+        return f"{self.base_url}/chat/completions"
+
+    def build_request(self, request: ChatRequest) -> WireRequest:
+        """Spell *request* for this provider, without the key.
+
+        Raises:
+            ConfigurationError: A parameter that this provider has no word for.
+        """
+        body: dict[str, Any] = {}
+        if request.model is not None:
+            body["model"] = self.models.get(request.model, request.model)
+        body["messages"] = list(request.messages)
+        # Always said, so that nobody has to guess a default (docs/providers.md 6.1); a JSON boolean (section 4).
+        body["stream"] = request.stream
+        if request.stream:
+            body["stream_options"] = {"include_usage": True}
+        body.update(self.spell(request.params))
+        body.update(request.extra_body)
+        accept = "text/event-stream, application/json" if request.stream else "application/json"
+        headers = {"accept": accept, "content-type": "application/json"}
+        return WireRequest(method="POST", url=self.url, headers=headers, body=body)
+
+    def spell(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters in this provider's words.
+
+        Raises:
+            ConfigurationError: A parameter that this provider has no word for.
+        """
+        spelled = dict(params)
+        thinking = spelled.pop("thinking", None)
+        # An effort says it all, and the two together are refused by some (docs/providers.md 4, 7).
+        if thinking is not None and "reasoning_effort" not in spelled:
+            wanted = Thinking(enabled=thinking) if isinstance(thinking, bool) else thinking
+            spelled["thinking"] = self.spell_thinking(wanted)
+        return spelled
+
+    def spell_thinking(self, thinking: Thinking) -> dict[str, Any]:
+        """The ``thinking`` object of Ace Data Cloud and Moonshot (``docs/providers.md`` 1.3, 3.2).
+
+        Raises:
+            ConfigurationError: A budget, which these have no word for.
+        """
+        if thinking.budget_tokens is not None:
+            raise ConfigurationError(f"{self.name} has no thinking budget; leave budget_tokens out")
+        spelled: dict[str, Any] = {"type": "enabled" if thinking.enabled else "disabled"}
+        if thinking.keep is not None:
+            spelled["keep"] = thinking.keep
+        return spelled
+
+    def read_chunk(self, data: bytes) -> Chunk | Done:
+        """Read the data of one event of a stream.
+
+        Args:
+            data: One JSON object or ``[DONE]``.
+
+        Raises:
+            APIError: The object says that something failed; its ``status`` is 200.
+            ProtocolError: *data* is neither, or a field of the reply is of a wrong type.
+        """
+        chunk = read_chunk(data)
+        if chunk is None:
+            raise self.read_error(200, {}, data, now=0.0)
+        return chunk
+
+    def read_completion(self, body: bytes) -> Chunk:
+        """Read a whole JSON body as one chunk; raises like :meth:`read_chunk`."""
+        chunk = read_completion(body)
+        if chunk is None:
+            raise self.read_error(200, {}, body, now=0.0)
+        return chunk
+
+    def read_error(
+        self, status: int, headers: Mapping[str, str], body: bytes, *, now: float
+    ) -> APIError:
+        """Read an error body; the key is blotted out of it, should the provider have echoed it."""
+        error = read_error(status, headers, body, now=now, key=self.api_key)
+        error.provider = self.name
+        return error
+
+
+def _problem_of(value: object) -> str | None:
+    """What is wrong with a key or a path; says nothing of what it holds."""
+    if value is None:
+        return "is missing"
+    if not isinstance(value, str):
+        return f"must be a text, not {type(value).__name__}"
+    if not value.isascii() or not value.isprintable() or " " in value:
+        return "holds blanks, control or non-ASCII characters; was more copied than the value?"
+    return None
+
+
+def _problem_of_url(url: str, *, allow_http: bool) -> str | None:
+    """What is wrong with a base URL; says nothing of what it holds, because that may be a password."""
+    # urlsplit() skips blanks and line ends, and what is then checked is not what is sent.
+    problem = _problem_of(url)
+    if problem is not None:
+        return problem
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not a URL"
+    if parts.scheme not in ("https", "http") or not host:
+        return "must be a whole URL, https://host/path"
+    # Looked for in the text, because an empty query is no query to urlsplit() and yet swallows the path.
+    if parts.username is not None or "?" in url or "#" in url:
+        return "must not hold a user name, a query or a fragment"
+    if parts.path.endswith("/chat/completions"):
+        return "must end before /chat/completions, which is added to it"
+    if parts.scheme == "http" and not allow_http and not _is_loopback(host):
+        return (
+            "must be https, or the key would travel in clear; pass allow_http=True if that is meant"
+        )
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,78 @@
+"""Cloudsway (``docs/providers.md`` 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from attrs import field, frozen
+
+from kimi_async._adapters._base import ChatAdapter, api_key_field, base_url_field, models_field
+from kimi_async._errors import ConfigurationError
+from kimi_async._models import Thinking
+
+__all__ = ["Cloudsway"]
+
+
+def _path(value: str | None) -> str | None:
+    return value.strip().strip("/") or None if isinstance(value, str) else value
+
+
+@frozen
+class Cloudsway(ChatAdapter):
+    """Kimi as sold by Cloudsway.
+
+    Args:
+        api_key: The access key; ``None`` takes it from ``CLOUDSWAY_API_KEY``.
+        endpoint_path: The opaque id of the subscription, which picks the model; ``None`` takes it from
+            ``CLOUDSWAY_ENDPOINT_PATH``.
+        base_url: Everything before the endpoint path.
+        max_tokens_default: Sent as ``max_tokens`` when the caller gives no limit, because the provider's own default
+            of 1024 is eaten by thinking (``docs/providers.md`` 2.3).
+        models: Translation of model names; the name is sent when one is given, and decides nothing there.
+        allow_http: Whether a ``base_url`` without TLS may leave this machine.
+        thinking_words: The words for thinking on and off in ``thinking.type``. Only ``"false"`` was ever seen
+            (``docs/providers.md`` 2.3), the other is its counterpart.
+    """
+
+    name: ClassVar[str] = "cloudsway"
+    environment: ClassVar[Mapping[str, str]] = {
+        "api_key": "CLOUDSWAY_API_KEY",
+        "endpoint_path": "CLOUDSWAY_ENDPOINT_PATH",
+    }
+    needs_model: ClassVar[bool] = False
+
+    api_key: str | None = api_key_field()
+    endpoint_path: str | None = field(default=None, converter=_path)
+    base_url: str = base_url_field("https://genaiapi.cloudsway.net/v1/ai")
+    max_tokens_default: int = 32768
+    models: Mapping[str, str] = models_field()
+    allow_http: bool = field(default=False, kw_only=True)
+    thinking_words: tuple[str, str] = field(default=("true", "false"), kw_only=True)
+
+    @property
+    def url(self) -> str:
+        """Where a chat request goes: the endpoint path stands before ``/chat/completions``."""
+        return f"{self.base_url}/{quote(self.endpoint_path or '', safe='/')}/chat/completions"
+
+    def spell(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters in Cloudsway's words: one output limit, and always one."""
+        spelled = super().spell(params)
+        limit = spelled.pop("max_completion_tokens", None)
+        spelled.setdefault("max_tokens", self.max_tokens_default if limit is None else limit)
+        return spelled
+
+    def spell_thinking(self, thinking: Thinking) -> dict[str, Any]:
+        """The ``thinking`` object as the page shows it (``docs/providers.md`` 2.3).
+
+        Raises:
+            ConfigurationError: ``keep``, which Cloudsway has no word for.
+        """
+        if thinking.keep is not None:
+            raise ConfigurationError("cloudsway has no word for Thinking(keep=...); leave it out")
+        on, off = self.thinking_words
+        spelled: dict[str, Any] = {"type": on if thinking.enabled else off}
+        if thinking.budget_tokens is not None:
+            spelled["budget_tokens"] = thinking.budget_tokens
+        return spelled

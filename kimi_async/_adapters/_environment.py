@@ -1,0 +1,41 @@
+"""Which provider the environment asks for; pure: the variables are handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from kimi_async._adapters._acedata import AceDataCloud
+from kimi_async._adapters._base import ChatAdapter
+from kimi_async._adapters._cloudsway import Cloudsway
+
+__all__ = ["adapter_from_environment"]
+
+_BY_NAME: Final[Mapping[str, type[ChatAdapter]]] = {
+    adapter.name: adapter for adapter in (AceDataCloud, Cloudsway)
+}
+
+
+def adapter_from_environment(env: Mapping[str, str]) -> ChatAdapter | str:
+    """The adapter that *env* asks for, still to be resolved and checked; or, as text, why there is none.
+
+    ``KIMI_PROVIDER`` names it. Without it the one provider whose key is there is taken; between several there is no
+    guess. The reason is returned and not raised, so that no traceback holds a frame with the environment in it.
+    """
+    name = env.get("KIMI_PROVIDER", "").strip().lower()
+    if name:
+        chosen = _BY_NAME.get(name)
+        return chosen() if chosen else f"KIMI_PROVIDER must be one of {', '.join(_BY_NAME)}"
+    present = [
+        kind for kind in _BY_NAME.values() if env.get(kind.environment["api_key"], "").strip()
+    ]
+    if len(present) == 1:
+        return present[0]()
+    keys = ", ".join(kind.environment["api_key"] for kind in present or _BY_NAME.values())
+    if present:
+        return f"several providers have a key ({keys}): set KIMI_PROVIDER to {_names(present)}"
+    return f"no provider: give one to AsyncKimi, or set a key ({keys})"
+
+
+def _names(kinds: Iterable[type[ChatAdapter]]) -> str:
+    return " or ".join(kind.name for kind in kinds)
