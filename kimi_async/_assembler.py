@@ -1,0 +1,428 @@
+"""Chunks in, events out, and a snapshot of the reply at any time; pure.
+
+The whole of it in one line, which is also the test::
+
+    events = [event for chunk in chunks for event in assembler.feed(chunk)] + assembler.close()
+
+Every field is merged by its own rule, never by the type of its value:
+
+- ``id``, ``model``, ``created``, a call's ``id``, ``name`` and ``type``: the first one that comes stays.
+- ``usage``: the last one that comes stays; ``null`` erases nothing and nothing is summed.
+- content, reasoning, refusal and arguments: appended. An empty piece makes no event, and still tells ``""`` from
+  absent.
+- ``finish_reason``: the first one of a choice stays.
+- a tool call is found by index *and* id, never by adjacency; see ``_Calls._slot_for``.
+
+Reasoning, content and refusal come in segments: a segment is over when another kind of output begins in that choice, or
+at its finish reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from kimi_async._errors import ProtocolError
+from kimi_async._events import (
+    ContentDelta,
+    ContentDone,
+    Finish,
+    ReasoningDelta,
+    ReasoningDone,
+    RefusalDelta,
+    RefusalDone,
+    StreamEvent,
+    StreamStart,
+    ToolCallDelta,
+    ToolCallDone,
+    ToolCallStart,
+    UsageUpdate,
+)
+from kimi_async._models import ChatCompletion, Choice, Message, ToolCall, Usage
+from kimi_async._wire import Chunk, ChunkChoice, ToolCallPiece
+
+__all__ = ["MessageAssembler"]
+
+#: Finish reasons after which a call's arguments may be cut, so that it must not be executed.
+_CUTTING: Final = frozenset({"length", "content_filter"})
+
+
+class MessageAssembler:
+    """Rebuilds one reply from its chunks.
+
+    Args:
+        provider: The adapter's name; goes into ``StreamStart`` and the completion.
+    """
+
+    __slots__ = (
+        "_choices",
+        "_created",
+        "_id",
+        "_model",
+        "_provider",
+        "_started",
+        "_unfinished",
+        "_usage",
+    )
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+        self._id: str | None = None
+        self._model: str | None = None
+        self._created: int | None = None
+        self._usage: Usage | None = None
+        self._choices: dict[int, _Choice] = {}
+        self._unfinished = 0
+        self._started = False
+
+    @property
+    def started(self) -> bool:
+        """Whether there was any output: reasoning, content, refusal, a tool call or a finish reason."""
+        return self._started
+
+    @property
+    def complete(self) -> bool:
+        """Whether every choice seen has its finish reason, and there is one."""
+        return not self._unfinished and bool(self._choices)
+
+    def feed(self, chunk: Chunk) -> list[StreamEvent]:
+        """Take one chunk; give the events that it makes, in order.
+
+        A chunk without output (role, ids, usage before the first output) makes no event yet.
+
+        Raises:
+            ProtocolError: A tool call is finished without a name, or goes on after its choice was finished.
+        """
+        if self._id is None:
+            self._id = chunk.id
+        if self._model is None:
+            self._model = chunk.model
+        if self._created is None:
+            self._created = chunk.created
+        events: list[StreamEvent] = []
+        for delta in chunk.choices:
+            choice = self._choices.get(delta.index)
+            if choice is None:
+                choice = self._choices[delta.index] = _Choice(delta.index)
+                self._unfinished += 1
+            unfinished = choice.finish_reason is None
+            choice.feed(delta, events)
+            # Behind feed(): a choice whose finishing chunk breaks the contract is not finished.
+            if unfinished and choice.finish_reason is not None:
+                self._unfinished -= 1
+        if not self._started and (events or any(delta.tool_calls for delta in chunk.choices)):
+            self._start(chunk, events)
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+            if self._started:
+                events.append(UsageUpdate(chunk.usage))
+        return events
+
+    def _start(self, chunk: Chunk, events: list[StreamEvent]) -> None:
+        self._started = True
+        opening: list[StreamEvent] = [
+            StreamStart(self._id, self._model, self._created, self._provider)
+        ]
+        if self._usage is not None and chunk.usage is None:
+            opening.append(UsageUpdate(self._usage))
+        events[:0] = opening
+
+    def close(self) -> list[StreamEvent]:
+        """The stream is over and :attr:`complete`: end what came after a finish reason.
+
+        Raises:
+            ProtocolError: A tool call never got a name.
+        """
+        events: list[StreamEvent] = []
+        for choice in self._choices.values():
+            choice.end(events)
+        return events
+
+    def snapshot(self) -> ChatCompletion:
+        """The reply as far as it came: a new frozen value each time, in time linear in its length."""
+        return ChatCompletion(
+            id=self._id,
+            model=self._model,
+            created=self._created,
+            provider=self._provider,
+            choices=tuple(self._choices[index].snapshot() for index in sorted(self._choices)),
+            usage=self._usage,
+        )
+
+
+class _Text:
+    """One kind of text of a choice: its pieces so far, and where the open segment begins in them."""
+
+    __slots__ = ("_delta", "_done", "_segment_start", "pieces")
+
+    def __init__(
+        self, delta: Callable[[str, int], StreamEvent], done: Callable[[str, int], StreamEvent]
+    ) -> None:
+        self._delta = delta
+        self._done = done
+        self._segment_start = 0
+        #: ``None`` until the field was present.
+        self.pieces: list[str] | None = None
+
+    @property
+    def joined(self) -> str | None:
+        return None if self.pieces is None else "".join(self.pieces)
+
+    def add(self, pieces: list[str], text: str, choice: int) -> StreamEvent:
+        pieces.append(text)
+        return self._delta(text, choice)
+
+    def end_segment(self, choice: int) -> StreamEvent:
+        pieces = self.pieces or []
+        segment = "".join(pieces[self._segment_start :])
+        self._segment_start = len(pieces)
+        return self._done(segment, choice)
+
+
+class _Choice:
+    """One choice under construction."""
+
+    __slots__ = (
+        "_calls",
+        "_content",
+        "_logprobs",
+        "_open",
+        "_reasoning",
+        "_refusal",
+        "finish_reason",
+        "index",
+    )
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.finish_reason: str | None = None
+        self._reasoning = _Text(ReasoningDelta, ReasoningDone)
+        self._content = _Text(ContentDelta, ContentDone)
+        self._refusal = _Text(RefusalDelta, RefusalDone)
+        self._open: _Text | None = None
+        self._calls = _Calls()
+        self._logprobs: dict[str, Any] | None = None
+
+    def feed(self, delta: ChunkChoice, events: list[StreamEvent]) -> None:
+        # Reasoning first: one delta may carry its last piece and the first of the content (docs/providers.md 1.4).
+        if delta.reasoning is not None:
+            self._say(self._reasoning, delta.reasoning, events)
+        if delta.content is not None:
+            self._say(self._content, delta.content, events)
+        if delta.refusal is not None:
+            self._say(self._refusal, delta.refusal, events)
+        for piece in delta.tool_calls:
+            self._end_segment(events)
+            self._calls.feed(piece, self.index, events)
+        if delta.logprobs is not None:
+            self._join_logprobs(delta.logprobs)
+        if delta.finish_reason is not None:
+            first = self.finish_reason is None
+            if first:
+                self.finish_reason = delta.finish_reason
+            self.end(events)
+            if first:
+                events.append(Finish(delta.finish_reason, self.index))
+
+    def end(self, events: list[StreamEvent]) -> None:
+        """The choice has its finish reason: end its open segment and its calls."""
+        self._end_segment(events)
+        self._calls.end(self.index, events, cut=self.finish_reason in _CUTTING)
+
+    def _say(self, kind: _Text, text: str, events: list[StreamEvent]) -> None:
+        pieces = kind.pieces
+        if pieces is None:
+            pieces = kind.pieces = []
+        if text:
+            if self._open is not kind:
+                self._end_segment(events)
+                self._open = kind
+            events.append(kind.add(pieces, text, self.index))
+
+    def _end_segment(self, events: list[StreamEvent]) -> None:
+        if self._open is not None:
+            events.append(self._open.end_segment(self.index))
+            self._open = None
+
+    def _join_logprobs(self, logprobs: Mapping[str, Any]) -> None:
+        joined = self._logprobs
+        if joined is None:
+            joined = self._logprobs = {}
+        for key, value in logprobs.items():
+            before = joined.get(key)
+            if isinstance(value, list):
+                # A list of our own, to extend: joining copies would take quadratic time.
+                joined[key] = before if isinstance(before, list) else []
+                joined[key] += value
+            elif value is not None or key not in joined:
+                joined[key] = value
+
+    def snapshot(self) -> Choice:
+        return Choice(
+            index=self.index,
+            message=Message(
+                role="assistant",
+                content=self._content.joined,
+                reasoning_content=self._reasoning.joined,
+                refusal=self._refusal.joined,
+                tool_calls=self._calls.snapshot(),
+            ),
+            finish_reason=self.finish_reason,
+            logprobs=None if self._logprobs is None else _with_own_lists(self._logprobs),
+        )
+
+
+def _with_own_lists(logprobs: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: [*value] if isinstance(value, list) else value for key, value in logprobs.items()}
+
+
+class _Call:
+    """One tool call under construction."""
+
+    __slots__ = ("done", "id", "index", "name", "pieces", "started", "type")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.id: str | None = None
+        self.name: str | None = None
+        self.type: str | None = None
+        self.pieces: list[str] = []
+        #: Whether ``ToolCallStart`` and whether ``ToolCallDone`` was given.
+        self.started = False
+        self.done = False
+
+    def looks_whole(self) -> bool:
+        """Whether the arguments so far are one whole JSON value."""
+        try:
+            json.loads("".join(self.pieces), strict=False)
+        except (ValueError, RecursionError):
+            return False
+        return True
+
+    def snapshot(self) -> ToolCall:
+        return ToolCall(
+            id=self.id,
+            name=self.name or "",
+            arguments="".join(self.pieces),
+            complete=self.done,
+            type=self.type or "function",
+        )
+
+
+class _Calls:
+    """The tool calls of one choice."""
+
+    __slots__ = ("_at_index", "_calls", "_last")
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._at_index: dict[int, list[_Call]] = {}
+        self._last: _Call | None = None
+
+    def feed(self, piece: ToolCallPiece, choice: int, events: list[StreamEvent]) -> None:
+        call = self._last = self._slot_for(piece)
+        if call.id is None:
+            call.id = piece.id
+        if call.type is None:
+            call.type = piece.type
+        if piece.name is not None:
+            self._take_name(call, piece.name)
+        if piece.arguments is None and not call.pieces:
+            return  # before the arguments, the next piece may bring more of the name
+        if call.done and piece.arguments:
+            raise ProtocolError(
+                "a tool call went on after the finish reason that had declared it whole"
+            )
+        if piece.arguments:
+            call.pieces.append(piece.arguments)
+        if not call.started:
+            self._start(call, choice, events)
+        elif piece.arguments:
+            events.append(ToolCallDelta(call.index, piece.arguments, choice))
+
+    @staticmethod
+    def _take_name(call: _Call, name: str) -> None:
+        """The first name stays; a different one before any arguments is its next piece (``docs/providers.md`` 6.3)."""
+        if call.name is None:
+            call.name = name
+        elif not call.started and not call.pieces and name != call.name:
+            call.name += name
+
+    @staticmethod
+    def _start(call: _Call, choice: int, events: list[StreamEvent]) -> None:
+        """Announce *call* once its name is known: no arguments are handed over for a call without a name."""
+        if call.name is not None:
+            call.started = True
+            events.append(ToolCallStart(call.index, call.id, call.name, choice))
+            held = "".join(call.pieces)
+            if held:
+                events.append(ToolCallDelta(call.index, held, choice))
+
+    def end(self, choice: int, events: list[StreamEvent], *, cut: bool) -> None:
+        """The choice has its finish reason: unless that may have *cut* the calls, they are whole."""
+        for call in self._ordered():
+            if call.done:
+                continue
+            if not call.started:
+                self._start(call, choice, events)
+            if cut:
+                continue
+            if call.name is None:
+                raise ProtocolError("a tool call was finished without ever getting a name")
+            call.done = True
+            events.append(ToolCallDone(call.snapshot(), choice))
+
+    def snapshot(self) -> tuple[ToolCall, ...]:
+        return tuple(call.snapshot() for call in self._ordered())
+
+    def _ordered(self) -> list[_Call]:
+        return sorted(self._calls, key=lambda call: call.index)
+
+    def _slot_for(self, piece: ToolCallPiece) -> _Call:
+        """Find the call that *piece* belongs to, or begin one.
+
+        With an index: the call at that index with that id, or, when the piece has no id or the call has none yet, the
+        call last touched at that index. A different id at a used index is a new call, because some hosts number every
+        parallel call 0 (``docs/providers.md`` 6.3).
+
+        Without an index: the call with that id, else a new call. Without either, the last call goes on, unless the
+        piece names a tool again and the last call already is whole.
+        """
+        if piece.index is not None:
+            at_index = self._at_index.get(piece.index)
+            if at_index is None:
+                return self._begin(piece.index)
+            return _with_id(at_index, piece.id) or (
+                at_index[-1]
+                if piece.id is None or at_index[-1].id is None
+                else self._begin(piece.index)
+            )
+        if piece.id is not None:
+            return _with_id(self._calls, piece.id) or self._begin(None)
+        last = self._last
+        if last is None or (piece.name is not None and _is_another(piece.name, last)):
+            return self._begin(None)
+        return last
+
+    def _begin(self, wire_index: int | None) -> _Call:
+        taken = {call.index for call in self._calls}
+        if wire_index is None or wire_index in taken:
+            call = _Call(max(taken, default=-1) + 1)
+        else:
+            call = _Call(wire_index)
+        self._calls.append(call)
+        if wire_index is not None:
+            self._at_index.setdefault(wire_index, []).append(call)
+        return call
+
+
+def _with_id(calls: list[_Call], call_id: str | None) -> _Call | None:
+    if call_id is None:
+        return None
+    return next((call for call in calls if call.id == call_id), None)
+
+
+def _is_another(name: str, last: _Call) -> bool:
+    """Whether a piece with this name and neither index nor id begins another call than *last*."""
+    return last.name is not None and (name != last.name or last.looks_whole()) and bool(last.pieces)
