@@ -1,0 +1,5 @@
+"""The plan around one reply: which requests are made for it, and how it ends."""
+
+from kimi_async._attempts._reply import OnComplete, Reply
+
+__all__ = ["OnComplete", "Reply"]

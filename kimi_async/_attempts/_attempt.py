@@ -1,0 +1,287 @@
+"""One request for one reply: from the bytes of its body to events, and to one of its ends.
+
+The end of a reply is three facts (``docs/design.md`` 3): a finish reason for every choice, ``[DONE]``, and how the body
+ended. The finish reasons alone decide whether it is whole:
+
+========================  ===========================  =====================================
+how the body ended        every choice has its reason  a choice has none
+========================  ===========================  =====================================
+``[DONE]``                whole; drained               interrupted; empty if without output
+clean end                 whole                        the same; the last event still counts
+connection broke          whole                        interrupted; ``TransportError``
+a limit ran out           whole (``finish_grace``)     its timeout
+error object, bad bytes   whole; noted on the record   its error
+========================  ===========================  =====================================
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import anyio
+from attrs import evolve
+
+from kimi_async._adapters import ChatAdapter
+from kimi_async._assembler import MessageAssembler
+from kimi_async._attempts._body import BodyReader
+from kimi_async._attempts._clocks import Clocks
+from kimi_async._errors import (
+    APIError,
+    EmptyResponseError,
+    KimiError,
+    KimiTimeoutError,
+    StreamInterrupted,
+    TransportError,
+)
+from kimi_async._events import StreamEvent, UsageUpdate
+from kimi_async._models import ChatCompletion
+from kimi_async._sse import SSEEvent
+from kimi_async._transport import BodyBroken, BodyTimedOut, Response, Transport
+from kimi_async._wire import Chunk, Done, WireRequest
+
+__all__ = ["Attempt"]
+
+#: The most of an error body that is read.
+ERROR_BODY_BYTES: Final = 64 * 1024
+#: How long and how far a body is read on after ``[DONE]`` to save its connection. A server that ends the body does so
+#: at once; for one that does not, a new connection costs less than a longer wait.
+DRAIN_SECONDS: Final = 0.5
+DRAIN_BYTES: Final = 64 * 1024
+
+
+class Attempt:
+    """One request and its reply; driven by ``start()`` and then ``advance()`` until ``over``.
+
+    Args:
+        adapter: The provider.
+        wire_request: What is sent.
+        headers: Headers of this call.
+        transport: Sends it.
+        clocks: The limits.
+        clock: The event loop's clock.
+        events: Where events go.
+        wire: Where the events of the stream go as they came; ``None`` keeps none.
+
+    Attributes:
+        assembler: The reply so far.
+        response: The response, once its headers are there.
+        over: Whether the reply has ended well.
+        last_chunk: The last JSON object that was read.
+        late_error: What went wrong after the reply was whole.
+    """
+
+    def __init__(
+        self,
+        *,
+        adapter: ChatAdapter,
+        wire_request: WireRequest,
+        headers: Mapping[str, str],
+        transport: Transport,
+        clocks: Clocks,
+        clock: Callable[[], float],
+        events: deque[StreamEvent],
+        wire: deque[SSEEvent] | None,
+    ) -> None:
+        self._adapter = adapter
+        self._request = wire_request
+        self._headers = headers
+        self._transport = transport
+        self._clocks = clocks
+        self._clock = clock
+        self._events = events
+        self._body = BodyReader(adapter, wire)
+        self._scope: anyio.CancelScope | None = None
+        self._done_seen = False
+        read_timeout = clocks.read_timeout
+        #: A read that may take this long needs no scope: the HTTP client's own read timeout ends it.
+        self._free_seconds = math.inf if read_timeout is None else read_timeout
+        self.assembler = MessageAssembler(adapter.name)
+        self.response: Response | None = None
+        self.over = False
+        self.last_chunk: Mapping[str, Any] | None = None
+        self.late_error: KimiError | None = None
+        self.headers_at: float | None = None
+        self.first_output_at: float | None = None
+        self.last_output_at: float | None = None
+        self.longest_gap: float | None = None
+        self.chunks = 0
+        self.bytes = 0
+
+    async def start(self) -> None:
+        """Send the request and read up to the first output, or to a good end without one.
+
+        Raises:
+            KimiError: Anything that went wrong before the first output.
+        """
+        begun = self._clock()
+        with anyio.move_on_after(self._clocks.until_first_output(begun)) as self._scope:
+            self.response = response = await self._transport.send(
+                self._adapter,
+                self._request,
+                headers=self._headers,
+                timeouts=self._clocks.timeouts,
+                read_timeout=self._clocks.read_timeout,
+            )
+            self.headers_at = self._clock()
+            if not 200 <= response.status < 300:
+                raise await self._status_error(response)
+            while not self.assembler.started and not self.over:
+                await self._step(response, math.inf)
+            return
+        raise self._clocks.first_output_error(begun)
+
+    def interrupt(self) -> None:
+        """End :meth:`start` from another task, as if its limit had run out."""
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def _status_error(self, response: Response) -> APIError:
+        body = bytearray()
+        try:
+            while len(body) < ERROR_BODY_BYTES and (data := await response.read()) is not None:
+                body += data
+        except BodyBroken:
+            pass  # what came, and the status, say more than the break does
+        return self._adapter.read_error(
+            response.status, response.headers, bytes(body[:ERROR_BODY_BYTES]), now=time.time()
+        )
+
+    async def advance(self) -> None:
+        """Read once more and turn it into events; the reply may be ``over`` then.
+
+        Only after :meth:`start`.
+
+        Raises:
+            KimiError: What ended the reply before it was whole.
+        """
+        assert self.response is not None
+        await self._step(self.response, self._clocks.for_read(self._clock()))
+
+    async def _step(self, response: Response, seconds: float) -> None:
+        """One read of at most *seconds*, and what it means."""
+        try:
+            data = await self._receive(response, seconds)
+            if data is None:
+                self._end_of_body()
+            else:
+                self._take(data)
+        except KimiError as error:
+            if not self.assembler.complete:
+                raise
+            # Whole already: a limit that runs out is the expected end of a wait for usage, the rest is noted.
+            self._finish(None if isinstance(error, KimiTimeoutError) else error)
+            return
+        if self._done_seen:
+            await self._drain(response)
+            self._finish(None)
+
+    async def _receive(self, response: Response, seconds: float) -> bytes | None:
+        """The next bytes, ``None`` at a clean end; our error when they do not come in time or at all."""
+        begun = self._clock()
+        try:
+            if seconds >= self._free_seconds:
+                return await response.read()
+            with anyio.move_on_after(max(seconds, 0.0)):
+                return await response.read()
+            failure: KimiError = self._clocks.read_error(begun)
+        except BodyTimedOut:
+            started = self.assembler.started
+            failure = (self._clocks.read_error if started else self._clocks.first_output_error)(
+                begun
+            )
+        except BodyBroken as broken:
+            failure = self._broken(broken.cause)
+        finally:
+            self._clocks.waited(self._clock() - begun)
+        raise failure
+
+    def _take(self, data: bytes) -> None:
+        self.bytes += len(data)
+        for chunk in self._body.feed(data):
+            if isinstance(chunk, Done):
+                self._take_done()
+                return
+            self._take_chunk(chunk)
+
+    def _take_done(self) -> None:
+        if not self.assembler.complete:
+            raise self._ended("the stream said [DONE]")
+        self._done_seen = True
+
+    def _take_chunk(self, chunk: Chunk) -> None:
+        self.chunks += 1
+        self.last_chunk = chunk.raw
+        events = self.assembler.feed(chunk)
+        # Usage alone is no output of the model; it comes last, so it is alone when it is first.
+        if events and type(events[0]) is not UsageUpdate:
+            self._note_output(self._clock())
+        self._events.extend(events)
+        if self.assembler.complete:
+            self._clocks.finished()
+
+    def _note_output(self, now: float) -> None:
+        last = self.last_output_at
+        if last is None:
+            self.first_output_at = now
+        else:
+            self.longest_gap = max(self.longest_gap or 0.0, now - last)
+        self.last_output_at = now
+        self._clocks.output_came()
+
+    def _end_of_body(self) -> None:
+        for chunk in self._body.close():
+            if not isinstance(chunk, Done):
+                self._take_chunk(chunk)
+        if not self.assembler.complete:
+            raise self._ended("the body ended")
+        self._finish(None)
+
+    def _ended(self, what: str) -> KimiError:
+        """The error for a polite end before the reply was whole."""
+        if self.assembler.started:
+            return StreamInterrupted(
+                f"{what} before a finish reason came; what arrived is in .partial"
+            )
+        return EmptyResponseError(f"{what} before any output came")
+
+    def _broken(self, cause: str) -> KimiError:
+        """The error for a connection that broke before the reply was whole."""
+        if self.assembler.started:
+            return StreamInterrupted(
+                "the connection broke before a finish reason came; what arrived is in .partial",
+                cause=cause,
+            )
+        return TransportError(
+            "the connection broke before any output came",
+            stage="waiting for the first output",
+            cause=cause,
+        )
+
+    async def _drain(self, response: Response) -> None:
+        """Read to the end of the body, so that the connection can be used again; bounded in time and bytes."""
+        drained = 0
+        with anyio.move_on_after(DRAIN_SECONDS):
+            try:
+                while drained < DRAIN_BYTES and (data := await response.read()) is not None:
+                    drained += len(data)
+            except BodyBroken:
+                pass  # the reply is whole, only its connection is lost
+
+    def _finish(self, late_error: KimiError | None) -> None:
+        """The reply is whole."""
+        self.over = True
+        self.late_error = late_error
+        try:
+            self._events.extend(self.assembler.close())
+        except KimiError as error:
+            self.late_error = error
+
+    def snapshot(self) -> ChatCompletion:
+        """The reply as far as it was read; with the raw body when it came as one JSON object."""
+        return evolve(
+            self.assembler.snapshot(), raw=self.last_chunk if self._body.is_whole else None
+        )

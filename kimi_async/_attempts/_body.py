@@ -1,0 +1,123 @@
+"""The body of a success: an event stream or one JSON object, told apart by what it holds; pure.
+
+Providers answer a stream request with JSON and the reverse, with the wrong content type and with padding in front
+(``docs/providers.md`` 6.1), so the first byte that is not blank decides, and neither the request nor a header.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from kimi_async._adapters import ChatAdapter
+from kimi_async._errors import ProtocolError
+from kimi_async._sse import SSEDecoder, SSEEvent
+from kimi_async._wire import Chunk, Done
+
+__all__ = ["BodyReader"]
+
+#: The largest body that is not an event stream; a reply of a million tokens is below 8 MiB.
+MAX_BODY_BYTES: Final = 32 * 1024 * 1024
+_EXCERPT_CHARS: Final = 200
+_BOM: Final = b"\xef\xbb\xbf"
+#: How a line of an event stream can begin.
+_EVENT_STREAM: Final = (b":", b"data", b"event", b"id", b"retry")
+
+
+class BodyReader:
+    """Reads one body, whatever form it has.
+
+    Args:
+        adapter: Reads chunks and bodies.
+        wire: Where the events of the stream are also put, as they came; ``None`` keeps none.
+    """
+
+    __slots__ = ("_adapter", "_decoder", "_feed", "_head", "_whole", "_wire")
+
+    def __init__(self, adapter: ChatAdapter, wire: deque[SSEEvent] | None) -> None:
+        self._adapter = adapter
+        self._wire = wire
+        self._decoder = SSEDecoder()
+        self._head = b""
+        self._whole = bytearray()
+        self._feed: Callable[[bytes], Iterator[Chunk | Done]] = self._sniff
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the body is one object, and no event stream."""
+        return bool(self._whole)
+
+    def feed(self, data: bytes) -> Iterator[Chunk | Done]:
+        """Take bytes; give the chunks that they complete, each before the next is looked at.
+
+        Raises:
+            APIError: The body holds an error object.
+            ProtocolError: It is no event stream, no JSON, or too large.
+        """
+        return self._feed(data)
+
+    def close(self) -> Iterator[Chunk | Done]:
+        """The body has ended cleanly: give what its last bytes hold; raises like :meth:`feed`.
+
+        Gives nothing at all for a body without content.
+        """
+        if self._whole:
+            yield self._read_whole()
+            return
+        tail = self._decoder.close()
+        if tail is not None:
+            yield from self._read(tail)
+        head = self._head.removeprefix(_BOM).strip()
+        if head and not head.startswith(_EVENT_STREAM):
+            raise _no_reply(head)
+
+    def _sniff(self, data: bytes) -> Iterator[Chunk | Done]:
+        head = self._head = self._head + data
+        begin = head.removeprefix(_BOM).lstrip()
+        if _BOM.startswith(begin) and len(head) <= MAX_BODY_BYTES:
+            return  # blank so far, or half a byte order mark
+        if begin[:1] in (b"{", b"[", b"<"):
+            self._feed = self._collect
+        else:
+            self._feed = self._decode
+            self._head = begin[:_EXCERPT_CHARS]
+        yield from self._feed(head)
+
+    def _collect(self, data: bytes) -> Iterator[Chunk | Done]:
+        self._whole += data
+        if len(self._whole) > MAX_BODY_BYTES:
+            raise ProtocolError(f"the body of the reply is larger than {MAX_BODY_BYTES} bytes")
+        return iter(())
+
+    def _decode(self, data: bytes) -> Iterator[Chunk | Done]:
+        for event in self._decoder.feed(data):
+            yield from self._read(event)
+
+    def _read(self, event: SSEEvent) -> Iterator[Chunk | Done]:
+        """The chunk of one event, if it holds one: an event may be empty, or of a type that is none of ours."""
+        if self._wire is not None:
+            self._wire.append(event)
+        data = event.data
+        if data and (event.event == "message" or data.lstrip().startswith((b"{", b"[DONE]"))):
+            self._head = b""
+            yield self._adapter.read_chunk(data)
+        elif event.event == "error":
+            raise self._adapter.read_error(200, {}, data, now=0.0)
+
+    def _read_whole(self) -> Chunk:
+        body = bytes(self._whole)
+        if body.removeprefix(_BOM).lstrip().startswith(b"<"):
+            raise _no_reply(body)
+        if self._wire is not None:
+            self._wire.append(SSEEvent(body.strip()))
+        return self._adapter.read_completion(body)
+
+
+def _no_reply(body: bytes) -> ProtocolError:
+    excerpt = " ".join(body[: 4 * _EXCERPT_CHARS].decode("utf-8", "replace").split())[
+        :_EXCERPT_CHARS
+    ]
+    return ProtocolError(
+        f"the body is neither an event stream nor JSON; it begins with {excerpt!r}"
+    )

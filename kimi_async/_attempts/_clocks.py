@@ -1,0 +1,96 @@
+"""Which limit of ``Timeouts`` runs, and what is left of it; pure: the time is told, never read.
+
+A cancel scope for each read would cost more than everything else that is done for a chunk (25 to 35 us). So the read
+timeout of the HTTP client does the work that it can do for nothing: it is set to the longer of ``first_output`` and
+``idle``, and a scope is opened only for a read that must end earlier than that. With the default limits no read of a
+flowing stream needs one.
+
+``progress`` and ``finish_grace`` count time spent waiting in reads, not time that the caller takes between events.
+"""
+
+from __future__ import annotations
+
+import math
+
+from kimi_async._errors import (
+    FirstOutputTimeout,
+    IdleTimeout,
+    KimiTimeoutError,
+    ProgressTimeout,
+    TotalTimeout,
+)
+from kimi_async._settings import Timeouts
+
+__all__ = ["Clocks"]
+
+
+class Clocks:
+    """The limits of one attempt.
+
+    Args:
+        timeouts: The limits.
+        started: When the reply was begun, by the event loop's clock; ``total`` counts from there.
+    """
+
+    __slots__ = ("_finished", "_idle", "_progress", "_total_at", "_waited", "timeouts")
+
+    def __init__(self, timeouts: Timeouts, started: float) -> None:
+        self.timeouts = timeouts
+        self._idle = _or_never(timeouts.idle)
+        self._progress = _or_never(timeouts.progress)
+        self._total_at = started + _or_never(timeouts.total)
+        #: Seconds waited in reads since the last output, or since the finish reason.
+        self._waited = 0.0
+        self._finished = False
+
+    @property
+    def read_timeout(self) -> float | None:
+        """What the HTTP client is given as the most seconds of one read; ``None`` is no limit."""
+        longest = max(_or_never(self.timeouts.first_output), self._idle)
+        return None if longest == math.inf else longest
+
+    def until_first_output(self, now: float) -> float:
+        """Seconds that the whole way to the first output may take."""
+        return min(_or_never(self.timeouts.first_output), self._total_at - now)
+
+    def for_read(self, now: float) -> float:
+        """Seconds that the next read may take; not above 0 when a limit has run out."""
+        left = self._total_at - now
+        if self._finished:
+            return min(left, _or_never(self.timeouts.finish_grace) - self._waited)
+        return min(left, self._idle, self._progress - self._waited)
+
+    def waited(self, seconds: float) -> None:
+        """A read took *seconds*."""
+        self._waited += seconds
+
+    def output_came(self) -> None:
+        """The last read brought model output; it may be another choice that began after :meth:`finished`."""
+        self._finished, self._waited = False, 0.0
+
+    def finished(self) -> None:
+        """The last finish reason came: from now on ``finish_grace`` runs."""
+        if not self._finished:
+            self._finished, self._waited = True, 0.0
+
+    def first_output_error(self, begun: float) -> KimiTimeoutError:
+        """The error for a way to the first output, *begun* then, that took too long."""
+        stage = "waiting for the first output"
+        first_output = _or_never(self.timeouts.first_output)
+        if self._total_at - begun <= first_output:
+            return TotalTimeout(self.timeouts.total or 0.0, stage=stage)
+        return FirstOutputTimeout(first_output, stage=stage)
+
+    def read_error(self, begun: float) -> KimiTimeoutError:
+        """The error for a read, *begun* then, that took as long as :meth:`for_read` allowed."""
+        stage = "streaming"
+        progress_left = self._progress - self._waited
+        if self._total_at - begun <= min(self._idle, progress_left):
+            return TotalTimeout(self.timeouts.total or 0.0, stage=stage)
+        if progress_left < self._idle:
+            return ProgressTimeout(self._progress, stage=stage)
+        return IdleTimeout(self._idle, stage=stage)
+
+
+def _or_never(seconds: float | None) -> float:
+    return math.inf if seconds is None else seconds

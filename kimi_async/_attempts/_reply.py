@@ -1,0 +1,270 @@
+"""One reply, however many requests it takes (one, for now): its events, its record, its end.
+
+Ownership: a ``Reply`` owns its attempt's response from ``start()`` until the attempt is over, failed or
+``aclose()`` was called; each of these closes it. The record is made, and ``on_complete`` called, exactly once:
+when the end of the reply is handed to the caller, or when the caller leaves before.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from kimi_async._adapters import ChatAdapter
+from kimi_async._attempts._attempt import Attempt
+from kimi_async._attempts._clocks import Clocks
+from kimi_async._errors import KimiError, KimiTimeoutError, StreamInterrupted
+from kimi_async._eventloop import close_soon, loop_clock
+from kimi_async._events import StreamEnd, StreamEvent
+from kimi_async._models import ChatCompletion
+from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
+from kimi_async._settings import Timeouts
+from kimi_async._sse import SSEEvent
+from kimi_async._transport import Transport
+from kimi_async._wire import WireRequest
+
+__all__ = ["OnComplete", "Reply"]
+
+OnComplete = Callable[[ReplyRecord], object]
+
+_logger: Final = logging.getLogger("kimi_async")
+
+#: With several choices the worst one decides the outcome of the reply.
+_FROM_BEST_TO_WORST: Final[tuple[Outcome, ...]] = (
+    "complete",
+    "tool_calls",
+    "other",
+    "length",
+    "content_filter",
+)
+
+
+class Reply:
+    """The life of one reply.
+
+    Args:
+        adapter: The provider.
+        model: The model that was asked for.
+        wire_request: What is sent.
+        headers: Headers of this call.
+        transport: Sends it.
+        timeouts: The limits.
+        on_complete: Called once with the record, when the reply has ended.
+
+    Attributes:
+        events: Events that nobody has taken yet.
+        completion: The whole reply, once its end was handed over.
+        record: The record, once the reply has ended.
+    """
+
+    def __init__(
+        self,
+        *,
+        adapter: ChatAdapter,
+        model: str | None,
+        wire_request: WireRequest,
+        headers: Mapping[str, str],
+        transport: Transport,
+        timeouts: Timeouts,
+        on_complete: OnComplete | None,
+    ) -> None:
+        self._adapter = adapter
+        self._model = model
+        self._wire_request = wire_request
+        self._headers = headers
+        self._transport = transport
+        self._timeouts = timeouts
+        self._on_complete = on_complete
+        self._clock: Callable[[], float] = time.monotonic
+        self._begun = 0.0
+        self._begun_at = 0.0
+        self._failure: KimiError | None = None
+        self._attempt: Attempt | None = None
+        self.events: deque[StreamEvent] = deque()
+        self._wire: deque[SSEEvent] | None = None
+        self.completion: ChatCompletion | None = None
+        self.record: ReplyRecord | None = None
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The running or last attempt; ``None`` before :meth:`start`."""
+        return self._attempt
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come: :meth:`conclude` tells how it ended."""
+        return self._failure is not None or (self._attempt is not None and self._attempt.over)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a request was sent whose end nobody has taken."""
+        return self._attempt is not None and self.record is None
+
+    def keep_wire(self) -> deque[SSEEvent]:
+        """From the start, also keep the events of the stream as they come, in the queue that this returns."""
+        self._wire = deque()
+        return self._wire
+
+    async def start(self) -> None:
+        """Send the request and wait for the first output; the events so far are in :attr:`events`.
+
+        Raises:
+            KimiError: What went wrong before the first output.
+        """
+        self._clock = loop_clock()
+        self._begun, self._begun_at = self._clock(), time.time()
+        attempt = self._attempt = Attempt(
+            adapter=self._adapter,
+            wire_request=self._wire_request,
+            headers=self._headers,
+            transport=self._transport,
+            clocks=Clocks(self._timeouts, self._begun),
+            clock=self._clock,
+            events=self.events,
+            wire=self._wire,
+        )
+        await self._guard(attempt.start)
+        if self._failure is not None and not self.events:
+            self.conclude()
+
+    async def advance(self) -> None:
+        """Read once more; new events are in :attr:`events`, or the reply is :attr:`over`."""
+        assert self._attempt is not None
+        await self._guard(self._attempt.advance)
+
+    async def _guard(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Run one *step*; whatever ends the reply there also gives its connection back."""
+        try:
+            await step()
+        except KimiError as error:
+            # Kept until the events that came before it were taken.
+            self._fail(error)
+        except GeneratorExit:
+            self.abandon()
+            raise
+        except BaseException as error:
+            self._settle("error" if isinstance(error, Exception) else "cancelled")
+            self._fail(_left_early())
+            await self._close()
+            raise
+        if self.over:
+            await self._close()
+
+    def _fail(self, error: KimiError) -> None:
+        if self._failure is None:
+            error.provider = self._adapter.name
+            self._failure = error
+
+    def conclude(self) -> StreamEnd:
+        """The reply is :attr:`over` and its events are taken: hand over its end.
+
+        Raises:
+            KimiError: The reply did not end well; the same error each time.
+        """
+        failure = self._failure
+        if failure is not None:
+            if self._attempt is not None:
+                self._settle(_outcome_of_failure(failure))
+            failure.record = self.record
+            if failure.partial is None:
+                failure.partial = self._partial()
+            raise failure
+        completion = self.snapshot()
+        outcomes: list[Outcome] = [choice.outcome or "other" for choice in completion.choices]
+        record = self._settle(max(outcomes, key=_FROM_BEST_TO_WORST.index))
+        self.completion = completion.with_record(record)
+        return StreamEnd(self.completion)
+
+    def snapshot(self) -> ChatCompletion:
+        """The reply as far as it was read."""
+        attempt = self._attempt
+        if attempt is None:
+            return ChatCompletion(provider=self._adapter.name)
+        return attempt.snapshot()
+
+    def _partial(self) -> ChatCompletion | None:
+        attempt = self._attempt
+        if attempt is None or not attempt.assembler.started:
+            return None
+        completion = attempt.snapshot()
+        return completion if self.record is None else completion.with_record(self.record)
+
+    async def aclose(self) -> None:
+        """Leave the reply, from any task; idempotent, bounded. A reply left before its end is ``cancelled``."""
+        if self._attempt is None:
+            self._fail(_left_early())
+            return
+        if self.record is None:
+            self._settle("cancelled")
+            self._fail(_left_early())
+            self._attempt.interrupt()
+        await self._close()
+
+    def abandon(self) -> None:
+        """Leave the reply where nothing can be awaited."""
+        attempt = self._attempt
+        if attempt is not None and self.record is None:
+            self._settle("cancelled")
+            self._fail(_left_early())
+            if attempt.response is not None:
+                close_soon(attempt.response.close)
+
+    async def _close(self) -> None:
+        if self._attempt is not None and self._attempt.response is not None:
+            await self._attempt.response.aclose()
+
+    def _settle(self, outcome: Outcome) -> ReplyRecord:
+        """Make the record and call ``on_complete``; only the first call does."""
+        if self.record is not None:
+            return self.record
+        record = self.record = self._make_record(outcome)
+        if self._on_complete is not None:
+            try:
+                self._on_complete(record)
+            except Exception:
+                _logger.exception("on_complete raised; the reply is not affected")
+        return record
+
+    def _make_record(self, outcome: Outcome) -> ReplyRecord:
+        attempt = self._attempt
+        assert attempt is not None
+        snapshot = attempt.snapshot()
+        origin: UsageOrigin = "unknown"
+        if snapshot.usage is not None:
+            origin = "reported" if attempt.assembler.complete else "partial"
+        late = attempt.late_error
+        return ReplyRecord(
+            outcome=outcome,
+            provider=self._adapter.name,
+            model=snapshot.model or self._model,
+            id=snapshot.id,
+            request_id=None if attempt.response is None else attempt.response.request_id,
+            started_at=self._begun_at,
+            headers_after=self._since_begin(attempt.headers_at),
+            first_output_after=self._since_begin(attempt.first_output_at),
+            last_output_after=self._since_begin(attempt.last_output_at),
+            ended_after=self._clock() - self._begun,
+            longest_gap=attempt.longest_gap,
+            chunks=attempt.chunks,
+            bytes=attempt.bytes,
+            attempts=1,
+            usage=snapshot.usage,
+            usage_origin=origin,
+            late_error=None if late is None else f"{type(late).__name__}: {late.message}",
+        )
+
+    def _since_begin(self, at: float | None) -> float | None:
+        return None if at is None else at - self._begun
+
+
+def _left_early() -> StreamInterrupted:
+    return StreamInterrupted("the stream was closed before its end; what arrived is in .partial")
+
+
+def _outcome_of_failure(failure: KimiError) -> Outcome:
+    if isinstance(failure, KimiTimeoutError):
+        return "timeout"
+    return "interrupted" if isinstance(failure, StreamInterrupted) else "error"

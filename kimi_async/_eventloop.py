@@ -1,0 +1,111 @@
+"""The clock of the event loop, and work that cancellation must not break in the middle.
+
+A shield of anyio does not stop a second ``task.cancel()`` of asyncio (measured on 3.11 to 3.13): it would
+interrupt our closing, and the closing inside the HTTP client, whose connection then is lost for good. So on
+asyncio a close runs in a task of its own, awaited through ``asyncio.shield``, and so does the sending of a request,
+which is cancelled once and no more. These are the tasks of this library that may outlive an await: strongly
+referenced here and bounded in time. On trio, where cancellation is a state and not an event, a shielded scope is
+enough.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+import anyio
+
+__all__ = ["cancelled_once", "close_shielded", "close_soon", "loop_clock"]
+
+#: Seconds after which a close that does not end is given up; a TLS peer that never answers must not hold a caller.
+CLOSE_SECONDS: Final = 2.0
+
+_logger: Final = logging.getLogger("kimi_async")
+#: Keeps the tasks alive: the event loop itself holds them weakly.
+_tasks: Final[set[asyncio.Task[Any]]] = set()
+
+T = TypeVar("T")
+
+
+def on_asyncio() -> bool:
+    """Whether the running event loop is asyncio's (uvloop's included)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def loop_clock() -> Callable[[], float]:
+    """The clock by which the running loop keeps its deadlines, in seconds; bound, so that a call costs 0.05 us."""
+    return asyncio.get_running_loop().time if on_asyncio() else anyio.current_time
+
+
+async def cancelled_once(
+    run: Callable[[], Coroutine[Any, Any, T]], discard: Callable[[T], Awaitable[None]]
+) -> T:
+    """Give what *run* gives, and let it see one cancellation at the most.
+
+    Args:
+        run: What is awaited.
+        discard: Closes a result that comes although the caller was cancelled.
+    """
+    if not on_asyncio():
+        return await run()
+    task = _start(run())
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        task.cancel()
+
+        async def outlive() -> None:
+            await asyncio.wait([task])
+            if not task.cancelled() and task.exception() is None:
+                await discard(task.result())
+
+        await close_shielded(outlive)
+        raise
+    return task.result()
+
+
+async def close_shielded(close: Callable[[], Awaitable[None]]) -> None:
+    """Run *close* to its end or for two seconds, whatever happens to the caller; raises nothing of its own.
+
+    A cancellation that arrives meanwhile is raised here, and the close goes on without the caller.
+    """
+    if on_asyncio():
+        # The scope keeps an anyio cancellation that is already under way from being raised again here; the shield of
+        # asyncio keeps a second task.cancel() from reaching the close.
+        with anyio.CancelScope(shield=True):
+            await asyncio.shield(_start(_bounded(close)))
+    else:
+        with anyio.CancelScope(shield=True):
+            await _bounded(close)
+
+
+def close_soon(close: Callable[[], Awaitable[None]]) -> None:
+    """Run *close* on the running asyncio loop without waiting for it; elsewhere do nothing.
+
+    For places that cannot await: a finalizer, or a coroutine that is itself being closed. On trio the HTTP client's
+    own generators are finalized by trio.
+    """
+    if on_asyncio():
+        _start(_bounded(close))
+
+
+def _start(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    task = asyncio.get_running_loop().create_task(work, name="kimi_async")
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+    return task
+
+
+async def _bounded(close: Callable[[], Awaitable[None]]) -> None:
+    with anyio.move_on_after(CLOSE_SECONDS):
+        try:
+            await close()
+        except Exception as error:
+            # The connection is gone either way, and the caller has a reply or an error to get.
+            _logger.debug("closing a connection failed: %s", type(error).__name__)

@@ -1,0 +1,264 @@
+"""The one module that speaks HTTP.
+
+Every exception of the HTTP client ends here: it becomes one of ours, by the stage it came from first and by its
+type's name second (so that clients with the same names as httpx are understood too), and is raised outside the
+handler, so that no frame of the HTTP client, and no header in it, hangs on a traceback that leaves the library.
+"""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Final
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import httpx
+
+from kimi_async._adapters import ChatAdapter, request_id_of
+from kimi_async._errors import (
+    ConnectTimeout,
+    FirstOutputTimeout,
+    KimiError,
+    KimiTimeoutError,
+    TransportError,
+    WriteTimeout,
+)
+from kimi_async._eventloop import cancelled_once, close_shielded
+from kimi_async._settings import Timeouts
+from kimi_async._version import __version__
+from kimi_async._wire import WireRequest
+
+__all__ = ["BodyBroken", "BodyTimedOut", "Response", "Transport"]
+
+USER_AGENT: Final = f"kimi-async/{__version__}"
+
+#: Seconds an idle connection is kept; below the minute after which common gateways drop it.
+KEEPALIVE_SECONDS: Final = 30.0
+
+
+class BodyBroken(Exception):
+    """The body broke while it was read; ``cause`` is the type and text of what the HTTP client raised."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class BodyTimedOut(BodyBroken):
+    """The HTTP client's own read timeout ran out."""
+
+
+@functools.cache
+def tls_context() -> ssl.SSLContext:
+    """The TLS context of every client we make; building one takes 50 ms and more, so it is built once."""
+    return httpx.create_ssl_context()
+
+
+def make_http_client(verify: ssl.SSLContext) -> httpx.AsyncClient:
+    """An HTTP client for streams: no limit of its own on connections or time, and no redirects."""
+    limits = httpx.Limits(
+        max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_SECONDS
+    )
+    return httpx.AsyncClient(verify=verify, limits=limits, timeout=None, follow_redirects=False)
+
+
+class Transport:
+    """Sends requests over one HTTP client, its own or the caller's.
+
+    Args:
+        http_client: The caller's client, which is never closed here; ``None`` makes one at first use.
+        headers: Headers of every request; laid over the adapter's.
+    """
+
+    def __init__(self, http_client: httpx.AsyncClient | None, headers: Mapping[str, str]) -> None:
+        self._client = http_client
+        self._owned = http_client is None
+        self._headers = {"user-agent": USER_AGENT, "accept-encoding": "identity", **_lower(headers)}
+        self._lock = anyio.Lock()
+        self._loop: object = None
+        self.closed = False
+
+    async def send(
+        self,
+        adapter: ChatAdapter,
+        wire: WireRequest,
+        *,
+        headers: Mapping[str, str],
+        timeouts: Timeouts,
+        read_timeout: float | None,
+    ) -> Response:
+        """Send one request and return when the response headers are there.
+
+        Args:
+            adapter: Gives the authorization.
+            wire: The request.
+            headers: Headers of this call, laid over the client's.
+            timeouts: For ``connect`` and ``write``.
+            read_timeout: The most seconds that one read may take, headers included.
+
+        Raises:
+            TransportError: No connection, or it broke before the headers.
+            ConnectTimeout: Or one of the other limits ran out.
+            RuntimeError: The client is closed, or belongs to another event loop.
+        """
+        client = await self._usable_client()
+        # Built in one expression: no dictionary with the key stays in a frame.
+        request = client.build_request(
+            wire.method,
+            wire.url,
+            content=wire.content,
+            headers={
+                **wire.headers,
+                **self._headers,
+                **_lower(headers),
+                "authorization": adapter.authorization(),
+            },
+            timeout=(timeouts.connect, read_timeout, timeouts.write, None),
+        )
+        try:
+            # No authorization of the client's own, and no redirect: it could carry the key to another origin.
+            send = functools.partial(
+                client.send, request, stream=True, auth=None, follow_redirects=False
+            )
+            return Response(await cancelled_once(send, httpx.Response.aclose))
+        except Exception as error:
+            failure = _send_failure(error, timeouts)
+        raise failure
+
+    async def _usable_client(self) -> httpx.AsyncClient:
+        loop = anyio.lowlevel.current_token()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop != loop:
+            raise RuntimeError(
+                "this AsyncKimi was first used on another event loop; make one for each loop"
+            )
+        client = self._client
+        if client is None:
+            client = await self._make_client()
+        if self.closed or client.is_closed:
+            raise RuntimeError("this AsyncKimi, or the HTTP client under it, is closed")
+        return client
+
+    async def _make_client(self) -> httpx.AsyncClient:
+        async with self._lock:
+            if self._client is None:
+                self._client = make_http_client(await anyio.to_thread.run_sync(tls_context))
+            return self._client
+
+    async def aclose(self) -> None:
+        """Close the HTTP client if it is our own; idempotent."""
+        self.closed = True
+        if self._owned and self._client is not None:
+            await close_shielded(self._client.aclose)
+
+
+class Response:
+    """The response to one request: status, headers, and the body read by read.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The response headers, names in lower case.
+    """
+
+    __slots__ = ("_body", "_ended", "_next", "_response", "headers", "status")
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self._ended = False
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = dict(response.headers.items())
+        # Raw reads cost 1.2 us, decoded ones 3.3; "identity" was asked for, so decoding is the exception.
+        encoded = self.headers.get("content-encoding", "identity") != "identity"
+        self._body: AsyncIterator[bytes] = aiter(
+            response.aiter_bytes() if encoded else _raw(response)
+        )
+        self._next: Callable[[], Awaitable[bytes]] = self._body.__anext__
+
+    async def read(self) -> bytes | None:
+        """The next bytes of the body; ``None`` at its clean end.
+
+        Raises:
+            BodyTimedOut: The read timeout that the request was sent with ran out.
+            BodyBroken: The connection, or the framing of the body, broke.
+        """
+        try:
+            return await self._next()
+        except StopAsyncIteration:
+            self._ended = True
+            return None
+        except Exception as error:
+            kind = BodyTimedOut if "ReadTimeout" in _names(error) else BodyBroken
+            cause = _describe(error)
+        raise kind(cause)
+
+    @property
+    def request_id(self) -> str | None:
+        """The request or trace id in the headers."""
+        return request_id_of(self.headers)
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it when the body was not read to its end; bounded, idempotent."""
+        await close_shielded(self.close)
+
+    async def close(self) -> None:
+        """The bare close, for those that cannot await :meth:`aclose`."""
+        await self._response.aclose()
+        stream = self._response.extensions.get("network_stream")
+        if stream is not None and not self._ended:
+            # A second cancellation can pierce the closing that httpcore itself does on the first one, and leave it
+            # closed by name with the socket open (httpcore 1.0.9). For a body that was not read to its end the socket
+            # must go in any case, and closing it twice does nothing.
+            await stream.aclose()
+
+
+def _raw(response: httpx.Response) -> AsyncIterator[bytes]:
+    stream = response.stream
+    if not isinstance(stream, httpx.AsyncByteStream):
+        raise TypeError("the HTTP client gave a body that cannot be read asynchronously")
+    return aiter(stream)
+
+
+def _send_failure(error: Exception, timeouts: Timeouts) -> KimiError:
+    """Our error for what the HTTP client raised before the response headers."""
+    names, cause = _names(error), _describe(error)
+    timeout: tuple[type[KimiTimeoutError], float | None, str] | None = None
+    if "ConnectTimeout" in names:
+        timeout = (ConnectTimeout, timeouts.connect, "connecting")
+    elif "WriteTimeout" in names:
+        timeout = (WriteTimeout, timeouts.write, "sending")
+    elif "ReadTimeout" in names:
+        timeout = (FirstOutputTimeout, timeouts.first_output, "waiting for the first output")
+    if timeout is not None:
+        kind, seconds, stage = timeout
+        return kind(seconds or 0.0, stage=stage, cause=cause)
+    if names & {"ConnectError", "ProxyError", "UnsupportedProtocol"}:
+        return TransportError("no connection could be made", stage="connecting", cause=cause)
+    if names & {"WriteError", "LocalProtocolError"}:
+        return TransportError("the request could not be sent", stage="sending", cause=cause)
+    return TransportError(
+        "the connection broke before the reply began",
+        stage="waiting for the first output",
+        cause=cause,
+    )
+
+
+def _names(error: Exception) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__}
+
+
+def _describe(error: Exception) -> str:
+    """Type and text of a foreign exception: addresses and protocol states.
+
+    The text of a local protocol error is left out, because it quotes the header that it is about.
+    """
+    kind = type(error)
+    text = "" if "LocalProtocolError" in _names(error) else " ".join(str(error).split())[:200]
+    return f"{kind.__module__.split('.')[0]}.{kind.__name__}" + (f": {text}" if text else "")
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

@@ -1,0 +1,156 @@
+"""Closing and sending that cancellation does not break in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from kimi_async import _eventloop
+from kimi_async._eventloop import cancelled_once, close_shielded, close_soon, loop_clock
+
+pytestmark = pytest.mark.anyio
+
+ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
+
+
+async def all_done() -> None:
+    """Wait until no task of ours is left."""
+    with anyio.fail_after(5):
+        while _eventloop._tasks:
+            await anyio.lowlevel.checkpoint()
+
+
+class Slow:
+    """Something whose close takes until it is let go."""
+
+    def __init__(self) -> None:
+        self.begun = anyio.Event()
+        self.go_on = anyio.Event()
+        self.closed = False
+
+    async def close(self) -> None:
+        self.begun.set()
+        await self.go_on.wait()
+        self.closed = True
+
+
+async def test_the_clock_is_that_of_the_deadlines() -> None:
+    clock = loop_clock()
+    assert clock() <= anyio.current_time() <= clock()
+
+
+async def test_a_close_ends_although_its_scope_is_cancelled() -> None:
+    slow = Slow()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(close_shielded, slow.close)
+        await slow.begun.wait()
+        tasks.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await anyio.wait_all_tasks_blocked()
+            assert not slow.closed
+            slow.go_on.set()
+    assert slow.closed
+
+
+@ASYNCIO
+async def test_a_close_ends_although_its_task_is_cancelled_twice() -> None:
+    slow = Slow()
+    task = asyncio.create_task(close_shielded(slow.close))
+    await slow.begun.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not slow.closed
+    slow.go_on.set()
+    await all_done()
+    assert slow.closed
+
+
+async def test_a_close_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_eventloop, "CLOSE_SECONDS", 0.05)
+    begun = time.monotonic()
+    await close_shielded(anyio.sleep_forever)
+    assert time.monotonic() - begun < 5
+
+
+async def test_what_a_close_raises_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail() -> None:
+        raise ConnectionResetError("secret")
+
+    caplog.set_level(logging.DEBUG, "kimi_async")
+    await close_shielded(fail)
+    assert "closing a connection failed: ConnectionResetError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_close_soon_closes_on_asyncio_and_leaves_it_to_trio_elsewhere(
+    anyio_backend_name: str,
+) -> None:
+    slow = Slow()
+    slow.go_on.set()
+    close_soon(slow.close)
+    assert not slow.closed
+    await anyio.wait_all_tasks_blocked()
+    assert slow.closed is (anyio_backend_name == "asyncio")
+
+
+def test_close_soon_without_a_loop_does_nothing() -> None:
+    close_soon(Slow().close)
+
+
+async def test_what_runs_gives_its_result_or_its_exception() -> None:
+    async def give() -> int:
+        return 7
+
+    async def fail() -> int:
+        raise KeyError("k")
+
+    async def discard(value: int) -> None:
+        pytest.fail(f"{value} was taken")
+
+    assert await cancelled_once(give, discard) == 7
+    with pytest.raises(KeyError):
+        await cancelled_once(fail, discard)
+
+
+@ASYNCIO
+@pytest.mark.parametrize("ends", ["cancelled", "with a result", "with an exception"])
+async def test_what_runs_sees_one_cancellation_of_two(ends: str) -> None:
+    cancellations = 0
+    discarded: list[str] = []
+    slow = Slow()
+
+    async def run() -> str:
+        nonlocal cancellations
+        try:
+            await slow.close()
+        except asyncio.CancelledError:
+            cancellations += 1
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            if ends == "cancelled":
+                raise
+        if ends == "with an exception":
+            raise KeyError("k")
+        return "connection"
+
+    async def discard(value: str) -> None:
+        discarded.append(value)
+
+    task = asyncio.create_task(cancelled_once(run, discard))
+    await slow.begun.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await all_done()
+    assert cancellations == 1
+    assert discarded == (["connection"] if ends == "with a result" else [])
