@@ -1,0 +1,152 @@
+"""The provider behind every fake: which wire a path means, the key, the script, and what was asked so far.
+
+No I/O: a request comes in as values and an :class:`Answer` goes out. The server and the respx mocks put HTTP around it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeAlias
+
+import httpx
+from attrs import frozen
+
+from kimi_async.testing._script import Asked, ErrorReply, ScriptedReply
+from kimi_async.testing._steps import Answer
+from kimi_async.testing._wires import ProviderName
+
+__all__ = ["ReceivedRequest", "Script", "ScriptedProvider"]
+
+_logger = logging.getLogger("kimi_async.testing")
+
+_ROUTES: Final[tuple[tuple[ProviderName, re.Pattern[str]], ...]] = (
+    ("acedata", re.compile(r"/kimi/chat/completions")),
+    ("cloudsway", re.compile(r"/v1/ai/.+/chat/completions")),
+)
+
+
+@frozen(kw_only=True)
+class ReceivedRequest:
+    """One request as it reached a fake. The ``repr`` shows no key.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path, with the query if there is one.
+        headers: The headers, looked up without regard to case. They do hold the key.
+        body: The JSON body; ``None`` if there is none or it is not JSON.
+        provider: The wire that the path belongs to; ``None`` if none.
+        connection: Which connection it came on, counted from 1; 0 where there are none (respx).
+    """
+
+    method: str
+    path: str
+    # The repr of httpx.Headers masks authorization.
+    headers: httpx.Headers
+    body: Any
+    provider: ProviderName | None
+    connection: int
+
+
+#: What is answered: replies in their order, or a function that makes the reply to each request.
+Script: TypeAlias = Iterable[ScriptedReply] | Callable[[ReceivedRequest], ScriptedReply]
+
+
+class ScriptedProvider:
+    """Both providers, without the HTTP around them.
+
+    Attributes:
+        api_key: The key that requests must carry.
+        requests: All requests so far, refused ones too.
+        failure: The first exception that a script function raised, or ``None``.
+    """
+
+    def __init__(self, script: Script, api_key: str) -> None:
+        self.api_key = api_key
+        self.requests: list[ReceivedRequest] = []
+        self.failure: Exception | None = None
+        self._replies: deque[ScriptedReply] = deque(() if callable(script) else script)
+        self._given = len(self._replies)
+        self._make = script if callable(script) else self._take
+
+    def add(self, *replies: ScriptedReply) -> None:
+        """Append replies to the script.
+
+        Raises:
+            RuntimeError: The script is a function.
+        """
+        if self._make != self._take:
+            raise RuntimeError("the script is a function: there is no list to add replies to")
+        self._replies.extend(replies)
+        self._given += len(replies)
+
+    def answer(
+        self, *, method: str, path: str, headers: httpx.Headers, content: bytes, connection: int
+    ) -> Answer:
+        """Take one request and give the answer to it.
+
+        A path, key or body that is wrong is refused as the provider would, and uses up no reply.
+        """
+        request = ReceivedRequest(
+            method=method,
+            path=path,
+            headers=headers,
+            body=_parse(content),
+            provider=_provider_of(path),
+            connection=connection,
+        )
+        self.requests.append(request)
+        body = request.body if isinstance(request.body, dict) else {}
+        asked = Asked(
+            provider=request.provider or ("cloudsway" if path.startswith("/v1/ai/") else "acedata"),
+            stream=body.get("stream") is True,
+            model=body.get("model"),
+            number=len(self.requests),
+        )
+        return (self._refusal(request) or self._scripted(request)).render(asked)
+
+    def raise_failure(self) -> None:
+        """Raise what the script function raised, if it did."""
+        if self.failure is not None:
+            raise self.failure
+
+    def _refusal(self, request: ReceivedRequest) -> ScriptedReply | None:
+        if request.provider is None or request.method != "POST":
+            return ErrorReply(404, message=f"no route for {request.method} {request.path}")
+        if request.headers.get("authorization") != f"Bearer {self.api_key}":
+            return ErrorReply(401, message="the bearer key is missing or wrong")
+        if not isinstance(request.body, dict):
+            return ErrorReply(400, message="the body is not a JSON object")
+        return None
+
+    def _scripted(self, request: ReceivedRequest) -> ScriptedReply:
+        try:
+            return self._make(request)
+        except Exception as error:
+            # Raised again at the end: an assertion inside a script function must fail the test, and a client that
+            # retries would hide it.
+            _logger.exception("the script function raised")
+            self.failure = self.failure or error
+            message = f"the script raised {type(error).__name__}: {error}"
+            return ErrorReply(500, "script_failed", message=message)
+
+    def _take(self, _request: ReceivedRequest) -> ScriptedReply:
+        if self._replies:
+            return self._replies.popleft()
+        message = f"the script is used up: it had {self._given} replies"
+        return ErrorReply(500, "script_used_up", message=message)
+
+
+def _provider_of(path: str) -> ProviderName | None:
+    bare = path.partition("?")[0]
+    return next((name for name, pattern in _ROUTES if pattern.fullmatch(bare)), None)
+
+
+def _parse(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None

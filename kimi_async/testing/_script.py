@@ -1,0 +1,263 @@
+"""What a fake provider answers: values that describe replies, and how each becomes an :class:`Answer`.
+
+A scripted reply is anything with a ``render`` method. Those below share the delivery options of :class:`Delivered`,
+so that any of them can be paced, cut into odd reads, broken off and ended badly. Pure, but for reading a recording.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Protocol
+
+from attrs import converters, field, frozen, validators
+
+from kimi_async._models import Usage
+from kimi_async.testing._completion import Completion, FakeToolCall, ReplyChoice, as_calls, dump
+from kimi_async.testing._recordings import recording
+from kimi_async.testing._steps import Answer, Cuts, Ending, deliver, split_events
+from kimi_async.testing._wires import WIRES, Complaint, ProviderName, stream_events
+
+__all__ = [
+    "Asked",
+    "Delivered",
+    "ErrorReply",
+    "RawReply",
+    "Recording",
+    "Reply",
+    "ScriptedReply",
+]
+
+Headers = tuple[tuple[str, str], ...]
+
+_JSON: Headers = (("content-type", "application/json"),)
+_SSE: Headers = (("content-type", "text/event-stream"),)
+
+
+@frozen(kw_only=True)
+class Asked:
+    """What a reply has to know about the request that it answers.
+
+    Attributes:
+        provider: The wire to write.
+        stream: Whether events were asked for, or one JSON body.
+        model: The model that the request named.
+        number: Which request it is, from 1. Ids are made from it.
+    """
+
+    provider: ProviderName = "acedata"
+    stream: bool = True
+    model: str | None = None
+    number: int = 1
+
+
+class ScriptedReply(Protocol):
+    """Anything that can be put into a script."""
+
+    def render(self, asked: Asked, /) -> Answer:
+        """Give the answer to one request, ready to be played."""
+        ...
+
+
+@frozen(kw_only=True)
+class Delivered(ABC):
+    """A scripted reply with a say in how it is delivered.
+
+    Attributes:
+        pace: Seconds between two sends; 0 = no wait.
+        cuts: Where the body is cut into sends (and so into the client's reads): ``None`` = one for each event,
+            ``"whole"``, ``"bytes"`` = one for each byte, or the byte offsets to cut at.
+        cut_at: Only so many bytes of the body are sent, counted as in a slice (-1 leaves out the last one).
+        cut_after: Only so many events of the body are sent, counted as in a slice (-1 leaves out ``[DONE]``).
+        end: How the body ends after the last byte that is sent: ``"finish"`` politely, ``"hangup"`` with FIN,
+            ``"reset"`` with RST, ``"stall"`` never (silence until the client hangs up).
+    """
+
+    pace: float = field(default=0.0, validator=validators.ge(0))
+    cuts: Cuts = None
+    cut_at: int | None = None
+    cut_after: int | None = None
+    end: Ending = field(
+        default="finish", validator=validators.in_(("finish", "hangup", "reset", "stall"))
+    )
+
+    def render(self, asked: Asked, /) -> Answer:
+        """Give the answer to one request, ready to be played."""
+        status, headers, pieces = self._write(asked)
+        steps = deliver(
+            pieces,
+            pace=self.pace,
+            cuts=self.cuts,
+            cut_at=self.cut_at,
+            cut_after=self.cut_after,
+            end=self.end,
+        )
+        return Answer(status=status, headers=headers, steps=steps)
+
+    @abstractmethod
+    def _write(self, asked: Asked, /) -> tuple[int, Headers, tuple[bytes, ...]]:
+        """Give status, headers and body, one piece for each event."""
+
+
+def _as_choices(choices: Iterable[ReplyChoice]) -> tuple[ReplyChoice, ...]:
+    return tuple(choices)
+
+
+@frozen
+class Reply(Delivered):
+    """A whole reply described once, written for either provider, streamed or not, as the request asks.
+
+    In each text ``None`` is absent and ``""`` present and empty, and the wire shows which.
+
+    Attributes:
+        content: The visible text.
+        reasoning: The thinking before it.
+        refusal: The text of a refusal.
+        tool_calls: The calls, in order.
+        finish_reason: ``None`` = ``"tool_calls"`` if there are calls, else ``"stop"``. ``""`` is sent as it is.
+        choices: The answers when there are several (``n`` > 1), or ``()`` for the one that the fields above describe.
+        usage: The token counts, or ``None`` to say nothing about them.
+        model: The model's name; ``None`` = as the provider does: Ace Data Cloud echoes the request's, Cloudsway
+            names its own.
+        id: The completion's id; ``None`` = one in the provider's form, made from the number of the request.
+        created: Unix time in seconds.
+        chunk_chars: How many characters of text one chunk carries, at least 1.
+
+    Raises:
+        ValueError: Both *choices* and a text were given, or an option is out of range.
+    """
+
+    content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = field(default=None, kw_only=True)
+    tool_calls: tuple[FakeToolCall, ...] = field(default=(), kw_only=True, converter=as_calls)
+    finish_reason: str | None = field(default=None, kw_only=True)
+    choices: tuple[ReplyChoice, ...] = field(default=(), kw_only=True, converter=_as_choices)
+    usage: Usage | None = field(
+        default=Usage(prompt_tokens=9, completion_tokens=12, total_tokens=21), kw_only=True
+    )
+    model: str | None = field(default=None, kw_only=True)
+    id: str | None = field(default=None, kw_only=True)
+    created: int = field(default=1770992031, kw_only=True)
+    chunk_chars: int = field(default=8, kw_only=True, validator=validators.ge(1))
+
+    def __attrs_post_init__(self) -> None:
+        if self.choices and self._choice() != ReplyChoice():
+            raise ValueError("give either choices= or the fields of the one choice, not both")
+
+    def _choice(self) -> ReplyChoice:
+        return ReplyChoice(
+            self.content,
+            self.reasoning,
+            refusal=self.refusal,
+            tool_calls=self.tool_calls,
+            finish_reason=self.finish_reason,
+        )
+
+    def _write(self, asked: Asked, /) -> tuple[int, Headers, tuple[bytes, ...]]:
+        wire = WIRES[asked.provider]
+        completion = Completion(
+            id=wire.new_id(asked.number) if self.id is None else self.id,
+            model=wire.model(asked.model) if self.model is None else self.model,
+            created=self.created,
+            choices=self.choices or (self._choice(),),
+            usage=self.usage,
+            chunk_chars=self.chunk_chars,
+        )
+        if asked.stream:
+            return 200, _SSE, stream_events(wire, completion)
+        return 200, _JSON, (dump(wire.body(completion)).encode(),)
+
+
+def _load(source: str | Path | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    return source.read_bytes() if isinstance(source, Path) else recording(source)
+
+
+@frozen
+class Recording(Delivered):
+    """A recorded body, sent byte for byte as it came, whatever was asked.
+
+    Attributes:
+        body: The body. It is given as the name of a shipped recording (see :func:`recordings`), as the
+            :class:`~pathlib.Path` of a file, which is read at once, or as bytes.
+        status: The HTTP status.
+
+    Raises:
+        KeyError: There is no recording of that name.
+        OSError: The file cannot be read.
+    """
+
+    body: bytes = field(converter=_load)
+    status: int = 200
+
+    def _write(self, _asked: Asked, /) -> tuple[int, Headers, tuple[bytes, ...]]:
+        if self.body.lstrip().startswith(b"{"):
+            return self.status, _JSON, (self.body,)
+        return self.status, _SSE, split_events(self.body)
+
+
+def _pairs(headers: Mapping[str, str] | Headers) -> Headers:
+    return tuple(dict(headers).items())
+
+
+def _as_bytes(body: str | bytes) -> bytes:
+    return body.encode() if isinstance(body, str) else body
+
+
+@frozen
+class ErrorReply(Delivered):
+    """The provider says no, in its own envelope: ``docs/providers.md`` 1.5, and for Cloudsway a guess (2.5).
+
+    Attributes:
+        status: The HTTP status.
+        code: The provider's code; ``None`` = the one that it documents for the status (Cloudsway: the status).
+        message: The text; ``None`` = the phrase that HTTP has for the status.
+        type: An error type beside the code, as Moonshot has; ``None`` = none.
+        headers: More headers, such as ``{"retry-after": "2"}``. A ``content-type`` replaces ``application/json``.
+        body: The whole body in place of the envelope; *code*, *message* and *type* are then unused.
+    """
+
+    status: int
+    code: str | int | None = None
+    message: str | None = field(default=None, kw_only=True)
+    type: str | None = field(default=None, kw_only=True)
+    headers: Headers = field(default=(), kw_only=True, converter=_pairs)
+    body: bytes | None = field(default=None, kw_only=True, converter=converters.optional(_as_bytes))
+
+    def _write(self, asked: Asked, /) -> tuple[int, Headers, tuple[bytes, ...]]:
+        headers = _pairs(dict(_JSON) | dict(self.headers))
+        body = self._envelope(asked) if self.body is None else self.body
+        return self.status, headers, (body,)
+
+    def _envelope(self, asked: Asked) -> bytes:
+        message = HTTPStatus(self.status).phrase if self.message is None else self.message
+        complaint = Complaint(
+            status=self.status,
+            code=self.code,
+            message=message,
+            type=self.type,
+            number=asked.number,
+        )
+        return dump(WIRES[asked.provider].error(complaint)).encode()
+
+
+@frozen
+class RawReply(Delivered):
+    """Anything at all: the status, headers and body as given, with no header added but the framing.
+
+    Attributes:
+        body: The body; a blank line ends an event, as far as the delivery options count events.
+        status: The HTTP status.
+        headers: The headers.
+    """
+
+    body: bytes = field(default=b"", converter=_as_bytes)
+    status: int = 200
+    headers: Headers = field(default=(), kw_only=True, converter=_pairs)
+
+    def _write(self, _asked: Asked, /) -> tuple[int, Headers, tuple[bytes, ...]]:
+        return self.status, self.headers, split_events(self.body)

@@ -1,0 +1,296 @@
+"""A fake provider that is reached over a real socket.
+
+:class:`FakeProvider` listens, counts and closes; :class:`Peer` is one client connection. The sockets are plain ones
+waited for with anyio and not anyio's streams, because only so can a connection be *reset*: those shut the
+sending side down first, and the client sees an end where it should see an error.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, Final, Literal, TypeAlias, assert_never
+
+import anyio
+import anyio.abc
+import h11
+import httpx
+from attrs import evolve
+
+from kimi_async import AceDataCloud, Cloudsway
+from kimi_async.testing._provider import ReceivedRequest, Script, ScriptedProvider
+from kimi_async.testing._script import ScriptedReply
+from kimi_async.testing._steps import Answer, Finish, Hangup, Reset, Send, Step, Wait
+
+__all__ = ["FakeProvider"]
+
+_READ_BYTES: Final = 65_536
+_BACKLOG: Final = 1_024
+# SO_LINGER, on and for 0 seconds: closing the socket then sends RST.
+_LINGER_NOT: Final = struct.pack("ii", 1, 0)
+
+_Counted: TypeAlias = Literal["connections", "requests"]
+
+
+class Peer:
+    """One client connection, seen from the server: its socket, and h11's state of it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._http = h11.Connection(h11.SERVER)
+
+    async def next_request(self) -> tuple[h11.Request, bytes] | None:
+        """Wait for a whole request; ``None`` when the client has hung up instead.
+
+        Raises:
+            h11.RemoteProtocolError: What came is not HTTP, or ended in the middle.
+        """
+        request = await self._next_event()
+        if not isinstance(request, h11.Request):
+            return None
+        content = bytearray()
+        while isinstance(event := await self._next_event(), h11.Data):
+            content += event.data
+        return request, bytes(content)
+
+    async def play(self, answer: Answer) -> bool:
+        """Send an answer, and stop as soon as the client hangs up.
+
+        Returns:
+            Whether another request may follow on this connection.
+        """
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watch, tasks.cancel_scope)
+            # A client that is gone is no error here, and h11 refuses lengths that do not add up: the client sees the
+            # connection end too early, which is what a server with a wrong Content-Length looks like.
+            with suppress(OSError, h11.LocalProtocolError):
+                await self._send_answer(answer)
+            tasks.cancel_scope.cancel()
+        if self._http.states != {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}:
+            return False
+        self._http.start_next_cycle()
+        return True
+
+    async def refuse(self) -> None:
+        """Answer what was not HTTP with a bare 400."""
+        with suppress(OSError, h11.LocalProtocolError):
+            await self._send_answer(Answer(status=400, headers=()))
+
+    async def _send_answer(self, answer: Answer) -> None:
+        await self._send(h11.Response(status_code=answer.status, headers=[*answer.headers]))
+        for step in answer.steps:
+            await self._take(step)
+
+    async def _take(self, step: Step) -> None:
+        match step:
+            case Send(data):
+                await self._send(h11.Data(data=data))
+            case Wait(seconds):
+                await (anyio.sleep_forever() if seconds is None else anyio.sleep(seconds))
+            case Finish():
+                await self._send(h11.EndOfMessage())
+            case Reset():
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+            case Hangup():
+                pass  # a connection whose answer is unfinished gets closed by the caller
+            case _:
+                assert_never(step)
+
+    async def _watch(self, scope: anyio.CancelScope) -> None:
+        """Cancel *scope* when the client hangs up; keep what it sends early for the next request."""
+        while data := await self._receive():
+            self._http.receive_data(data)
+        self._http.receive_data(b"")
+        scope.cancel()
+
+    async def _next_event(self) -> object:
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            self._http.receive_data(await self._receive())
+        return event
+
+    async def _receive(self) -> bytes:
+        """Read some bytes; ``b""`` is the end, and a reset connection is an end as well."""
+        await anyio.wait_readable(self._sock)
+        try:
+            return self._sock.recv(_READ_BYTES)
+        except OSError:
+            return b""
+
+    async def _send(self, event: h11.Event) -> None:
+        """Write one event, at once and by itself.
+
+        Raises:
+            OSError: The client is gone.
+            h11.LocalProtocolError: The event does not fit what was promised before.
+        """
+        data = memoryview(self._http.send(event) or b"")
+        while data:
+            await anyio.wait_writable(self._sock)
+            data = data[self._sock.send(data) :]
+
+
+class FakeProvider(anyio.AsyncContextManagerMixin):
+    """Ace Data Cloud and Cloudsway on a free port of 127.0.0.1, answering from a script.
+
+    ``/kimi/chat/completions`` is Ace Data Cloud's wire and ``/v1/ai/<endpoint path>/chat/completions`` Cloudsway's; one
+    script serves both. Connections are kept alive. A wrong path, key or body is refused as the provider
+    would refuse it, and when the script is used up the answer is a 500 that says so.
+
+    >>> import asyncio
+    >>> from kimi_async import AsyncKimi
+    >>> from kimi_async.testing import FakeProvider, Reply
+    >>> async def main():
+    ...     async with FakeProvider([Reply("Hello!")]) as fake:
+    ...         async with AsyncKimi(fake.acedata(), model="kimi-k2.5") as client:
+    ...             reply = await client.chat("Hi")
+    ...     print(reply.text, fake.requests[0].body["messages"])
+    >>> asyncio.run(main())
+    Hello! [{'role': 'user', 'content': 'Hi'}]
+
+    Leaving the ``async with`` block closes all connections, replies under way included. It then raises what a
+    script function raised, if it did.
+
+    Args:
+        script: The replies in their order, or a function that makes the reply to each :class:`ReceivedRequest`.
+        api_key: The key that requests must carry.
+    """
+
+    def __init__(self, script: Script = (), *, api_key: str = "test-key") -> None:
+        self.api_key = api_key
+        self.total_connections = 0
+        self._provider = ScriptedProvider(script, api_key)
+        self._counts: Counter[_Counted] = Counter()
+        self._changed = anyio.Event()
+        self._url: str | None = None
+
+    @property
+    def url(self) -> str:
+        """The root of the server, ``http://127.0.0.1:<port>``.
+
+        Raises:
+            RuntimeError: The server was not started yet.
+        """
+        if self._url is None:
+            raise RuntimeError("the fake provider is not running: enter it with `async with`")
+        return self._url
+
+    @property
+    def requests(self) -> list[ReceivedRequest]:
+        """All requests so far, refused ones too."""
+        return self._provider.requests
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open now."""
+        return self._counts["connections"]
+
+    @property
+    def active_requests(self) -> int:
+        """How many requests came whole and are not yet answered in full."""
+        return self._counts["requests"]
+
+    def add(self, *replies: ScriptedReply) -> None:
+        """Append replies to the script, also while it runs.
+
+        Raises:
+            RuntimeError: The script is a function.
+        """
+        self._provider.add(*replies)
+
+    def acedata(self, **settings: Any) -> AceDataCloud:
+        """Give an Ace Data Cloud adapter that reaches this server; *settings* replace fields of it."""
+        return evolve(AceDataCloud(self.api_key, f"{self.url}/kimi"), **settings)
+
+    def cloudsway(self, **settings: Any) -> Cloudsway:
+        """Give a Cloudsway adapter that reaches this server; *settings* replace fields of it."""
+        adapter = Cloudsway(self.api_key, "test-endpoint", f"{self.url}/v1/ai")
+        return evolve(adapter, **settings)
+
+    async def wait_until(self, condition: Callable[[], bool], *, timeout: float = 5.0) -> None:
+        """Wait until *condition* holds; it is asked again after every change of the counts or :attr:`requests`.
+
+        Args:
+            condition: Asked without arguments, such as ``lambda: fake.open_connections == 0``.
+            timeout: Seconds.
+
+        Raises:
+            TimeoutError: It did not hold in time; the message has the counts.
+        """
+        with anyio.move_on_after(timeout):
+            while not condition():
+                await self._changed.wait()
+            return
+        raise TimeoutError(
+            f"not so within {timeout} s: {self.open_connections} of {self.total_connections} connections open, "
+            f"{self.active_requests} of {len(self.requests)} requests active"
+        )
+
+    @asynccontextmanager
+    async def __asynccontextmanager__(self) -> AsyncGenerator[FakeProvider]:
+        tasks = anyio.create_task_group()
+        with socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) as listener:
+            listener.setblocking(False)
+            self._url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            # Not `async with`: what the caller's block raises would come out wrapped in an exception group.
+            await tasks.__aenter__()
+            try:
+                tasks.start_soon(self._accept, listener, tasks)
+                yield self
+            finally:
+                tasks.cancel_scope.cancel()
+                await tasks.__aexit__(None, None, None)
+        self._provider.raise_failure()
+
+    async def _accept(self, listener: socket.socket, tasks: anyio.abc.TaskGroup) -> None:
+        while True:
+            await anyio.wait_readable(listener)
+            # The client may be gone before it was accepted.
+            with suppress(BlockingIOError, ConnectionAbortedError):
+                sock, _ = listener.accept()
+                tasks.start_soon(self._serve, sock)
+
+    async def _serve(self, sock: socket.socket) -> None:
+        self.total_connections += 1
+        number = self.total_connections
+        with self._counting("connections"), sock:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            peer = Peer(sock)
+            try:
+                while await self._exchange(peer, number):
+                    pass
+            except h11.RemoteProtocolError:
+                await peer.refuse()
+
+    async def _exchange(self, peer: Peer, connection: int) -> bool:
+        """Take one request and answer it; return whether another may follow."""
+        received = await peer.next_request()
+        if received is None:
+            return False
+        request, content = received
+        answer = self._provider.answer(
+            method=request.method.decode(),
+            path=request.target.decode(),
+            headers=httpx.Headers([*request.headers]),
+            content=content,
+            connection=connection,
+        )
+        with self._counting("requests"):
+            return await peer.play(answer)
+
+    @contextmanager
+    def _counting(self, what: _Counted) -> Generator[None]:
+        self._counts[what] += 1
+        self._notify()
+        try:
+            yield
+        finally:
+            self._counts[what] -= 1
+            self._notify()
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()

@@ -1,0 +1,180 @@
+"""How an answer reaches the client: a status, headers and a list of steps.
+
+Every scripted reply becomes an :class:`Answer`, and everything that answers (the server, the respx mocks) plays
+nothing else. What is said and how it is delivered are thus apart: a fault is a function that changes the
+steps, and works wherever steps are played. Pure: no I/O, no clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Final, Literal, TypeAlias
+
+from attrs import field, frozen
+
+__all__ = [
+    "Answer",
+    "Cuts",
+    "Ending",
+    "Finish",
+    "Hangup",
+    "Reset",
+    "Send",
+    "Step",
+    "Wait",
+    "deliver",
+    "split_events",
+]
+
+
+@frozen
+class Send:
+    """Send these bytes of the body: one HTTP chunk and one write, so usually one read for the client."""
+
+    data: bytes
+
+
+@frozen
+class Wait:
+    """Send nothing for so many seconds; ``None`` waits until the client hangs up."""
+
+    seconds: float | None
+
+
+@frozen
+class Finish:
+    """End the body as HTTP wants it; the connection may serve another request."""
+
+
+@frozen
+class Hangup:
+    """Close the connection (FIN) with the body unfinished."""
+
+
+@frozen
+class Reset:
+    """Reset the connection (RST) with the body unfinished."""
+
+
+Step: TypeAlias = Send | Wait | Finish | Hangup | Reset
+
+#: How a body ends: ``"finish"`` politely, ``"hangup"`` with FIN, ``"reset"`` with RST, ``"stall"`` never: silence until
+#: the client hangs up.
+Ending: TypeAlias = Literal["finish", "hangup", "reset", "stall"]
+
+#: Where a body is cut into sends: ``None`` = one for each event, ``"whole"`` = one for all, ``"bytes"`` = one for each
+#: byte, or the byte offsets to cut at (those outside of the body do nothing).
+Cuts: TypeAlias = Literal["whole", "bytes"] | Sequence[int] | None
+
+_ENDINGS: Final[Mapping[Ending, tuple[Step, ...]]] = {
+    "finish": (Finish(),),
+    "hangup": (Hangup(),),
+    "reset": (Reset(),),
+    "stall": (Wait(None), Hangup()),
+}
+
+# Two line ends, each of them LF, CRLF or CR.
+_BLANK_LINE: Final = re.compile(rb"\r?\n(?:\r\n?|\n)|\r\r\n?")
+
+
+def _ended(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Make the first ending the last step; steps without one finish politely."""
+    kept: list[Step] = []
+    for step in steps:
+        kept.append(step)
+        if isinstance(step, (Finish, Hangup, Reset)):
+            return tuple(kept)
+    return (*kept, Finish())
+
+
+@frozen(kw_only=True)
+class Answer:
+    """One whole answer as it is played. It is a scripted reply too, for steps that are written by hand.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Header names and values. The server adds the framing (``Transfer-Encoding: chunked``) when there
+            is no ``Content-Length``; a length that the steps do not keep ends the connection.
+        steps: What happens after the headers. Nothing follows the first ending; without one it is
+            :class:`Finish`.
+    """
+
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = (("content-type", "text/event-stream"),)
+    steps: tuple[Step, ...] = field(default=(), converter=_ended)
+
+    def render(self, _asked: object, /) -> Answer:
+        """Give itself, whatever was asked."""
+        return self
+
+    @property
+    def body(self) -> bytes:
+        """All bytes that the steps send."""
+        return b"".join(step.data for step in self.steps if isinstance(step, Send))
+
+
+def split_events(body: bytes) -> tuple[bytes, ...]:
+    """Cut an event stream behind each blank line; joined, the pieces are *body* again.
+
+    Line ends may be LF, CRLF or CR. What follows the last blank line is a piece of its own.
+    """
+    edges = [0, *(match.end() for match in _BLANK_LINE.finditer(body)), len(body)]
+    return tuple(body[start:stop] for start, stop in pairwise(edges) if start < stop)
+
+
+def deliver(
+    pieces: Sequence[bytes],
+    *,
+    pace: float = 0.0,
+    cuts: Cuts = None,
+    cut_at: int | None = None,
+    cut_after: int | None = None,
+    end: Ending = "finish",
+) -> tuple[Step, ...]:
+    """Turn a body into steps.
+
+    Args:
+        pieces: The body, one piece for each event.
+        pace: Seconds between two sends; 0 = no wait.
+        cuts: Where the body is cut into sends.
+        cut_at: How many bytes of the body are sent, counted as in a slice: -1 leaves out the last one. ``None`` = all.
+        cut_after: How many events are sent, counted as in a slice: -1 leaves out the last one
+            (``[DONE]``). ``None`` = all.
+        end: How the body ends, after the last byte that is sent.
+
+    Returns:
+        The sends with their waits, then the ending.
+    """
+    kept = b"".join(pieces[:cut_after])[:cut_at]
+    edges = [0, *sorted(_marks(kept, pieces, cuts)), len(kept)]
+    sends = [Send(kept[start:stop]) for start, stop in pairwise(edges) if start < stop]
+    return (*_paced(sends, pace), *_ENDINGS[end])
+
+
+def _marks(body: bytes, pieces: Sequence[bytes], cuts: Cuts) -> set[int]:
+    """Give the offsets inside of *body* at which one send ends and the next begins."""
+    match cuts:
+        case None:
+            marks: Iterable[int] = _ends(pieces)
+        case "whole":
+            marks = ()
+        case "bytes":
+            marks = range(len(body))
+        case _:
+            marks = cuts
+    return {mark for mark in marks if 0 < mark < len(body)}
+
+
+def _ends(pieces: Sequence[bytes]) -> list[int]:
+    """Give the offset behind each piece."""
+    offset = 0
+    return [offset := offset + len(piece) for piece in pieces]
+
+
+def _paced(sends: Sequence[Send], pace: float) -> Sequence[Step]:
+    """Put a wait between every two sends."""
+    if not pace:
+        return sends
+    return [step for send in sends for step in (Wait(pace), send)][1:]

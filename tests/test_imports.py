@@ -1,0 +1,163 @@
+"""The structure that ``docs/design.md`` 3 promises: imports run one way, and the pure parts are pure."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import kimi_async
+from kimi_async import testing
+
+PACKAGE = Path(kimi_async.__file__).parent
+
+#: The modules of the core from the bottom up; one may import those above it in this list, never those below.
+LAYERS = (
+    ("_version",),
+    ("_errors",),
+    ("_record",),
+    ("_models",),
+    ("_events", "_settings", "_sse", "_wire"),
+    ("_params", "_adapters", "_assembler", "_eventloop"),
+    ("_transport",),
+    ("_attempts",),
+    ("_stream",),
+    ("_client",),
+    ("__init__",),
+)
+#: Values and the pure core: bytes in, values out.
+PURE = (
+    *("_errors", "_record", "_models", "_events", "_settings", "_sse", "_wire", "_params"),
+    *("_adapters", "_assembler"),
+)
+IMPURE = {
+    "anyio",
+    "asyncio",
+    "httpx",
+    "httpx_sse",
+    "os",
+    "random",
+    "secrets",
+    "socket",
+    "time",
+    "trio",
+}
+
+
+def part_of(path: Path) -> str:
+    """``_sse`` for ``_sse.py``, ``_adapters`` for all that lies in that folder."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+SOURCES = {path: ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+CORE = {
+    path: tree
+    for path, tree in SOURCES.items()
+    if part_of(path) in {part for layer in LAYERS for part in layer}
+}
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Full names of all modules that are imported when the code runs."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            names.add(node.module or "")
+    return names - {name for block in typing_only(tree) for name in imported(block)}
+
+
+def typing_only(tree: ast.AST) -> list[ast.AST]:
+    return [
+        statement
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for statement in node.body
+    ]
+
+
+def layer_of(part: str) -> int:
+    return next(number for number, layer in enumerate(LAYERS) if part in layer)
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_one_way(path: Path) -> None:
+    own = part_of(path)
+    for name in imported(CORE[path]):
+        first, _, rest = name.partition(".")
+        if first != "kimi_async":
+            continue
+        other = rest.partition(".")[0]
+        assert other, f"{own} imports the package itself"
+        assert other == own or layer_of(other) < layer_of(own), f"{own} imports {other}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in CORE if part_of(path) in PURE],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_the_pure_part_does_no_io(path: Path) -> None:
+    tree = CORE[path]
+    assert not {name.partition(".")[0] for name in imported(tree)} & IMPURE
+    kinds = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await)
+    assert not [node for node in ast.walk(tree) if isinstance(node, kinds)]
+
+
+def test_every_module_of_the_core_has_its_layer() -> None:
+    outside = {"testing", "cli"}
+    parts = {part_of(path) for path in SOURCES}
+    assert parts - outside == {part for layer in LAYERS for part in layer}
+
+
+def run(code: str) -> str:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def test_importing_the_package_imports_no_extra() -> None:
+    loaded = set(run("import kimi_async, sys; print(*sys.modules)").split())
+    assert "kimi_async._client" in loaded
+    assert not loaded & {"respx", "typer", "rich", "trio", "pytest", "h11", "kimi_async.testing"}
+
+
+@pytest.mark.parametrize("module", [kimi_async, testing], ids=lambda module: module.__name__)
+def test_public_names_are_listed_once_in_order_and_are_there(module: ModuleType) -> None:
+    names: list[str] = module.__all__
+    assert sorted(names, key=_as_ruff_sorts) == names
+    assert len(set(names)) == len(names)
+    assert all(hasattr(module, name) for name in names)
+
+
+def _as_ruff_sorts(name: str) -> tuple[int, str]:
+    kind = 0 if name.isupper() else 1 if name[0].isupper() else 2
+    return kind, name
+
+
+def test_each_module_lists_what_it_makes_public() -> None:
+    for path, tree in CORE.items():
+        if part_of(path) not in {"_version", "__init__"}:
+            assigned = {
+                ast.unparse(node.targets[0]) for node in tree.body if isinstance(node, ast.Assign)
+            }
+            assert "__all__" in assigned, path
+
+
+def test_the_distribution_has_its_types_and_recordings() -> None:
+    files = {str(file) for file in importlib.metadata.files("kimi-async") or []}
+    if any("direct_url" in file or file.endswith(".pth") for file in files):
+        files |= {f"kimi_async/{path.relative_to(PACKAGE)}" for path in PACKAGE.rglob("*")}
+    assert "kimi_async/py.typed" in files
+    assert "kimi_async/testing/data/acedata/stream_reasoning_ko.sse" in files
+    assert "kimi_async/testing/data/cloudsway/chat_tool_call.json" in files
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert kimi_async.__version__ == importlib.metadata.version("kimi-async")

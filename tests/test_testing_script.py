@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from kimi_async.testing import (
+    Answer,
+    Asked,
+    Delivered,
+    ErrorReply,
+    FakeToolCall,
+    Finish,
+    Hangup,
+    RawReply,
+    Recording,
+    Reply,
+    ReplyChoice,
+    Send,
+    recording,
+)
+
+STREAM = Asked()
+WHOLE = Asked(stream=False)
+
+
+def sent(answer: Answer) -> list[bytes]:
+    return [step.data for step in answer.steps if isinstance(step, Send)]
+
+
+def chunks(answer: Answer) -> list[dict[str, Any]]:
+    return [json.loads(piece.removeprefix(b"data: ")) for piece in sent(answer)[:-1]]
+
+
+def test_a_reply_is_streamed_one_event_a_send() -> None:
+    answer = Reply("Hello, you!", "ok").render(STREAM)
+    assert (answer.status, answer.headers) == (200, (("content-type", "text/event-stream"),))
+    pieces = sent(answer)
+    assert all(piece.startswith(b"data: ") and piece.endswith(b"\n\n") for piece in pieces)
+    assert (pieces[-1], answer.steps[-1]) == (b"data: [DONE]\n\n", Finish())
+    deltas = [choice["delta"] for chunk in chunks(answer) for choice in chunk["choices"]]
+    assert "".join(delta["content"] for delta in deltas) == "Hello, you!"
+
+
+def test_a_reply_is_one_json_body_when_no_stream_was_asked() -> None:
+    answer = Reply("Hello, you!").render(WHOLE)
+    assert (answer.status, answer.headers) == (200, (("content-type", "application/json"),))
+    (body,) = sent(answer)
+    assert json.loads(body)["choices"][0]["message"]["content"] == "Hello, you!"
+
+
+@pytest.mark.parametrize("text", [None, "", "text"])
+@pytest.mark.parametrize("field", ["content", "reasoning", "refusal"])
+@pytest.mark.parametrize("provider", ["acedata", "cloudsway"])
+def test_absent_and_empty_stay_apart_on_every_wire(
+    provider: Any, field: str, text: str | None
+) -> None:
+    said: dict[str, Any] = {field: text}
+    reply = Reply(**said)
+    key = {"reasoning": "reasoning_content"}.get(field, field)
+    (body,) = sent(reply.render(Asked(provider=provider, stream=False)))
+    assert json.loads(body)["choices"][0]["message"][key] == text
+    streamed = [
+        choice["delta"].get(key)
+        for chunk in chunks(reply.render(Asked(provider=provider)))
+        for choice in chunk["choices"]
+    ]
+    assert [piece for piece in streamed if piece is not None] == {
+        None: [],
+        "": ["", ""] if field == "content" else [""],
+        "text": ["", "text"] if field == "content" else ["text"],
+    }[text]
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        pytest.param(
+            Reply("a"),
+            {"id": "chatcmpl-0000000000000007", "model": "kimi-k3", "created": 1770992031},
+            id="by default",
+        ),
+        pytest.param(
+            Reply("a", id="", model="m", created=5),
+            {"id": "", "model": "m", "created": 5},
+            id="given",
+        ),
+        pytest.param(Reply("a", usage=None), {"usage": None}, id="no usage"),
+    ],
+)
+def test_the_frame_of_a_reply(reply: Reply, expected: dict[str, Any]) -> None:
+    asked = Asked(model="kimi-k3", number=7)
+    first, *_, last = chunks(reply.render(asked))
+    body = json.loads(reply.render(evolve(asked, stream=False)).body)
+    assert body.items() >= expected.items()
+    assert first.items() >= (expected | {"usage": None}).items()
+    assert last["usage"] == body["usage"]
+
+
+def test_several_choices_are_given_in_place_of_the_one() -> None:
+    reply = Reply(choices=[ReplyChoice("a"), ReplyChoice("b", finish_reason="length")])
+    body = json.loads(reply.render(WHOLE).body)
+    said = [(item["message"]["content"], item["finish_reason"]) for item in body["choices"]]
+    assert said == [("a", "stop"), ("b", "length")]
+    with pytest.raises(ValueError, match="not both"):
+        Reply("a", choices=[ReplyChoice("b")])
+
+
+def test_lists_are_taken_for_tuples() -> None:
+    reply = Reply(tool_calls=[FakeToolCall("f")])
+    assert reply == Reply(tool_calls=(FakeToolCall("f"),))
+    assert json.loads(reply.render(WHOLE).body)["choices"][0]["finish_reason"] == "tool_calls"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"pace": -1.0}, {"end": "bang"}, {"chunk_chars": 0}],
+    ids=lambda options: next(iter(options)),
+)
+def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        Reply("a", **options)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply("Hello", cuts=[5], cut_at=10, end="hangup"),
+        Recording("acedata/chat_hello", cuts=[5], cut_at=10, end="hangup"),
+        ErrorReply(429, cuts=[5], cut_at=10, end="hangup"),
+        RawReply(b"data: 1234567890\n\n", cuts=[5], cut_at=10, end="hangup"),
+    ],
+    ids=lambda reply: type(reply).__name__,
+)
+def test_every_reply_takes_the_delivery_options(reply: Delivered) -> None:
+    whole = evolve(reply, cuts="whole", cut_at=None, end="finish").render(STREAM)
+    answer = reply.render(STREAM)
+    assert sent(answer) == [whole.body[:5], whole.body[5:10]]
+    assert (answer.steps[-1], whole.steps[-1]) == (Hangup(), Finish())
+
+
+def test_a_recorded_stream_is_sent_event_by_event() -> None:
+    answer = Recording("acedata/stream_reasoning_ko").render(WHOLE)
+    assert answer.body == recording("acedata/stream_reasoning_ko")
+    assert (answer.status, answer.headers[0][1]) == (200, "text/event-stream")
+    assert (len(sent(answer)), sent(answer)[-1]) == (18, b"data: [DONE]\n\n")
+
+
+def test_a_recorded_body_is_json_even_to_a_stream_request() -> None:
+    answer = Recording("acedata/error_500_api_error", status=500).render(STREAM)
+    assert (answer.status, answer.headers[0][1]) == (500, "application/json")
+    assert sent(answer) == [recording("acedata/error_500_api_error")]
+
+
+def test_a_recording_is_given_as_a_file_or_as_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "mine.sse"
+    path.write_bytes(b"data: [DONE]\n\n")
+    assert Recording(path) == Recording(b"data: [DONE]\n\n")
+    with pytest.raises(FileNotFoundError):
+        Recording(tmp_path / "none.sse")
+
+
+@pytest.mark.parametrize(
+    ("provider", "expected"),
+    [
+        pytest.param(
+            "acedata",
+            {
+                "success": False,
+                "error": {"code": "too_many_requests", "message": "Too Many Requests"},
+                "trace_id": "00000000-0000-4000-8000-000000000001",
+            },
+            id="acedata",
+        ),
+        pytest.param("cloudsway", {"code": 429, "message": "Too Many Requests"}, id="cloudsway"),
+    ],
+)
+def test_an_error_comes_in_the_envelope_of_the_provider(provider: Any, expected: Any) -> None:
+    answer = ErrorReply(429, headers={"Retry-After": "2"}).render(Asked(provider=provider))
+    assert (answer.status, json.loads(answer.body)) == (429, expected)
+    assert answer.headers == (("content-type", "application/json"), ("Retry-After", "2"))
+
+
+def test_an_error_says_what_it_is_told_to() -> None:
+    answer = ErrorReply(400, "content_filter", message="no", type="t").render(STREAM)
+    assert json.loads(answer.body)["error"] == {
+        "code": "content_filter",
+        "message": "no",
+        "type": "t",
+    }
+
+
+def test_an_error_has_any_body() -> None:
+    page = ErrorReply(504, headers={"content-type": "text/html"}, body="<html>…").render(STREAM)
+    assert (page.headers, page.body) == ((("content-type", "text/html"),), "<html>…".encode())
+
+
+def test_a_raw_reply_is_sent_as_it_is() -> None:
+    assert RawReply().render(STREAM) == Answer(headers=())
+    answer = RawReply("data: é\n\n:\n\n", 201, headers={"X-A": "b"}, cut_after=1).render(STREAM)
+    assert answer == Answer(
+        status=201, headers=(("X-A", "b"),), steps=(Send("data: é\n\n".encode()),)
+    )
