@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import tarfile
@@ -101,9 +102,10 @@ def install(session: nox.Session, *groups: str) -> None:
 
 
 def files_in(*folders: str) -> set[str]:
-    """Return the files of the checkout below *folders*, but for what Python made of them."""
-    paths = (path for folder in folders for path in Path(folder).rglob("*"))
-    return {path.as_posix() for path in paths if path.is_file() and path.suffix != ".pyc"}
+    """Return the files of the checkout below *folders*, but for what Python and the tools left."""
+    paths = (path for folder in folders for path in Path(folder).rglob("*") if path.is_file())
+    left = re.compile(r"/(__pycache__|\.)")
+    return {path.as_posix() for path in paths if not left.search(path.as_posix())}
 
 
 def sdist_names() -> set[str]:

@@ -8,8 +8,19 @@
         reply = await client.chat("Hello")
 """
 
-from kimi_async._adapters import AceDataCloud, ChatAdapter, Cloudsway
-from kimi_async._client import AsyncKimi
+from kimi_async._adapters import (
+    AceDataCloud,
+    Basis,
+    Capabilities,
+    CapabilityTable,
+    ChatAdapter,
+    Cloudsway,
+    Fact,
+    Moonshot,
+    OpenAICompatible,
+    family_of,
+)
+from kimi_async._client import AsyncKimi, CallParams, ClientOptions
 from kimi_async._errors import (
     APIError,
     AuthenticationError,
@@ -62,6 +73,7 @@ from kimi_async._models import (
     ContentPart,
     Message,
     Messages,
+    ModelInfo,
     Thinking,
     ToolCall,
     Usage,
@@ -74,7 +86,9 @@ from kimi_async._params import ChatParams
 from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
 from kimi_async._settings import Timeouts
 from kimi_async._stream import ChatStream, ResponseInfo
+from kimi_async._transport import http_client
 from kimi_async._version import __version__
+from kimi_async._wire import WireRequest
 
 __all__ = [
     "APIError",
@@ -82,11 +96,16 @@ __all__ = [
     "AsyncKimi",
     "AuthenticationError",
     "BadRequestError",
+    "Basis",
+    "CallParams",
+    "Capabilities",
+    "CapabilityTable",
     "ChatAdapter",
     "ChatCompletion",
     "ChatParams",
     "ChatStream",
     "Choice",
+    "ClientOptions",
     "Cloudsway",
     "ConfigurationError",
     "ConflictError",
@@ -97,6 +116,7 @@ __all__ = [
     "ContentPart",
     "ContextLengthError",
     "EmptyResponseError",
+    "Fact",
     "Finish",
     "FirstOutputTimeout",
     "IdleTimeout",
@@ -104,7 +124,10 @@ __all__ = [
     "KimiTimeoutError",
     "Message",
     "Messages",
+    "ModelInfo",
+    "Moonshot",
     "NotFoundError",
+    "OpenAICompatible",
     "Outcome",
     "OutputError",
     "OverloadedError",
@@ -137,9 +160,12 @@ __all__ = [
     "Usage",
     "UsageOrigin",
     "UsageUpdate",
+    "WireRequest",
     "WriteTimeout",
     "__version__",
     "assistant",
+    "family_of",
+    "http_client",
     "system",
     "tool_result",
     "user",

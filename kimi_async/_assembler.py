@@ -346,7 +346,7 @@ class _Calls:
         """The first name stays; a different one before any arguments is its next piece (``docs/providers.md`` 6.3)."""
         if call.name is None:
             call.name = name
-        elif not call.started and not call.pieces and name != call.name:
+        elif not call.started and name != call.name:
             call.name += name
 
     @staticmethod
@@ -425,4 +425,4 @@ def _with_id(calls: list[_Call], call_id: str | None) -> _Call | None:
 
 def _is_another(name: str, last: _Call) -> bool:
     """Whether a piece with this name and neither index nor id begins another call than *last*."""
-    return last.name is not None and (name != last.name or last.looks_whole()) and bool(last.pieces)
+    return last.started and (name != last.name or last.looks_whole())

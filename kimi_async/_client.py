@@ -5,20 +5,74 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Any, Final, Self, TypedDict, Unpack, cast
 
 import httpx
+from attrs import evolve, frozen
 
 from kimi_async._adapters import ChatAdapter, adapter_from_environment
-from kimi_async._attempts import OnComplete, Reply
-from kimi_async._errors import ConfigurationError
-from kimi_async._models import ChatCompletion, Messages
+from kimi_async._attempts import OnComplete, Reply, fetch
+from kimi_async._errors import ConfigurationError, KimiError
+from kimi_async._models import ChatCompletion, Messages, ModelInfo
 from kimi_async._params import ChatParams, chat_request, check_headers
 from kimi_async._settings import Timeouts
 from kimi_async._stream import ChatStream
 from kimi_async._transport import Transport
+from kimi_async._wire import ChatRequest, WireRequest
 
-__all__ = ["AsyncKimi"]
+__all__ = ["AsyncKimi", "CallParams", "ClientOptions"]
+
+
+class CallParams(ChatParams, total=False):
+    """What one call can say: the parameters of its reply, and settings of the client for this call alone.
+
+    Attributes:
+        provider: Another adapter.
+        timeouts: Other limits.
+        on_complete: Called with the record of this reply, in place of the client's own.
+    """
+
+    provider: ChatAdapter
+    timeouts: Timeouts
+    on_complete: OnComplete | None
+
+
+class ClientOptions(TypedDict, total=False):
+    """The settings that ``with_options`` can change; see :class:`AsyncKimi`."""
+
+    provider: ChatAdapter
+    model: str | None
+    timeouts: Timeouts
+    on_complete: OnComplete | None
+    headers: Mapping[str, str]
+
+
+_OF_THE_CLIENT: Final = frozenset({"provider", "timeouts", "on_complete"})
+
+
+@frozen(kw_only=True)
+class _Settings:
+    """The settings of a client, complete and checked."""
+
+    adapter: ChatAdapter
+    model: str | None
+    timeouts: Timeouts
+    on_complete: OnComplete | None
+    headers: Mapping[str, str]
+
+    def __attrs_post_init__(self) -> None:
+        check_headers(self.headers, "headers")
+        if not isinstance(self.timeouts, Timeouts):
+            raise ConfigurationError("timeouts must be a Timeouts(...)")
+        if self.on_complete is not None and not callable(self.on_complete):
+            raise ConfigurationError("on_complete must be callable")
+
+    def changed(self, options: Mapping[str, Any]) -> _Settings:
+        """The same settings with some replaced; raises ConfigurationError for what cannot work."""
+        changes = dict(options)
+        if "provider" in changes:
+            changes["adapter"] = _adapter(changes.pop("provider"))
+        return evolve(self, **changes)
 
 
 class AsyncKimi:
@@ -27,16 +81,17 @@ class AsyncKimi:
     Works with or without ``async with``; shared freely between the tasks of the event loop of its first use.
 
     Args:
-        provider: The adapter (``AceDataCloud()``, ``Cloudsway()``); ``None`` takes it from the environment:
-            ``KIMI_PROVIDER``, or the one provider whose key is set. What the adapter was not given (key, endpoint path)
-            is also taken from there, now and not later.
+        provider: The adapter (``AceDataCloud()``, ``Cloudsway()``, ...); ``None`` takes it from the environment:
+            ``KIMI_PROVIDER``, or the one provider whose key is set. What the adapter was not given (key, endpoint
+            path) is also taken from there, now and not later.
         model: The model of calls that name none; ``KIMI_MODEL`` when ``None``. There is no default model: ids are
             retired within months.
-        timeouts: The limits of every reply.
-        on_complete: Called with the :class:`~kimi_async.ReplyRecord` of every reply, exactly once, when it has ended,
-            however it ended. A plain callable; what it raises is logged and never raised.
+        timeouts: The limits of every reply; ``None`` is ``Timeouts()``.
+        on_complete: Called with the :class:`~kimi_async.ReplyRecord` of every reply, exactly once, when it has
+            ended, however it ended. A plain callable; what it raises is logged and never raised.
         headers: Headers of every request. The authorization cannot be given here.
-        http_client: An ``httpx.AsyncClient`` to send with; it is never closed here. ``None`` makes one.
+        http_client: An ``httpx.AsyncClient`` to send with, see :func:`~kimi_async.http_client`; it is never closed
+            here. ``None`` makes one.
 
     Raises:
         ConfigurationError: No provider, no key, or a setting that cannot work.
@@ -52,23 +107,40 @@ class AsyncKimi:
         headers: Mapping[str, str] | None = None,
         http_client: httpx.AsyncClient | None = None,
     ) -> None:
-        self._adapter = _adapter(provider)
-        self._model = model or os.environ.get("KIMI_MODEL", "").strip() or None
-        self._timeouts = Timeouts() if timeouts is None else timeouts
-        self._on_complete = on_complete
-        check_headers(headers or {}, "headers")
-        self._transport = Transport(http_client, headers or {})
+        self._settings = _Settings(
+            adapter=_adapter(provider),
+            model=model or os.environ.get("KIMI_MODEL", "").strip() or None,
+            timeouts=Timeouts() if timeouts is None else timeouts,
+            on_complete=on_complete,
+            headers={} if headers is None else headers,
+        )
+        self._transport = Transport(http_client)
 
     def __repr__(self) -> str:
         # Also asked of a client that __init__ refused, by whoever prints a traceback with its locals.
         if not hasattr(self, "_transport"):
             return "<AsyncKimi>"
-        return f"<AsyncKimi {self._adapter.name} model={self._model!r}>"
+        settings = self._settings
+        return f"<AsyncKimi {settings.adapter.name} model={settings.model!r}>"
 
     @property
     def provider(self) -> ChatAdapter:
         """The adapter in use, with what the environment added; its ``repr`` shows no key."""
-        return self._adapter
+        return self._settings.adapter
+
+    def with_options(self, **options: Unpack[ClientOptions]) -> Self:
+        """The same client with other settings, sharing the connections; closing either closes both.
+
+        Raises:
+            ConfigurationError: A setting that cannot work.
+        """
+        unknown = options.keys() - ClientOptions.__annotations__
+        if unknown:
+            raise ConfigurationError(f"no such option: {', '.join(sorted(unknown))}")
+        other = object.__new__(type(self))
+        other._settings = self._settings.changed(cast("Mapping[str, Any]", options))
+        other._transport = self._transport
+        return other
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,7 +158,7 @@ class AsyncKimi:
         await self._transport.aclose()
 
     async def chat(
-        self, messages: Messages, *, stream: bool = True, **params: Unpack[ChatParams]
+        self, messages: Messages, *, stream: bool = True, **params: Unpack[CallParams]
     ) -> ChatCompletion:
         """Ask for one whole reply.
 
@@ -95,42 +167,88 @@ class AsyncKimi:
             stream: Ask for it as a stream and put it together: long thinking then meets no gateway's time limit, and
                 a reply that breaks is in the error's ``partial``. ``False`` asks for one JSON body, and
                 ``Timeouts.first_output`` covers the whole wait. The completion is the same.
-            params: See :class:`~kimi_async.ChatParams`.
+            params: See :class:`~kimi_async.ChatParams` and :class:`~kimi_async.CallParams`.
 
         Raises:
             KimiError: The reply could not be had whole.
         """
         return await self._open(messages, params, stream=stream).final()
 
-    def stream(self, messages: Messages, **params: Unpack[ChatParams]) -> ChatStream:
+    def stream(self, messages: Messages, **params: Unpack[CallParams]) -> ChatStream:
         """Ask for one reply as events; nothing is sent until the stream is entered or read.
 
         Args:
             messages: One text of the user, or a list of messages (values or OpenAI-style dicts).
-            params: See :class:`~kimi_async.ChatParams`.
+            params: See :class:`~kimi_async.ChatParams` and :class:`~kimi_async.CallParams`.
 
         Raises:
             ConfigurationError: A parameter or message that cannot be sent, or no model.
         """
         return self._open(messages, params, stream=True)
 
-    def _open(self, messages: Messages, params: ChatParams, *, stream: bool) -> ChatStream:
-        adapter = self._adapter
-        request = chat_request(messages, params, model=self._model, stream=stream)
-        if request.model is None and adapter.needs_model:
+    def preview(
+        self, messages: Messages, *, stream: bool = True, **params: Unpack[CallParams]
+    ) -> WireRequest:
+        """What :meth:`chat` or :meth:`stream` would send, to which URL, without the key; sends nothing.
+
+        Takes and raises what they do. The caller's own headers and the User-Agent are added when it is sent.
+        """
+        settings, request = self._prepare(messages, params, stream=stream)
+        return settings.adapter.build_request(request)
+
+    async def models(self) -> tuple[ModelInfo, ...]:
+        """The models that the provider lists for this key.
+
+        Raises:
+            NotFoundError: The provider has no such list under this ``base_url``.
+            KimiError: It could not be had; ``Timeouts.first_output`` covers the whole wait.
+        """
+        settings = self._settings
+        adapter = settings.adapter
+        try:
+            body = await fetch(
+                adapter,
+                adapter.build_models_request(),
+                headers=settings.headers,
+                transport=self._transport,
+                timeouts=settings.timeouts,
+            )
+            return adapter.read_models(body)
+        except KimiError as error:
+            error.provider = adapter.name
+            raise
+
+    def _prepare(
+        self, messages: Messages, params: CallParams, *, stream: bool
+    ) -> tuple[_Settings, ChatRequest]:
+        """The settings of one call, and its request."""
+        given = cast("Mapping[str, Any]", params)
+        options = {name: given[name] for name in _OF_THE_CLIENT & given.keys()}
+        settings = self._settings.changed(options) if options else self._settings
+        request = chat_request(
+            messages,
+            {name: value for name, value in given.items() if name not in _OF_THE_CLIENT},
+            model=settings.model,
+            stream=stream,
+        )
+        if request.model is None and settings.adapter.needs_model:
             raise ConfigurationError(
                 "no model: give model=... to AsyncKimi or to the call, or set KIMI_MODEL "
-                f"({adapter.name} has no default)"
+                f"({settings.adapter.name} has no default)"
             )
+        return settings, request
+
+    def _open(self, messages: Messages, params: CallParams, *, stream: bool) -> ChatStream:
+        settings, request = self._prepare(messages, params, stream=stream)
         return ChatStream(
             Reply(
-                adapter=adapter,
+                adapter=settings.adapter,
                 model=request.model,
-                wire_request=adapter.build_request(request),
-                headers=params.get("extra_headers") or {},
+                wire_request=settings.adapter.build_request(request),
+                headers={**settings.headers, **(params.get("extra_headers") or {})},
                 transport=self._transport,
-                timeouts=self._timeouts,
-                on_complete=self._on_complete,
+                timeouts=settings.timeouts,
+                on_complete=settings.on_complete,
             )
         )
 

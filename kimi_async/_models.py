@@ -23,6 +23,7 @@ __all__ = [
     "ContentPart",
     "Message",
     "Messages",
+    "ModelInfo",
     "Thinking",
     "ToolCall",
     "Usage",
@@ -239,6 +240,31 @@ class Thinking:
     enabled: bool = True
     keep: Literal["all"] | None = None
     budget_tokens: int | None = None
+
+
+@frozen(kw_only=True)
+class ModelInfo:
+    """One model of a provider's list; what the provider does not say is ``None``.
+
+    Attributes:
+        id: The name to ask for.
+        created: Unix seconds.
+        owned_by: Who the provider says owns it.
+        context_length: Tokens of request and reply together (Moonshot).
+        supports_image_in: Whether images are read (Moonshot; so below).
+        supports_video_in: Whether videos are read.
+        supports_reasoning: Whether it thinks.
+        raw: The entry as it came.
+    """
+
+    id: str
+    created: int | None = None
+    owned_by: str | None = None
+    context_length: int | None = None
+    supports_image_in: bool | None = None
+    supports_video_in: bool | None = None
+    supports_reasoning: bool | None = None
+    raw: Mapping[str, Any] = field(factory=dict, repr=False)
 
 
 @frozen(kw_only=True)

@@ -31,9 +31,10 @@ from kimi_async._settings import Timeouts
 from kimi_async._version import __version__
 from kimi_async._wire import WireRequest
 
-__all__ = ["BodyBroken", "BodyTimedOut", "Response", "Transport"]
+__all__ = ["BodyBroken", "BodyTimedOut", "Response", "Transport", "http_client"]
 
-USER_AGENT: Final = f"kimi-async/{__version__}"
+#: A name of our own, because a host was seen to answer a foreign one with a misleading 429 (docs/providers.md 6.1).
+_OUR_HEADERS: Final = {"user-agent": f"kimi-async/{__version__}", "accept-encoding": "identity"}
 
 #: Seconds an idle connection is kept; below the minute after which common gateways drop it.
 KEEPALIVE_SECONDS: Final = 30.0
@@ -57,26 +58,45 @@ def tls_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def make_http_client(verify: ssl.SSLContext) -> httpx.AsyncClient:
-    """An HTTP client for streams: no limit of its own on connections or time, and no redirects."""
+def http_client(
+    *,
+    proxy: str | None = None,
+    verify: bool | ssl.SSLContext = True,
+    trust_env: bool = True,
+) -> httpx.AsyncClient:
+    """Make an HTTP client tuned as ours is: no limit of its own on connections or time, and no redirects.
+
+    For ``AsyncKimi(http_client=...)``, when a proxy or other TLS settings are needed; whoever makes it closes it.
+
+    Args:
+        proxy: URL of a proxy for all requests.
+        verify: ``True`` checks certificates against the common authorities, an ``ssl.SSLContext`` as it says;
+            ``False`` checks nothing, and then whoever is in between can read the key.
+        trust_env: Whether ``HTTPS_PROXY`` and its kind are honoured.
+    """
     limits = httpx.Limits(
         max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_SECONDS
     )
-    return httpx.AsyncClient(verify=verify, limits=limits, timeout=None, follow_redirects=False)
+    return httpx.AsyncClient(
+        proxy=proxy,
+        verify=tls_context() if verify is True else verify,
+        trust_env=trust_env,
+        limits=limits,
+        timeout=None,
+        follow_redirects=False,
+    )
 
 
 class Transport:
     """Sends requests over one HTTP client, its own or the caller's.
 
     Args:
-        http_client: The caller's client, which is never closed here; ``None`` makes one at first use.
-        headers: Headers of every request; laid over the adapter's.
+        client: The caller's client, which is never closed here; ``None`` makes one at first use.
     """
 
-    def __init__(self, http_client: httpx.AsyncClient | None, headers: Mapping[str, str]) -> None:
-        self._client = http_client
-        self._owned = http_client is None
-        self._headers = {"user-agent": USER_AGENT, "accept-encoding": "identity", **_lower(headers)}
+    def __init__(self, client: httpx.AsyncClient | None) -> None:
+        self._client = client
+        self._owned = client is None
         self._lock = anyio.Lock()
         self._loop: object = None
         self.closed = False
@@ -95,7 +115,7 @@ class Transport:
         Args:
             adapter: Gives the authorization.
             wire: The request.
-            headers: Headers of this call, laid over the client's.
+            headers: The caller's headers, laid over the adapter's and ours.
             timeouts: For ``connect`` and ``write``.
             read_timeout: The most seconds that one read may take, headers included.
 
@@ -111,9 +131,9 @@ class Transport:
             wire.url,
             content=wire.content,
             headers={
+                **_OUR_HEADERS,
                 **wire.headers,
-                **self._headers,
-                **_lower(headers),
+                **{name.lower(): value for name, value in headers.items()},
                 "authorization": adapter.authorization(),
             },
             timeout=(timeouts.connect, read_timeout, timeouts.write, None),
@@ -146,7 +166,8 @@ class Transport:
     async def _make_client(self) -> httpx.AsyncClient:
         async with self._lock:
             if self._client is None:
-                self._client = make_http_client(await anyio.to_thread.run_sync(tls_context))
+                await anyio.to_thread.run_sync(tls_context)
+                self._client = http_client()
             return self._client
 
     async def aclose(self) -> None:
@@ -258,7 +279,3 @@ def _describe(error: Exception) -> str:
     kind = type(error)
     text = "" if "LocalProtocolError" in _names(error) else " ".join(str(error).split())[:200]
     return f"{kind.__module__.split('.')[0]}.{kind.__name__}" + (f": {text}" if text else "")
-
-
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}

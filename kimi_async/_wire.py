@@ -44,18 +44,19 @@ class WireRequest:
         method: The HTTP method.
         url: The whole URL.
         headers: Headers without the authorization.
-        body: The JSON body as Python values; what is sent is exactly ``content``.
+        body: The JSON body as Python values, or ``None`` for a request without one; what is sent is exactly
+            ``content``.
     """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
-    body: Mapping[str, Any] = field(repr=False)
+    body: Mapping[str, Any] | None = field(repr=False)
 
     @property
     def content(self) -> bytes:
-        """The body as it is sent: compact JSON in UTF-8."""
-        return msgspec.json.encode(self.body)
+        """The body as it is sent: compact JSON in UTF-8, or nothing."""
+        return b"" if self.body is None else msgspec.json.encode(self.body)
 
 
 class ToolCallPiece(msgspec.Struct, frozen=True):

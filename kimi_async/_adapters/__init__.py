@@ -6,8 +6,30 @@ provider's own file holds only what truly differs.
 
 from kimi_async._adapters._acedata import AceDataCloud
 from kimi_async._adapters._base import ChatAdapter
+from kimi_async._adapters._capabilities import (
+    Basis,
+    Capabilities,
+    CapabilityTable,
+    Fact,
+    family_of,
+)
 from kimi_async._adapters._cloudsway import Cloudsway
+from kimi_async._adapters._compatible import OpenAICompatible
 from kimi_async._adapters._environment import adapter_from_environment
 from kimi_async._adapters._failures import request_id_of
+from kimi_async._adapters._moonshot import Moonshot
 
-__all__ = ["AceDataCloud", "ChatAdapter", "Cloudsway", "adapter_from_environment", "request_id_of"]
+__all__ = [
+    "AceDataCloud",
+    "Basis",
+    "Capabilities",
+    "CapabilityTable",
+    "ChatAdapter",
+    "Cloudsway",
+    "Fact",
+    "Moonshot",
+    "OpenAICompatible",
+    "adapter_from_environment",
+    "family_of",
+    "request_id_of",
+]

@@ -7,7 +7,13 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from kimi_async._adapters._base import ChatAdapter, api_key_field, base_url_field, models_field
+from kimi_async._adapters._base import (
+    ChatAdapter,
+    api_key_field,
+    base_url_field,
+    models_field,
+)
+from kimi_async._adapters._capabilities import ACEDATA, CapabilityTable
 
 __all__ = ["AceDataCloud"]
 
@@ -21,6 +27,7 @@ class AceDataCloud(ChatAdapter):
         base_url: Everything before ``/chat/completions``. The unified ``https://api.acedata.cloud/v1`` works too
             (``docs/providers.md`` 1.1).
         models: Translation of model names.
+        capabilities: What each model family can do there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
     """
 
@@ -30,4 +37,10 @@ class AceDataCloud(ChatAdapter):
     api_key: str | None = api_key_field()
     base_url: str = base_url_field("https://api.acedata.cloud/kimi")
     models: Mapping[str, str] = models_field()
+    capabilities: CapabilityTable = field(default=ACEDATA, kw_only=True, repr=False)
     allow_http: bool = field(default=False, kw_only=True)
+
+    @property
+    def models_url(self) -> str:
+        """Where the list of models is asked for: only the unified base has one (``docs/providers.md`` 1.1)."""
+        return f"{self.base_url.removesuffix('/kimi').removesuffix('/v1')}/v1/models"

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 from attrs import evolve, field
 
+from kimi_async._adapters._capabilities import CapabilityTable
 from kimi_async._adapters._failures import read_error
-from kimi_async._adapters._reading import read_chunk, read_completion
+from kimi_async._adapters._reading import read_chunk, read_completion, read_models
 from kimi_async._errors import APIError, ConfigurationError
-from kimi_async._models import Thinking
+from kimi_async._models import ModelInfo, Thinking
 from kimi_async._wire import ChatRequest, Chunk, Done, WireRequest
 
 __all__ = ["ChatAdapter", "api_key_field", "base_url_field", "models_field"]
@@ -57,6 +58,7 @@ class ChatAdapter:
         base_url: Everything before ``/chat/completions``.
         models: Translation of model names, ``{"kimi-k2.5": "the provider's own"}``; a name without entry is sent as
             it is.
+        capabilities: What each model family can do there; ``capabilities.override(...)`` says otherwise.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
     """
 
@@ -70,16 +72,17 @@ class ChatAdapter:
     api_key: str | None
     base_url: str
     models: Mapping[str, str]
+    capabilities: CapabilityTable
     allow_http: bool
 
     def resolve(self, env: Mapping[str, str]) -> Self:
         """Fill what was not given from *env*; what is in neither stays ``None`` until :meth:`check`."""
-        missing = {
-            key: env.get(name)
-            for key, name in self.environment.items()
-            if getattr(self, key) is None
+        found = {
+            key: env[variable]
+            for key, variable in self.environment.items()
+            if not getattr(self, key) and env.get(variable)
         }
-        resolved: Self = evolve(cast(Any, self), **missing)
+        resolved: Self = evolve(cast(Any, self), **found)
         return resolved
 
     def check(self) -> None:
@@ -106,6 +109,23 @@ class ChatAdapter:
     def url(self) -> str:
         """Where a chat request goes."""
         return f"{self.base_url}/chat/completions"
+
+    @property
+    def models_url(self) -> str:
+        """Where the list of models is asked for."""
+        return f"{self.base_url}/models"
+
+    def build_models_request(self) -> WireRequest:
+        """The request for the list of models, without the key."""
+        headers = {"accept": "application/json"}
+        return WireRequest(method="GET", url=self.models_url, headers=headers, body=None)
+
+    def read_models(self, body: bytes) -> tuple[ModelInfo, ...]:
+        """Read the list of models; raises like :meth:`read_completion`."""
+        models = read_models(body)
+        if models is None:
+            raise self.read_error(200, {}, body, now=0.0)
+        return models
 
     def build_request(self, request: ChatRequest) -> WireRequest:
         """Spell *request* for this provider, without the key.
@@ -187,7 +207,7 @@ class ChatAdapter:
 
 def _problem_of(value: object) -> str | None:
     """What is wrong with a key or a path; says nothing of what it holds."""
-    if value is None:
+    if value is None or value == "":
         return "is missing"
     if not isinstance(value, str):
         return f"must be a text, not {type(value).__name__}"

@@ -8,7 +8,13 @@ from urllib.parse import quote
 
 from attrs import field, frozen
 
-from kimi_async._adapters._base import ChatAdapter, api_key_field, base_url_field, models_field
+from kimi_async._adapters._base import (
+    ChatAdapter,
+    api_key_field,
+    base_url_field,
+    models_field,
+)
+from kimi_async._adapters._capabilities import CLOUDSWAY, CapabilityTable
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Thinking
 
@@ -31,6 +37,7 @@ class Cloudsway(ChatAdapter):
         max_tokens_default: Sent as ``max_tokens`` when the caller gives no limit, because the provider's own default
             of 1024 is eaten by thinking (``docs/providers.md`` 2.3).
         models: Translation of model names; the name is sent when one is given, and decides nothing there.
+        capabilities: What each model family can do there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
         thinking_words: The words for thinking on and off in ``thinking.type``. Only ``"false"`` was ever seen
             (``docs/providers.md`` 2.3), the other is its counterpart.
@@ -48,6 +55,7 @@ class Cloudsway(ChatAdapter):
     base_url: str = base_url_field("https://genaiapi.cloudsway.net/v1/ai")
     max_tokens_default: int = 32768
     models: Mapping[str, str] = models_field()
+    capabilities: CapabilityTable = field(default=CLOUDSWAY, kw_only=True, repr=False)
     allow_http: bool = field(default=False, kw_only=True)
     thinking_words: tuple[str, str] = field(default=("true", "false"), kw_only=True)
 
@@ -55,6 +63,11 @@ class Cloudsway(ChatAdapter):
     def url(self) -> str:
         """Where a chat request goes: the endpoint path stands before ``/chat/completions``."""
         return f"{self.base_url}/{quote(self.endpoint_path or '', safe='/')}/chat/completions"
+
+    @property
+    def models_url(self) -> str:
+        """Where the list of models is asked for: beside the endpoint paths (``docs/providers.md`` 2.1)."""
+        return f"{self.base_url.removesuffix('/ai')}/models"
 
     def spell(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters in Cloudsway's words: one output limit, and always one."""

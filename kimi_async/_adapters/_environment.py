@@ -8,30 +8,34 @@ from typing import Final
 from kimi_async._adapters._acedata import AceDataCloud
 from kimi_async._adapters._base import ChatAdapter
 from kimi_async._adapters._cloudsway import Cloudsway
+from kimi_async._adapters._compatible import OpenAICompatible
+from kimi_async._adapters._moonshot import Moonshot
 
 __all__ = ["adapter_from_environment"]
 
 _BY_NAME: Final[Mapping[str, type[ChatAdapter]]] = {
-    adapter.name: adapter for adapter in (AceDataCloud, Cloudsway)
+    adapter.name: adapter for adapter in (AceDataCloud, Cloudsway, Moonshot, OpenAICompatible)
 }
+#: Never picked by its key alone, which may be meant for another model altogether.
+_ONLY_BY_NAME: Final = frozenset({OpenAICompatible})
 
 
 def adapter_from_environment(env: Mapping[str, str]) -> ChatAdapter | str:
     """The adapter that *env* asks for, still to be resolved and checked; or, as text, why there is none.
 
     ``KIMI_PROVIDER`` names it. Without it the one provider whose key is there is taken; between several there is no
-    guess. The reason is returned and not raised, so that no traceback holds a frame with the environment in it.
+    guess, and ``openai`` is taken by its name alone. The reason is returned and not raised, so that no traceback
+    holds a frame with the environment in it.
     """
     name = env.get("KIMI_PROVIDER", "").strip().lower()
     if name:
         chosen = _BY_NAME.get(name)
         return chosen() if chosen else f"KIMI_PROVIDER must be one of {', '.join(_BY_NAME)}"
-    present = [
-        kind for kind in _BY_NAME.values() if env.get(kind.environment["api_key"], "").strip()
-    ]
+    pickable = [kind for kind in _BY_NAME.values() if kind not in _ONLY_BY_NAME]
+    present = [kind for kind in pickable if env.get(kind.environment["api_key"], "").strip()]
     if len(present) == 1:
         return present[0]()
-    keys = ", ".join(kind.environment["api_key"] for kind in present or _BY_NAME.values())
+    keys = ", ".join(kind.environment["api_key"] for kind in present or pickable)
     if present:
         return f"several providers have a key ({keys}): set KIMI_PROVIDER to {_names(present)}"
     return f"no provider: give one to AsyncKimi, or set a key ({keys})"

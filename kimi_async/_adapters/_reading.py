@@ -14,10 +14,10 @@ from typing import Any, Final
 import msgspec
 
 from kimi_async._errors import ProtocolError
-from kimi_async._models import Usage
+from kimi_async._models import ModelInfo, Usage
 from kimi_async._wire import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
 
-__all__ = ["decode_object", "read_chunk", "read_completion"]
+__all__ = ["decode_object", "read_chunk", "read_completion", "read_models"]
 
 _decode: Final = msgspec.json.Decoder().decode
 _NO_CALLS: Final[tuple[ToolCallPiece, ...]] = ()
@@ -83,6 +83,38 @@ def read_completion(body: bytes) -> Chunk | None:
     if not isinstance(raw.get("choices"), list):
         raise ProtocolError("the body of the reply holds neither choices nor an error")
     return _read(raw, "message")
+
+
+def read_models(body: bytes) -> tuple[ModelInfo, ...] | None:
+    """Read a list of models; ``None`` when it is an error object. Entries without an id are left out.
+
+    Raises:
+        ProtocolError: *body* is no JSON object with a list called ``data``.
+    """
+    raw = decode_object(body.strip())
+    if raw is not None and is_error(raw):
+        return None
+    listed = None if raw is None else raw.get("data")
+    if type(listed) is not list:
+        raise ProtocolError("the list of models should be an object that holds a list called data")
+    entries = [item for item in listed if type(item) is dict]
+    return tuple(_read_model(item) for item in entries if _str_or_none(item.get("id")))
+
+
+def _read_model(item: Mapping[str, Any]) -> ModelInfo:
+    created = item.get("created")
+    if type(created) is str and created.isascii() and created.isdigit():
+        created = int(created[:18])  # Cloudsway writes it as text (docs/providers.md 2.1)
+    return ModelInfo(
+        id=item["id"],
+        created=_count(created),
+        owned_by=_str_or_none(item.get("owned_by")),
+        context_length=_count(item.get("context_length")),
+        supports_image_in=_bool_or_none(item.get("supports_image_in")),
+        supports_video_in=_bool_or_none(item.get("supports_video_in")),
+        supports_reasoning=_bool_or_none(item.get("supports_reasoning")),
+        raw=item,
+    )
 
 
 def is_error(raw: Mapping[str, Any]) -> bool:
@@ -251,6 +283,10 @@ _NO_COUNTS: Final = Usage()
 
 def _count(value: Any) -> int | None:
     return value if type(value) is int and value >= 0 else None
+
+
+def _bool_or_none(value: Any) -> bool | None:
+    return value if type(value) is bool else None
 
 
 def _int_or_none(value: Any) -> int | None:

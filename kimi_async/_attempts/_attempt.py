@@ -17,7 +17,6 @@ error object, bad bytes   whole; noted on the record   its error
 from __future__ import annotations
 
 import math
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -29,8 +28,8 @@ from kimi_async._adapters import ChatAdapter
 from kimi_async._assembler import MessageAssembler
 from kimi_async._attempts._body import BodyReader
 from kimi_async._attempts._clocks import Clocks
+from kimi_async._attempts._fetch import status_error
 from kimi_async._errors import (
-    APIError,
     EmptyResponseError,
     KimiError,
     KimiTimeoutError,
@@ -45,8 +44,6 @@ from kimi_async._wire import Chunk, Done, WireRequest
 
 __all__ = ["Attempt"]
 
-#: The most of an error body that is read.
-ERROR_BODY_BYTES: Final = 64 * 1024
 #: How long and how far a body is read on after ``[DONE]`` to save its connection. A server that ends the body does so
 #: at once; for one that does not, a new connection costs less than a longer wait.
 DRAIN_SECONDS: Final = 0.5
@@ -128,7 +125,7 @@ class Attempt:
             )
             self.headers_at = self._clock()
             if not 200 <= response.status < 300:
-                raise await self._status_error(response)
+                raise await status_error(self._adapter, response)
             while not self.assembler.started and not self.over:
                 await self._step(response, math.inf)
             return
@@ -138,17 +135,6 @@ class Attempt:
         """End :meth:`start` from another task, as if its limit had run out."""
         if self._scope is not None:
             self._scope.cancel()
-
-    async def _status_error(self, response: Response) -> APIError:
-        body = bytearray()
-        try:
-            while len(body) < ERROR_BODY_BYTES and (data := await response.read()) is not None:
-                body += data
-        except BodyBroken:
-            pass  # what came, and the status, say more than the break does
-        return self._adapter.read_error(
-            response.status, response.headers, bytes(body[:ERROR_BODY_BYTES]), now=time.time()
-        )
 
     async def advance(self) -> None:
         """Read once more and turn it into events; the reply may be ``over`` then.

@@ -1,0 +1,45 @@
+"""Any other host that speaks the OpenAI wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from kimi_async._adapters._base import (
+    ChatAdapter,
+    api_key_field,
+    base_url_field,
+    models_field,
+)
+from kimi_async._adapters._capabilities import COMPATIBLE, CapabilityTable
+
+__all__ = ["OpenAICompatible"]
+
+
+@frozen
+class OpenAICompatible(ChatAdapter):
+    """Kimi on any host that speaks the OpenAI wire: open weights, a router, a gateway of your own.
+
+    Parameters are sent as they are given, because nothing is known of the host.
+
+    Args:
+        api_key: The key; ``None`` takes it from ``OPENAI_API_KEY``.
+        base_url: Everything before ``/chat/completions``; ``""`` takes it from ``OPENAI_BASE_URL``.
+        models: Translation of model names.
+        capabilities: What each model family can do there.
+        allow_http: Whether a ``base_url`` without TLS may leave this machine.
+    """
+
+    name: ClassVar[str] = "openai"
+    environment: ClassVar[Mapping[str, str]] = {
+        "api_key": "OPENAI_API_KEY",
+        "base_url": "OPENAI_BASE_URL",
+    }
+
+    api_key: str | None = api_key_field()
+    base_url: str = base_url_field("")
+    models: Mapping[str, str] = models_field()
+    capabilities: CapabilityTable = field(default=COMPATIBLE, kw_only=True, repr=False)
+    allow_http: bool = field(default=False, kw_only=True)

@@ -1,0 +1,49 @@
+"""Moonshot's own platform (``docs/providers.md`` 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from attrs import field, frozen
+
+from kimi_async._adapters._base import (
+    ChatAdapter,
+    api_key_field,
+    base_url_field,
+    models_field,
+)
+from kimi_async._adapters._capabilities import MOONSHOT, CapabilityTable
+
+__all__ = ["Moonshot"]
+
+
+@frozen
+class Moonshot(ChatAdapter):
+    """Kimi as sold by Moonshot itself.
+
+    Args:
+        api_key: The key; ``None`` takes it from ``MOONSHOT_API_KEY``.
+        base_url: Everything before ``/chat/completions``. Keys of platform.kimi.com belong to
+            ``https://api.moonshot.cn/v1``; on the other base they give a 401 (``docs/providers.md`` 3.1).
+        models: Translation of model names.
+        capabilities: What each model family can do there.
+        allow_http: Whether a ``base_url`` without TLS may leave this machine.
+    """
+
+    name: ClassVar[str] = "moonshot"
+    environment: ClassVar[Mapping[str, str]] = {"api_key": "MOONSHOT_API_KEY"}
+
+    api_key: str | None = api_key_field()
+    base_url: str = base_url_field("https://api.moonshot.ai/v1")
+    models: Mapping[str, str] = models_field()
+    capabilities: CapabilityTable = field(default=MOONSHOT, kw_only=True, repr=False)
+    allow_http: bool = field(default=False, kw_only=True)
+
+    def spell(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters in Moonshot's words: ``max_tokens`` is deprecated there and loses against the new name."""
+        spelled = super().spell(params)
+        limit = spelled.pop("max_tokens", None)
+        if limit is not None:
+            spelled.setdefault("max_completion_tokens", limit)
+        return spelled

@@ -1,0 +1,85 @@
+"""Requests that are not a reply: an error body, a list of models."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import anyio
+
+from kimi_async._adapters import ChatAdapter
+from kimi_async._attempts._body import MAX_BODY_BYTES
+from kimi_async._attempts._clocks import Clocks
+from kimi_async._errors import APIError, KimiError, TransportError
+from kimi_async._eventloop import loop_clock
+from kimi_async._settings import Timeouts
+from kimi_async._transport import BodyBroken, BodyTimedOut, Response, Transport
+from kimi_async._wire import WireRequest
+
+__all__ = ["fetch", "status_error"]
+
+#: The most of an error body that is read.
+ERROR_BODY_BYTES: Final = 64 * 1024
+
+
+async def status_error(adapter: ChatAdapter, response: Response) -> APIError:
+    """Read the body of a response whose status says no, and what it says."""
+    body = bytearray()
+    try:
+        while len(body) < ERROR_BODY_BYTES and (data := await response.read()) is not None:
+            body += data
+    except BodyBroken:
+        pass  # what came, and the status, say more than the break does
+    return adapter.read_error(
+        response.status, response.headers, bytes(body[:ERROR_BODY_BYTES]), now=time.time()
+    )
+
+
+async def fetch(
+    adapter: ChatAdapter,
+    wire: WireRequest,
+    *,
+    headers: Mapping[str, str],
+    transport: Transport,
+    timeouts: Timeouts,
+) -> bytes:
+    """Send a request and give the body of its answer; ``first_output`` and ``total`` cover all of it.
+
+    Raises:
+        KimiError: It could not be sent, was refused, or its answer broke or took too long.
+    """
+    begun = loop_clock()()
+    clocks = Clocks(timeouts, begun)
+    failure: KimiError
+    with anyio.move_on_after(clocks.until_first_output(begun)):
+        response = await transport.send(
+            adapter,
+            wire,
+            headers=headers,
+            timeouts=timeouts,
+            read_timeout=clocks.read_timeout,
+        )
+        try:
+            if not 200 <= response.status < 300:
+                raise await status_error(adapter, response)
+            return await _read_all(response)
+        except BodyTimedOut:
+            failure = clocks.first_output_error(begun)
+        except BodyBroken as broken:
+            failure = TransportError(
+                "the connection broke before the answer was whole",
+                stage="waiting for the first output",
+                cause=broken.cause,
+            )
+        finally:
+            await response.aclose()
+        raise failure
+    raise clocks.first_output_error(begun)
+
+
+async def _read_all(response: Response) -> bytes:
+    body = bytearray()
+    while len(body) <= MAX_BODY_BYTES and (data := await response.read()) is not None:
+        body += data
+    return bytes(body)
