@@ -19,6 +19,8 @@ __all__ = ["BodyReader"]
 
 #: The largest body that is not an event stream; a reply of a million tokens is below 8 MiB.
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
+#: How much of a body that is no reply is looked at, and shown.
+_HEAD_BYTES: Final = 1024
 _EXCERPT_CHARS: Final = 200
 _BOM: Final = b"\xef\xbb\xbf"
 #: How a line of an event stream can begin.
@@ -39,7 +41,8 @@ class BodyReader:
         self._adapter = adapter
         self._wire = wire
         self._decoder = SSEDecoder()
-        self._head = b""
+        #: The beginning of the body, until it has shown what it is.
+        self._head: bytes | None = b""
         self._whole = bytearray()
         self._feed: Callable[[bytes], Iterator[Chunk | Done]] = self._sniff
 
@@ -68,20 +71,20 @@ class BodyReader:
         tail = self._decoder.close()
         if tail is not None:
             yield from self._read(tail)
-        head = self._head.removeprefix(_BOM).strip()
+        head = (self._head or b"").removeprefix(_BOM).strip()
         if head and not head.startswith(_EVENT_STREAM):
             raise _no_reply(head)
 
     def _sniff(self, data: bytes) -> Iterator[Chunk | Done]:
-        head = self._head = self._head + data
+        head = (self._head or b"") + data
         begin = head.removeprefix(_BOM).lstrip()
-        if _BOM.startswith(begin) and len(head) <= MAX_BODY_BYTES:
-            return  # blank so far, or half a byte order mark
+        if _BOM.startswith(begin):
+            self._head = begin  # nothing but blanks so far, which mean nothing, or half a byte order mark
+            return
         if begin[:1] in (b"{", b"[", b"<"):
             self._feed = self._collect
         else:
-            self._feed = self._decode
-            self._head = begin[:_EXCERPT_CHARS]
+            self._feed, self._head = self._decode, b""
         yield from self._feed(head)
 
     def _collect(self, data: bytes) -> Iterator[Chunk | Done]:
@@ -91,6 +94,8 @@ class BodyReader:
         return iter(())
 
     def _decode(self, data: bytes) -> Iterator[Chunk | Done]:
+        if self._head is not None:
+            self._head = (self._head + data)[:_HEAD_BYTES]
         for event in self._decoder.feed(data):
             yield from self._read(event)
 
@@ -100,7 +105,7 @@ class BodyReader:
             self._wire.append(event)
         data = event.data
         if data and (event.event == "message" or data.lstrip().startswith((b"{", b"[DONE]"))):
-            self._head = b""
+            self._head = None
             yield self._adapter.read_chunk(data)
         elif event.event == "error":
             raise self._adapter.read_error(200, {}, data, now=0.0)
@@ -115,9 +120,7 @@ class BodyReader:
 
 
 def _no_reply(body: bytes) -> ProtocolError:
-    excerpt = " ".join(body[: 4 * _EXCERPT_CHARS].decode("utf-8", "replace").split())[
-        :_EXCERPT_CHARS
-    ]
+    excerpt = " ".join(body[:_HEAD_BYTES].decode("utf-8", "replace").split())[:_EXCERPT_CHARS]
     return ProtocolError(
         f"the body is neither an event stream nor JSON; it begins with {excerpt!r}"
     )

@@ -1,0 +1,116 @@
+"""From bytes to events, for any reply and any reads: the pure way of ``docs/design.md`` 3, without a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+import kimi_async as kimi
+from kimi_async import AceDataCloud, ChatAdapter, Cloudsway
+from kimi_async._assembler import MessageAssembler
+from kimi_async._attempts._body import BodyReader
+from kimi_async._wire import Done
+from kimi_async.testing import Asked, FakeToolCall, Reply, Send
+
+ADAPTERS: Sequence[ChatAdapter] = (AceDataCloud("key"), Cloudsway("key", "path"))
+
+texts = st.none() | st.text(max_size=40)
+calls = st.builds(
+    FakeToolCall,
+    st.text("abc_", min_size=1, max_size=5),
+    st.sampled_from(["{}", "", '{"a": "北京"}', "[1, 2]", "not json", '{"half": ']),
+    id=st.none() | st.text("abc:0", min_size=1, max_size=6),
+)
+replies = st.builds(
+    Reply,
+    texts,
+    texts,
+    refusal=st.none() | st.text(max_size=10),
+    tool_calls=st.lists(calls, max_size=3),
+    finish_reason=st.sampled_from([None, "stop", "length", "content_filter", "odd"]),
+    chunk_chars=st.integers(1, 7),
+)
+
+
+def body_of(reply: Reply, adapter: ChatAdapter, *, stream: bool = True) -> bytes:
+    """The bytes that the provider would send."""
+    wire: Any = adapter.name
+    steps = reply.render(Asked(provider=wire, stream=stream)).steps
+    return b"".join(step.data for step in steps if isinstance(step, Send))
+
+
+def read(
+    adapter: ChatAdapter, reads: Iterable[bytes]
+) -> tuple[list[object], kimi.ChatCompletion, kimi.KimiError | None]:
+    """All that comes of a body in these reads: events, the reply, and the error that ended it."""
+    body, assembler = BodyReader(adapter, None), MessageAssembler(adapter.name)
+    events: list[object] = []
+    error = None
+    try:
+        for data in reads:
+            for chunk in body.feed(data):
+                events += [] if isinstance(chunk, Done) else assembler.feed(chunk)
+        for chunk in body.close():
+            events += [] if isinstance(chunk, Done) else assembler.feed(chunk)
+        events += assembler.close() if assembler.complete else []
+    except kimi.KimiError as failure:
+        error = failure
+    return events, assembler.snapshot(), error
+
+
+def cut(body: bytes, places: Iterable[int]) -> list[bytes]:
+    """*body* cut at *places*, counted from either end."""
+    at = sorted({place % (len(body) + 1) for place in places})
+    return [body[start:end] for start, end in zip([0, *at], [*at, len(body)], strict=True)]
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+@given(reply=replies, places=st.lists(st.integers(0, 10**6), max_size=12))
+def test_any_split_of_any_stream_gives_the_same_events(
+    adapter: ChatAdapter, reply: Reply, places: list[int]
+) -> None:
+    body = body_of(reply, adapter)
+    events, completion, error = read(adapter, [body])
+    assert error is None
+    assert read(adapter, cut(body, places)) == (events, completion, None)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+@given(reply=replies)
+def test_streamed_and_unstreamed_replies_are_equal(adapter: ChatAdapter, reply: Reply) -> None:
+    _, streamed, _ = read(adapter, [body_of(reply, adapter)])
+    _, unstreamed, error = read(adapter, [body_of(reply, adapter, stream=False)])
+    assert error is None
+    assert evolve(unstreamed, usage=streamed.usage) == streamed
+    assert (unstreamed.usage is None) is (streamed.usage is None)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+@given(reply=replies, at=st.integers(0, 10**6))
+def test_what_came_before_a_cut_is_the_beginning_of_the_whole(
+    adapter: ChatAdapter, reply: Reply, at: int
+) -> None:
+    body = body_of(reply, adapter)
+    whole, _, _ = read(adapter, [body])
+    part, _, _ = read(adapter, [body[: at % len(body)]])
+    assert whole[: len(part)] == part
+
+
+@given(
+    body=st.binary(max_size=200)
+    | st.text('data:{}[] \r\n"choices', max_size=80).map(str.encode)
+    | st.lists(st.sampled_from([b"data: ", b"{", b"}", b"\n\n", b'"error":', b"[DONE]", b"1"])).map(
+        b"".join
+    ),
+    places=st.lists(st.integers(0, 10**6), max_size=4),
+)
+def test_arbitrary_bytes_give_events_or_documented_errors(body: bytes, places: list[int]) -> None:
+    events, completion, error = read(ADAPTERS[0], cut(body, places))
+    assert isinstance(error, kimi.ProtocolError | kimi.APIError | None)
+    whole_events, whole, whole_error = read(ADAPTERS[0], [body])
+    assert (events, completion, str(error)) == (whole_events, whole, str(whole_error))
