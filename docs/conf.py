@@ -5,8 +5,12 @@ No intersphinx: the build needs no network.
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version as installed_version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from kimi_async import AceDataCloud, ChatAdapter, Cloudsway, Moonshot, OpenAICompatible
+from kimi_async._adapters import as_markdown
 
 if TYPE_CHECKING:
     from docutils.nodes import Element, TextElement
@@ -22,10 +26,15 @@ version = release = installed_version("kimi-async")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = f"kimi_async {release}"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # attributes as one list: the signature above it has their types
+python_maximum_signature_line_length = 88  # longer ones get a line for each parameter
+toc_object_entries_show_parents = "hide"
 myst_heading_anchors = 3  # pages link to each other's headings
 
 # Dotted names that are not ours belong to other projects, whose pages we do not know.
@@ -51,6 +60,36 @@ def link_public_name(
     )
 
 
+def shorten_types(*args: Any) -> None:
+    """Print the last part of the names in the types of attributes, as ``autodoc_typehints_format`` does elsewhere."""
+    lines: list[str] = args[-1]
+    for number, line in enumerate(lines):
+        if line.startswith(":vartype"):
+            # Sphinx makes no links in a type that holds a literal, and prints the tilde that shortens them.
+            short = "" if "Literal[" in line else r"~\g<0>"
+            lines[number] = re.sub(r"(?<![\w.])(?:[a-z]\w*\.)+", short, line)
+
+
+#: The providers of the page of capabilities, by heading.
+PROVIDERS: dict[str, ChatAdapter] = {
+    "Ace Data Cloud": AceDataCloud(),
+    "Cloudsway": Cloudsway(),
+    "Moonshot": Moonshot(),
+    "Any other OpenAI-compatible host": OpenAICompatible(),
+}
+
+
+def add_capabilities(_app: Sphinx, docname: str, source: list[str]) -> None:
+    """Put the tables of capabilities onto their page."""
+    if docname == "capabilities":
+        source[0] += "".join(
+            f"\n## {heading}\n\n{as_markdown(adapter.capabilities)}"
+            for heading, adapter in PROVIDERS.items()
+        )
+
+
 def setup(app: Sphinx) -> None:
     """Connect what is above."""
     app.connect("missing-reference", link_public_name)
+    app.connect("autodoc-process-docstring", shorten_types, priority=600)  # behind napoleon
+    app.connect("source-read", add_capabilities)

@@ -1,0 +1,169 @@
+"""The commands: options in, exit code out; the work is elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated, Final, TextIO, TypeAlias
+
+import anyio
+import typer
+
+from kimi_async import __version__
+from kimi_async.cli._ask import Question, read_prompt
+from kimi_async.cli._ask import ask as run_ask
+from kimi_async.cli._demo import demo as run_demo
+from kimi_async.cli._json import JsonRenderer
+from kimi_async.cli._output import Output, never_fail_on_characters
+from kimi_async.cli._render import PlainRenderer, Renderer, TerminalRenderer
+from kimi_async.cli._run import exit_code
+
+__all__ = ["app"]
+
+_ASK_HELP: Final = """Send one prompt and stream the reply.
+
+The key is taken from the environment: ACEDATACLOUD_API_TOKEN, CLOUDSWAY_API_KEY (with CLOUDSWAY_ENDPOINT_PATH),
+MOONSHOT_API_KEY or, for openai and its kin, OPENAI_API_KEY (with OPENAI_BASE_URL).
+
+A terminal gets the thinking (dimmed), the answer, tool calls, and a line with tokens and seconds.
+A file or pipe gets the text of the answer and nothing else.
+Errors, and a warning when the answer is cut off or there is none, go to stderr.
+Control characters that the model writes are shown and not obeyed.
+
+With --json, stdout gets one line of JSON for each event: its name, then its fields.
+The last one is StreamEnd with the whole reply, or {"event": "error", "type": ..., "message": ...}.
+"""
+
+_EXIT_CODES: Final = """\b
+Exit codes:
+  0    all went well, or the reader of a pipe left (| head)
+  1    the provider, the network or this machine failed
+  2    the key, the model or an option is missing or wrong
+  130  Ctrl-C
+"""
+
+# Pretty exceptions would show local variables, and with them a key.
+app = typer.Typer(
+    name="kimi-async",
+    help="Stream replies of the Kimi models of Ace Data Cloud, Cloudsway and others.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+class Provider(StrEnum):
+    """The names that ``--provider`` takes."""
+
+    acedata = "acedata"
+    cloudsway = "cloudsway"
+    moonshot = "moonshot"
+    openai = "openai"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kimi-async {__version__}")
+        raise typer.Exit
+
+
+def _pace(seconds: float) -> float:
+    # A range of typer's would let nan through.
+    if not 0 <= seconds <= 60:
+        raise typer.BadParameter("must be from 0 to 60 seconds")
+    return seconds
+
+
+_Version: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+    ),
+]
+_Pace: TypeAlias = Annotated[
+    float,
+    typer.Option(metavar="SECONDS", callback=_pace, help="Time between two events of a reply."),
+]
+_Prompt: TypeAlias = Annotated[
+    str | None, typer.Argument(help="What to ask; without it, stdin is read.")
+]
+_Provider: TypeAlias = Annotated[
+    Provider | None,
+    typer.Option(help="Whom to ask; else KIMI_PROVIDER, else the one whose key is set."),
+]
+_Model: TypeAlias = Annotated[
+    str | None, typer.Option(envvar="KIMI_MODEL", help="The model; Cloudsway needs none.")
+]
+_System: TypeAlias = Annotated[
+    str | None, typer.Option("--system", metavar="TEXT", help="A system message.")
+]
+_NoReasoning: TypeAlias = Annotated[
+    bool, typer.Option("--no-reasoning", help="Do not show the thinking; it happens all the same.")
+]
+_Json: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Write one line of JSON for each event.")
+]
+_BaseUrl: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Another host: all before /chat/completions (Cloudsway: before the endpoint path).",
+    ),
+]
+_EndpointPath: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="PATH", help="Of Cloudsway; else CLOUDSWAY_ENDPOINT_PATH.")
+]
+
+
+@app.callback()
+def options(*, _version: _Version = False) -> None:
+    """Take the options that stand before a command; their callbacks have done all by now."""
+
+
+@app.command(help="Watch recorded replies stream by. Needs no key and no network.")
+def demo(*, pace: _Pace = 0.12) -> None:
+    """Run the demo and exit."""
+    never_fail_on_characters(sys.stdout)
+    output = Output(sys.stdout)
+    raise typer.Exit(exit_code(lambda: anyio.run(run_demo, output, pace), TerminalRenderer(output)))
+
+
+@app.command(help=_ASK_HELP, epilog=_EXIT_CODES)
+def ask(
+    prompt: _Prompt = None,
+    *,
+    provider: _Provider = None,
+    model: _Model = None,
+    system_text: _System = None,
+    no_reasoning: _NoReasoning = False,
+    as_json: _Json = False,
+    base_url: _BaseUrl = None,
+    endpoint_path: _EndpointPath = None,
+) -> None:
+    """Send one prompt, show the reply and exit."""
+    never_fail_on_characters(sys.stdout, "utf-8" if as_json else None)
+    renderer = _renderer(sys.stdout, as_json=as_json)
+
+    def command() -> None:
+        question = Question(
+            # Read here and not in the event loop, where Ctrl-C could not end it.
+            prompt=read_prompt(prompt, sys.stdin),
+            system=system_text,
+            provider=provider,
+            model=model,
+            base_url=base_url,
+            endpoint_path=endpoint_path,
+            reasoning=not no_reasoning,
+        )
+        anyio.run(run_ask, question, renderer)
+
+    raise typer.Exit(exit_code(command, renderer))
+
+
+def _renderer(stdout: TextIO, *, as_json: bool) -> Renderer:
+    if as_json:
+        return JsonRenderer(stdout)
+    if stdout.isatty():
+        return TerminalRenderer(Output(stdout))
+    return PlainRenderer(Output(stdout, styled=False))

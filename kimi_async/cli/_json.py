@@ -1,0 +1,43 @@
+"""Events to JSON lines, for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, TextIO
+
+from attrs import asdict
+
+from kimi_async import KimiError, StreamEvent
+
+__all__ = ["JsonRenderer"]
+
+#: C1 control characters and DEL, which JSON may hold as they are and some terminals obey. They stand in strings alone.
+_ESCAPED: Final = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+
+
+class JsonRenderer:
+    """Writes each event as one line: ``{"event": "ContentDelta", "text": "Hi", "choice": 0}``.
+
+    The keys behind ``event`` are the fields of the event; in ``StreamEnd``, ``completion`` is the whole reply. An error
+    is the last line: ``{"event": "error", "type": "RateLimitError", "message": ...}``.
+
+    Args:
+        file: Where to write; should be UTF-8, as JSON is.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def show(self, event: StreamEvent, /) -> None:
+        """Write one event."""
+        self._line({"event": type(event).__name__, **asdict(event)})
+
+    def fail(self, error: KimiError, /) -> None:
+        """Write the last line."""
+        self._line({"event": "error", "type": type(error).__name__, "message": str(error)})
+
+    def _line(self, value: Mapping[str, Any]) -> None:
+        line = json.dumps(value, ensure_ascii=False).translate(_ESCAPED)
+        self._file.write(f"{line}\n")
+        self._file.flush()

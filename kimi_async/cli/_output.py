@@ -1,0 +1,90 @@
+"""Where text goes: a file or a terminal that knows what it shows, and stderr.
+
+Text of a model is not trusted: an escape sequence in it could retitle the terminal, hide what follows, or type into it.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Final, TextIO
+
+from rich.console import Console
+from rich.style import Style
+
+__all__ = ["BOLD", "DIM", "PLAIN", "Output", "clean", "never_fail_on_characters", "report"]
+
+PLAIN: Final = Style.null()
+DIM: Final = Style(dim=True)
+BOLD: Final = Style(bold=True)
+
+#: C0 and C1 control characters and DEL, written as escapes; carriage returns are dropped, being half of CRLF mostly.
+_VISIBLE: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
+    ord("\n"): "\n",
+    ord("\t"): "\t",
+    ord("\r"): "",
+}
+
+
+def clean(text: str) -> str:
+    r"""Make *text* safe to show: control characters but ``\n`` and ``\t`` become visible (``\x1b``)."""
+    return text.translate(_VISIBLE)
+
+
+def report(message: object) -> None:
+    """Write one line to stderr, whatever *message* holds."""
+    sys.stderr.write(f"kimi-async: {clean(' '.join(str(message).split()))}\n")
+
+
+def never_fail_on_characters(file: TextIO, encoding: str | None = None) -> None:
+    r"""Let *file* write what its encoding lacks as escapes (``\uac00``) and not fail.
+
+    Args:
+        file: Anything but a ``TextIOWrapper`` stays as it is.
+        encoding: The encoding to write from now on; ``None`` keeps it.
+    """
+    if isinstance(file, io.TextIOWrapper):
+        file.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
+class Output:
+    """A text file that is written piece by piece and flushed each time.
+
+    rich says what the terminal can do and spells the styles. Its ``print()`` is not used: it expands tabs in each
+    piece by itself, and ends the process from inside the event loop when a pipe breaks. Each piece is reset behind
+    itself, so that no kill can leave a terminal dimmed.
+
+    Args:
+        file: Where to write.
+        styled: Whether styles are written; ``None`` asks the terminal. ``NO_COLOR`` switches all of them off.
+    """
+
+    def __init__(self, file: TextIO, *, styled: bool | None = None) -> None:
+        self._file = file
+        self._styled = _shows_styles(file) if styled is None else styled
+        #: The last two characters; at first as below an empty line, so that nothing starts with one.
+        self._tail = "\n\n"
+
+    def write(self, text: str, style: Style = PLAIN) -> None:
+        """Write *text* as it is, but for its control characters."""
+        shown = clean(text)
+        self._tail = (self._tail + shown)[-2:]
+        self._file.write(style.render(shown) if self._styled else shown)
+        self._file.flush()
+
+    def end_line(self) -> None:
+        """Go to the begin of a line, unless there already."""
+        if not self._tail.endswith("\n"):
+            self.write("\n")
+
+    def end_paragraph(self) -> None:
+        """Leave one empty line, unless there already is one."""
+        self.end_line()
+        if self._tail != "\n\n":
+            self.write("\n")
+
+
+def _shows_styles(file: TextIO) -> bool:
+    console = Console(file=file)
+    # "windows" is a console without escape sequences.
+    return console.color_system not in {None, "windows"} and not console.no_color

@@ -1,0 +1,155 @@
+"""Events to text: for people at a terminal, and for files and pipes."""
+
+from __future__ import annotations
+
+import json
+from typing import Protocol
+
+from kimi_async import (
+    ChatCompletion,
+    ContentDelta,
+    KimiError,
+    OutputError,
+    ReasoningDelta,
+    ReasoningDone,
+    RefusalDelta,
+    StreamEnd,
+    StreamEvent,
+    ToolCall,
+    ToolCallDone,
+    Usage,
+)
+from kimi_async.cli._output import DIM, PLAIN, Output, report
+
+__all__ = ["PlainRenderer", "Renderer", "TerminalRenderer", "call_line", "summary"]
+
+
+class Renderer(Protocol):
+    """What shows the events of a reply."""
+
+    def show(self, event: StreamEvent, /) -> None:
+        """Show one event."""
+        ...
+
+    def fail(self, error: KimiError, /) -> None:
+        """End what was shown so far: *error* came. The line on stderr is written by the caller."""
+        ...
+
+
+class TerminalRenderer:
+    """Shows a reply to a person: thinking dimmed, answer, tool calls, and a line about it at the end."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._section = ""
+
+    def show(self, event: StreamEvent, /) -> None:
+        """Show one event; those that say nothing new to a person are passed over."""
+        match event:
+            case ReasoningDelta(text=text):
+                self._begin("thinking")
+                self._output.write(text, DIM)
+            case ReasoningDone():
+                self._output.end_line()
+                self._output.write("...done thinking.\n", DIM)
+                self._section = ""
+            case ContentDelta(text=text) | RefusalDelta(text=text):
+                self._begin("answer")
+                self._output.write(text)
+            case ToolCallDone(call=call):
+                self._begin("calls")
+                self._output.write(f"Tool call: {call_line(call)}\n")
+            case StreamEnd(completion=completion):
+                self._begin("summary")
+                self._output.write(f"{summary(completion)}\n", DIM)
+            case _:
+                pass
+
+    def fail(self, _error: KimiError, /) -> None:
+        """Leave what came, on a line of its own."""
+        self._output.end_line()
+
+    def _begin(self, section: str) -> None:
+        if section == self._section:
+            return
+        self._section = section
+        self._output.end_paragraph()
+        if section == "thinking":
+            # In words too, for terminals without styles and for what is copied out of one.
+            self._output.write("Thinking...\n", DIM)
+
+
+class PlainRenderer:
+    """Writes the answer and nothing else; what else there is to know goes to stderr."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def show(self, event: StreamEvent, /) -> None:
+        """Write the answer's text; its last line is ended."""
+        match event:
+            case ContentDelta(text=text):
+                self._output.write(text, PLAIN)
+            case StreamEnd(completion=completion):
+                self._output.end_line()
+                for note in _notes(completion):
+                    report(note)
+            case _:
+                pass
+
+    def fail(self, _error: KimiError, /) -> None:
+        """Leave what came, with its last line ended."""
+        self._output.end_line()
+
+
+def call_line(call: ToolCall) -> str:
+    """The call as one line, ``get_distance(from="here")``; arguments that are no JSON object as they came."""
+    try:
+        arguments = call.parse()
+    except OutputError:
+        return f"{call.name}({call.arguments})"
+    if not isinstance(arguments, dict):
+        return f"{call.name}({_as_json(arguments)})"
+    return f"{call.name}({', '.join(f'{key}={_as_json(arguments[key])}' for key in arguments)})"
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def summary(completion: ChatCompletion) -> str:
+    """Tokens, seconds, and how the reply ended if it is not simply complete; what is not known is left out."""
+    record = completion.record
+    parts = [_tokens(completion.usage)]
+    if record is not None and record.first_output_after is not None:
+        parts += [
+            f"first output {record.first_output_after:.2f} s",
+            f"total {record.ended_after:.2f} s",
+        ]
+    if completion.outcome != "complete":
+        parts.append(f"finish {_ending(completion)}")
+    return " | ".join(parts)
+
+
+def _tokens(usage: Usage | None) -> str:
+    counts = (
+        [] if usage is None else [(usage.prompt_tokens, "in"), (usage.completion_tokens, "out")]
+    )
+    known = [f"{count} {way}" for count, way in counts if count is not None]
+    return f"tokens {', '.join(known) or 'not reported'}"
+
+
+def _ending(completion: ChatCompletion) -> str:
+    return (
+        completion.outcome if completion.outcome == "tool_calls" else str(completion.finish_reason)
+    )
+
+
+def _notes(completion: ChatCompletion) -> list[str]:
+    """What somebody has to know who sees the answer alone."""
+    notes = [f"the model asks for {call_line(call)}" for call in completion.tool_calls]
+    if completion.message.refusal:
+        notes.append(f"the model refused: {completion.message.refusal}")
+    if completion.outcome not in {"complete", "tool_calls"}:
+        notes.append(f"the answer may not be whole: it ended with {_ending(completion)}")
+    return notes if notes or completion.text else ["the reply has no text"]

@@ -1,0 +1,76 @@
+"""The shell around a command: every way to end becomes an exit code and at most one line on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from kimi_async import ChatStream, ConfigurationError, KimiError, ReasoningDelta, ReasoningDone
+from kimi_async.cli._output import report
+from kimi_async.cli._render import Renderer
+
+__all__ = ["exit_code", "follow"]
+
+
+async def follow(stream: ChatStream, renderer: Renderer, *, reasoning: bool = True) -> None:
+    """Show a reply as it comes.
+
+    Args:
+        stream: The reply; closed at the end, whatever happens.
+        renderer: Shows the events.
+        reasoning: Whether it gets those of the reasoning.
+
+    Raises:
+        KimiError: The reply did not end well.
+    """
+    hidden = () if reasoning else (ReasoningDelta, ReasoningDone)
+    async with stream:
+        async for event in stream:
+            if not isinstance(event, hidden):
+                renderer.show(event)
+
+
+def exit_code(command: Callable[[], object], renderer: Renderer) -> int:
+    """Run *command*, event loop and all, to its end.
+
+    Args:
+        command: Does the work.
+        renderer: Told of a ``KimiError``, before it is reported.
+
+    Returns:
+        0 when it went well or nobody reads stdout any more, 1 for a :class:`~kimi_async.KimiError` or an error of the
+        operating system, 2 for a ``ConfigurationError``, 130 on Ctrl-C.
+    """
+    try:
+        return _kimi_exit_code(command, renderer)
+    except BrokenPipeError:
+        # Whoever reads has seen enough (`| head -1`).
+        _discard_stdout()
+        return 0
+    except OSError as error:
+        _discard_stdout()
+        report(error)
+        return 1
+
+
+def _kimi_exit_code(command: Callable[[], object], renderer: Renderer) -> int:
+    try:
+        command()
+    except KimiError as error:
+        renderer.fail(error)
+        report(error)
+        return 2 if isinstance(error, ConfigurationError) else 1
+    except KeyboardInterrupt:
+        # The terminal has just shown ^C, wherever the line had come to.
+        sys.stderr.write("\n")
+        report("interrupted")
+        return 130
+    return 0
+
+
+def _discard_stdout() -> None:
+    """Send what is still in the buffer nowhere, or the interpreter fails to write it again when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -1,0 +1,102 @@
+"""The console script: what it does before a command, and without its extra."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+import pytest
+
+from kimi_async import __version__
+from kimi_async.cli import main
+
+
+@pytest.fixture(autouse=True)
+def fresh_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Import the commands anew, so that what they import can be missing."""
+    for name in ("_app", "_ask", "_demo", "_output", "_render", "_run"):
+        monkeypatch.delitem(sys.modules, f"kimi_async.cli.{name}", raising=False)
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+    monkeypatch.setattr(sys, "argv", ["anything", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        sys.exit(main())
+    return exit_.value.code
+
+
+def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"kimi-async {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["--help"], ["Usage: kimi-async ", "--version", "ask", "demo"], id="program"),
+        pytest.param(
+            ["ask", "--help"],
+            ["--provider", "--model", "--system", "--no-reasoning", "--json", "--base-url"],
+            id="ask-options",
+        ),
+        pytest.param(
+            ["ask", "--help"],
+            [
+                "ACEDATACLOUD_API_TOKEN",
+                "KIMI_MODEL",
+                "A file or pipe gets",
+                "stderr",
+                "    130  Ctrl-C",
+            ],
+            id="ask-environment-streams-exit-codes",
+        ),
+        pytest.param(["demo", "--help"], ["--pace SECONDS", "no network"], id="demo"),
+    ],
+)
+def test_help(
+    arguments: list[str],
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert call(monkeypatch, *arguments) == 0
+    shown = capsys.readouterr().out
+    assert [word for word in words if word not in shown] == []
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_without_the_extra_one_line_says_what_to_install(
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == missing]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert call(monkeypatch, "demo") == 2
+    captured = capsys.readouterr()
+    assert captured.err == f"kimi-async: {missing} is missing: pip install 'kimi-async[cli]'\n"
+    assert captured.out == ""
+
+
+def test_another_missing_module_is_not_blamed_on_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kimi_async.cli._demo", None)
+    with pytest.raises(ModuleNotFoundError, match="kimi_async"):
+        main()
+
+
+def test_ctrl_c_while_importing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupting:
+        def find_spec(self, *_: object) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    assert call(monkeypatch, "demo") == 130
+
+
+def test_runs_as_a_module(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["anything", "--version"])
+    with pytest.raises(SystemExit) as exit_:
+        runpy.run_module("kimi_async.cli", run_name="__main__")
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out.startswith("kimi-async ")

@@ -1,0 +1,304 @@
+"""The commands from their arguments to what a user gets, against a real server on this machine."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+from typer.testing import CliRunner
+
+from kimi_async._adapters._environment import _BY_NAME
+from kimi_async.cli._app import Provider, _renderer, app
+from kimi_async.cli._json import JsonRenderer
+from kimi_async.cli._render import PlainRenderer, TerminalRenderer
+from kimi_async.testing import ErrorReply, FakeProvider, Reply
+
+VARIABLES = [
+    "KIMI_PROVIDER",
+    "KIMI_MODEL",
+    "ACEDATACLOUD_API_TOKEN",
+    "CLOUDSWAY_API_KEY",
+    "CLOUDSWAY_ENDPOINT_PATH",
+    "MOONSHOT_API_KEY",
+    "ALL_PROXY",
+    "HTTP_PROXY",
+    "all_proxy",
+    "http_proxy",
+]
+KEY = {"ACEDATACLOUD_API_TOKEN": "test-key"}
+#: Cuts off the chunk with the finish reason (which holds the last text too), the one with usage, and [DONE].
+WITHOUT_FINISH = -3
+
+
+class Tty(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeProvider]:
+    """A provider in a thread of its own, because a command runs an event loop itself."""
+    with start_blocking_portal("asyncio") as portal:
+        with portal.wrap_async_context_manager(FakeProvider()) as provider:
+            yield provider
+
+
+def run(*arguments: str, stdin: str | None = None, **environment: str) -> tuple[int, str, str]:
+    """Run the program; give its exit code, stdout and stderr.
+
+    In a thread of its own: on CPython 3.11 the frames around an event loop are lost to coverage when anything is
+    cancelled in the loop (https://github.com/python/cpython/issues/106749).
+    """
+    invoke = partial(CliRunner().invoke, input=stdin, env=environment, catch_exceptions=False)
+    with ThreadPoolExecutor() as thread:
+        result = thread.submit(invoke, app, arguments).result()
+    return result.exit_code, result.stdout, result.stderr
+
+
+def ask_acedata(
+    fake: FakeProvider, *arguments: str, stdin: str | None = None
+) -> tuple[int, str, str]:
+    """Ask the fake."""
+    options = ["--base-url", f"{fake.url}/kimi", "--model", "kimi-k2.5"]
+    return run("ask", *options, *arguments, stdin=stdin, **KEY)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "messages"),
+    [
+        pytest.param(["Hello"], None, [("user", "Hello")], id="argument"),
+        pytest.param([], "Hello\nyou\n\n", [("user", "Hello\nyou")], id="stdin"),
+        pytest.param(["Hello"], "ignored", [("user", "Hello")], id="argument-before-stdin"),
+        pytest.param(
+            ["Hello", "--system", "Be short."],
+            None,
+            [("system", "Be short."), ("user", "Hello")],
+            id="system",
+        ),
+    ],
+)
+def test_what_is_sent(
+    arguments: list[str],
+    stdin: str | None,
+    messages: list[tuple[str, str]],
+    fake: FakeProvider,
+) -> None:
+    fake.add(Reply("안녕", "So."))
+    assert ask_acedata(fake, *arguments, stdin=stdin) == (0, "안녕\n", "")
+    (request,) = fake.requests
+    assert request.body["model"] == "kimi-k2.5"
+    assert request.body["messages"] == [
+        {"role": role, "content": content} for role, content in messages
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        pytest.param(
+            ["--provider", "cloudsway", "--endpoint-path", "some/path"],
+            {"CLOUDSWAY_API_KEY": "test-key", "KIMI_PROVIDER": "acedata"},
+            id="options",
+        ),
+        pytest.param(
+            [],
+            {
+                "KIMI_PROVIDER": "cloudsway",
+                "CLOUDSWAY_API_KEY": "test-key",
+                "CLOUDSWAY_ENDPOINT_PATH": "some/path",
+                "ACEDATACLOUD_API_TOKEN": "another",
+            },
+            id="environment",
+        ),
+    ],
+)
+def test_cloudsway(arguments: list[str], environment: dict[str, str], fake: FakeProvider) -> None:
+    fake.add(Reply("Hi"))
+    base_url = f"{fake.url}/v1/ai"
+    code, stdout, stderr = run("ask", "--base-url", base_url, *arguments, "Hello", **environment)
+    assert (code, stdout, stderr) == (0, "Hi\n", "")
+    (request,) = fake.requests
+    assert request.path == "/v1/ai/some/path/chat/completions"
+    assert "model" not in request.body
+
+
+def test_every_provider_can_be_asked_for() -> None:
+    assert [provider.value for provider in Provider] == [*_BY_NAME]
+
+
+def test_the_model_of_the_environment(fake: FakeProvider) -> None:
+    fake.add(Reply("Hi"))
+    code, *_ = run("ask", "--base-url", f"{fake.url}/kimi", "Hello", **KEY, KIMI_MODEL="kimi-k3")
+    assert code == 0
+    assert fake.requests[0].body["model"] == "kimi-k3"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        pytest.param(["Hello"], {}, "set a key (ACEDATACLOUD_API_TOKEN,", id="no-provider"),
+        pytest.param(
+            ["--provider", "cloudsway", "Hello"], KEY, "set CLOUDSWAY_API_KEY", id="no-key"
+        ),
+        pytest.param(["Hello"], KEY, "give --model, or set KIMI_MODEL", id="no-model"),
+        pytest.param(
+            ["--endpoint-path", "p", "Hello"], KEY, "for cloudsway, not for acedata", id="no-path"
+        ),
+        pytest.param(
+            ["--model", "m", "--base-url", "nonsense", "Hello"], KEY, "whole URL", id="bad-url"
+        ),
+        pytest.param(["--model", "m"], KEY, "the prompt is empty", id="empty-stdin"),
+        pytest.param(["--model", "m", " "], KEY, "the prompt is empty", id="empty-argument"),
+    ],
+)
+def test_configuration_errors(
+    arguments: list[str], environment: dict[str, str], words: str
+) -> None:
+    code, stdout, stderr = run("ask", *arguments, **environment)
+    assert (code, stdout) == (2, "")
+    assert stderr.startswith("kimi-async: ")
+    assert words in stderr
+    assert stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["--provider", "nobody", "Hello"], id="provider"),
+        pytest.param(["--nonsense", "Hello"], id="option"),
+        pytest.param(["one", "two"], id="two-prompts"),
+    ],
+)
+def test_usage_errors(arguments: list[str]) -> None:
+    code, stdout, stderr = run("ask", *arguments, **KEY)
+    assert (code, stdout) == (2, "")
+    assert "Usage: " in stderr
+    assert "Traceback" not in stderr
+
+
+def test_an_error_status(fake: FakeProvider) -> None:
+    fake.add(ErrorReply(401, message="the key\nis wrong"))
+    code, stdout, stderr = ask_acedata(fake, "Hello")
+    assert (code, stdout) == (1, "")
+    assert stderr.startswith("kimi-async: the key is wrong [provider: acedata; status: 401;")
+    assert stderr.count("\n") == 1
+
+
+def test_a_reply_that_breaks_leaves_what_came(fake: FakeProvider) -> None:
+    fake.add(Reply("Hello there", "So.", chunk_chars=6, cut_after=WITHOUT_FINISH))
+    code, stdout, stderr = ask_acedata(fake, "Hello")
+    assert (code, stdout) == (1, "Hello \n")
+    assert "before a finish reason came" in stderr
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["reasoning", "no-reasoning"])
+def test_json(shown: bool, fake: FakeProvider) -> None:
+    fake.add(Reply("안녕하세요", "So."))
+    arguments = ["--json"] if shown else ["--json", "--no-reasoning"]
+    code, stdout, stderr = ask_acedata(fake, *arguments, "Hello")
+    lines = [json.loads(line) for line in stdout.splitlines()]
+    assert (code, stderr) == (0, "")
+    reasoning = ["ReasoningDelta", "ReasoningDone"] if shown else []
+    assert [line["event"] for line in lines] == [
+        "StreamStart",
+        *reasoning,
+        "ContentDelta",
+        "ContentDone",
+        "Finish",
+        "UsageUpdate",
+        "StreamEnd",
+    ]
+    message = lines[-1]["completion"]["choices"][0]["message"]
+    assert (message["content"], message["reasoning_content"]) == ("안녕하세요", "So.")
+
+
+@pytest.mark.parametrize(
+    ("reply", "arguments", "code", "kind"),
+    [
+        pytest.param(
+            Reply("Hello", chunk_chars=4, cut_after=WITHOUT_FINISH),
+            [],
+            1,
+            "StreamInterrupted",
+            id="broken",
+        ),
+        pytest.param(Reply("Hello"), ["--model", ""], 2, "ConfigurationError", id="configuration"),
+    ],
+)
+def test_json_of_an_error(
+    reply: Reply, arguments: list[str], code: int, kind: str, fake: FakeProvider
+) -> None:
+    fake.add(reply)
+    got, stdout, stderr = ask_acedata(fake, "--json", *arguments, "Hello")
+    assert got == code
+    last = json.loads(stdout.splitlines()[-1])
+    assert (last["event"], last["type"]) == ("error", kind)
+    assert stderr == f"kimi-async: {last['message']}\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "as_json", "kind"),
+    [
+        pytest.param(Tty(), False, TerminalRenderer, id="terminal"),
+        pytest.param(io.StringIO(), False, PlainRenderer, id="file"),
+        pytest.param(Tty(), True, JsonRenderer, id="json"),
+    ],
+)
+def test_who_shows_a_reply(file: io.StringIO, as_json: bool, kind: type[object]) -> None:
+    assert type(_renderer(file, as_json=as_json)) is kind
+
+
+def test_the_demo_shows_both_replies(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nothing listens there: whoever uses it fails.
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    code, stdout, stderr = run("demo", "--pace", "0")
+    assert (code, stderr) == (0, "")
+    lines = re.sub(r"\d+\.\d\d s", "_ s", stdout).splitlines()
+    assert lines[:4] == [
+        "Ace Data Cloud: a stream recorded there in February 2026, in Korean",
+        "> 안녕하세요",
+        "",
+        "Thinking...",
+    ]
+    assert lines[4].startswith(
+        ' 그 사용자가 "안녕하세요"라고 말했습니다. 이것은 간단한 인사입니다.'
+    )
+    assert lines[lines.index("...done thinking.") :] == [
+        "...done thinking.",
+        "",
+        " 안녕하세요! 어떻게 도와드릴까요 오늘?",
+        "",
+        "tokens 9 in, 135 out | first output _ s | total _ s",
+        "",
+        "Cloudsway: a tool call recorded there in July 2025, sent as a stream",
+        "> 计算北京和上海的直线距离",
+        "",
+        "我来帮您计算北京和上海之间的直线距离。",
+        "",
+        'Tool call: get_distance(location1="北京", location2="上海")',
+        "",
+        "tokens 83 in, 33 out | first output _ s | total _ s | finish tool_calls",
+        "",
+        'With a key: ACEDATACLOUD_API_TOKEN=... kimi-async ask --model kimi-k2.5 "Hello"',
+    ]
+
+
+@pytest.mark.parametrize("pace", ["-1", "nan", "inf", "61", "fast"])
+def test_a_pace_for_the_demo_that_cannot_be(pace: str) -> None:
+    code, stdout, stderr = run("demo", f"--pace={pace}")
+    assert (code, stdout) == (2, "")
+    assert "--pace" in stderr

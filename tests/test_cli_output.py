@@ -1,0 +1,151 @@
+"""Text on its way to a file or terminal."""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kimi_async.cli._output import (
+    BOLD,
+    DIM,
+    Output,
+    clean,
+    never_fail_on_characters,
+    report,
+)
+
+
+class Tty(io.StringIO):
+    """A terminal that remembers everything."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("안녕하세요 北京 ✓", "안녕하세요 北京 ✓", id="text"),
+        pytest.param("a\n\tb", "a\n\tb", id="line-end-and-tab"),
+        pytest.param("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m", id="escape-sequence"),
+        pytest.param("\x1b]0;title\x07", "\\x1b]0;title\\x07", id="title"),
+        pytest.param("a\x00\x08\x7fb", "a\\x00\\x08\\x7fb", id="c0-and-del"),
+        pytest.param("\x9b31m\x85", "\\x9b31m\\x85", id="c1"),
+        pytest.param("one\r\ntwo\rthree", "one\ntwothree", id="carriage-return"),
+    ],
+)
+def test_control_characters_become_visible(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
+@given(st.lists(st.text()))
+def test_no_text_is_lost_and_no_control_character_gets_through(pieces: list[str]) -> None:
+    file = io.StringIO(newline="")
+    output = Output(file, styled=False)
+    for piece in pieces:
+        output.write(piece)
+    shown = file.getvalue()
+    assert {char for char in shown if unicodedata.category(char) == "Cc"} <= {"\n", "\t"}
+    plain = "".join(char for char in "".join(pieces) if unicodedata.category(char) != "Cc")
+    rest = iter(shown)
+    assert all(char in rest for char in plain)
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        pytest.param("plain", "kimi-async: plain\n", id="plain"),
+        pytest.param("one\n  two\r\nthree\n", "kimi-async: one two three\n", id="several-lines"),
+        pytest.param(ValueError("\x1b[2J"), "kimi-async: \\x1b[2J\n", id="control-characters"),
+    ],
+)
+def test_a_report_is_one_line_on_stderr(
+    message: object, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report(message)
+    captured = capsys.readouterr()
+    assert captured.err == line
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written"),
+    [
+        pytest.param(None, b"\xe9\\uac00", id="kept"),
+        pytest.param("utf-8", "é가".encode(), id="replaced"),
+    ],
+)
+def test_what_the_encoding_lacks_is_escaped(encoding: str | None, written: bytes) -> None:
+    buffer = io.BytesIO()
+    file = io.TextIOWrapper(buffer, encoding="latin-1")
+    never_fail_on_characters(file, encoding)
+    file.write("é가")
+    file.flush()
+    assert buffer.getvalue() == written
+
+
+def test_a_file_without_encoding_stays_as_it_is() -> None:
+    file = io.StringIO()
+    never_fail_on_characters(file)
+    Output(file).write("가")
+    assert file.getvalue() == "가"
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "styled"),
+    [
+        pytest.param(Tty, {"TERM": "xterm"}, True, id="terminal"),
+        pytest.param(Tty, {"TERM": "xterm", "NO_COLOR": "1"}, False, id="no-color"),
+        pytest.param(Tty, {"TERM": "dumb"}, False, id="dumb"),
+        pytest.param(io.StringIO, {"TERM": "xterm"}, False, id="file"),
+    ],
+)
+def test_styles_are_for_terminals_that_want_them(
+    file: type[io.StringIO],
+    environment: dict[str, str],
+    styled: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    terminal = file()
+    Output(terminal).write("text", DIM)
+    assert terminal.getvalue() == ("\x1b[2mtext\x1b[0m" if styled else "text")
+
+
+def test_each_piece_is_reset_behind_itself() -> None:
+    file = io.StringIO()
+    output = Output(file, styled=True)
+    output.write("a", BOLD)
+    output.write("b")
+    output.write("", DIM)
+    assert file.getvalue() == "\x1b[1ma\x1b[0mb"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "line", "paragraph"),
+    [
+        pytest.param([], "", "", id="nothing-yet"),
+        pytest.param(["a"], "a\n", "a\n\n", id="in-a-line"),
+        pytest.param(["a\n"], "a\n", "a\n\n", id="behind-a-line"),
+        pytest.param(["a", "\n", "\n"], "a\n\n", "a\n\n", id="behind-an-empty-line"),
+        pytest.param(["a\n\n\n"], "a\n\n\n", "a\n\n\n", id="behind-two"),
+    ],
+)
+def test_lines_and_paragraphs_are_ended_once(pieces: list[str], line: str, paragraph: str) -> None:
+    file = io.StringIO()
+    output = Output(file, styled=False)
+    for piece in pieces:
+        output.write(piece)
+    output.end_line()
+    output.end_line()
+    assert file.getvalue() == line
+    output.end_paragraph()
+    output.end_paragraph()
+    assert file.getvalue() == paragraph

@@ -1,0 +1,95 @@
+"""The ways in which a command can end."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+
+from kimi_async import ConfigurationError, ConnectTimeout, RateLimitError
+from kimi_async.cli._output import Output
+from kimi_async.cli._render import PlainRenderer
+from kimi_async.cli._run import exit_code
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def command() -> None:
+        raise error
+
+    return command
+
+
+@contextmanager
+def broken_stdout() -> Generator[Output]:
+    """Set a stdout whose reader has left, and which is written through a buffer as the real one."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    # Leaving the block writes what is still in the buffer, which must not fail a second time.
+    with pytest.MonkeyPatch.context() as patch, os.fdopen(writer, "w") as stdout:
+        patch.setattr(sys, "stdout", stdout)
+        yield Output(stdout, styled=False)
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "line"),
+    [
+        pytest.param(lambda: None, 0, "", id="well"),
+        pytest.param(
+            raising(RateLimitError("slow down", status=429)),
+            1,
+            "kimi-async: slow down [status: 429]\n",
+            id="kimi-error",
+        ),
+        pytest.param(
+            raising(ConnectTimeout(10.0)),
+            1,
+            "kimi-async: the limit 'connect' ran out: no connection within 10 s\n",
+            id="kimi-error-that-is-an-os-error-too",
+        ),
+        pytest.param(
+            raising(ConfigurationError("no key")), 2, "kimi-async: no key\n", id="configuration"
+        ),
+        pytest.param(raising(KeyboardInterrupt()), 130, "\nkimi-async: interrupted\n", id="ctrl-c"),
+    ],
+)
+def test_exit_codes(
+    command: Callable[[], None], code: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(command, PlainRenderer(Output(io.StringIO()))) == code
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", line)
+
+
+def test_a_bug_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        exit_code(raising(ZeroDivisionError()), PlainRenderer(Output(io.StringIO())))
+
+
+def test_a_reader_that_left_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with broken_stdout() as output:
+        assert exit_code(partial(output.write, "text"), PlainRenderer(output)) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_reader_that_left_before_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> None:
+        with pytest.raises(BrokenPipeError):
+            output.write("text")
+        raise RateLimitError("slow down")
+
+    with broken_stdout() as output:
+        assert exit_code(command, PlainRenderer(output)) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_what_the_operating_system_refuses(capsys: pytest.CaptureFixture[str]) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with broken_stdout() as output:
+        assert exit_code(raising(full), PlainRenderer(output)) == 1
+    assert capsys.readouterr().err == "kimi-async: [Errno 28] No space left on device\n"
