@@ -322,6 +322,12 @@ class _Calls:
 
     def feed(self, piece: ToolCallPiece, choice: int, events: list[StreamEvent]) -> None:
         call = self._last = self._slot_for(piece)
+        if call.done:
+            if piece.arguments:
+                raise ProtocolError(
+                    "a tool call went on after the finish reason that had declared it whole"
+                )
+            return
         if call.id is None:
             call.id = piece.id
         if call.type is None:
@@ -330,10 +336,6 @@ class _Calls:
             self._take_name(call, piece.name)
         if piece.arguments is None and not call.pieces:
             return  # before the arguments, the next piece may bring more of the name
-        if call.done and piece.arguments:
-            raise ProtocolError(
-                "a tool call went on after the finish reason that had declared it whole"
-            )
         if piece.arguments:
             call.pieces.append(piece.arguments)
         if not call.started:

@@ -192,7 +192,7 @@ def _wire_messages(messages: Messages) -> tuple[Mapping[str, Any], ...]:
     """Messages as JSON objects; dicts go through unchanged."""
     if isinstance(messages, str):
         return ({"role": "user", "content": messages},)
-    if isinstance(messages, (Message, Mapping)) or not isinstance(messages, Sequence):
+    if not isinstance(messages, Sequence):
         raise ConfigurationError(
             f"messages must be a text or a list of messages, not {type(messages).__name__}"
         )

@@ -173,7 +173,7 @@ class ChatStream:
 
     @property
     def snapshot(self) -> ChatCompletion:
-        """The reply as far as it came: a new value each time, in time linear in its length."""
+        """The reply as far as it came; a new value each time, in time linear in its length."""
         return self._reply.completion or self._reply.snapshot()
 
     @property

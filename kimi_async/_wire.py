@@ -55,7 +55,7 @@ class WireRequest:
 
     @property
     def content(self) -> bytes:
-        """The body as it is sent: compact JSON in UTF-8, or nothing."""
+        """The body as it is sent, compact JSON in UTF-8, or nothing."""
         return b"" if self.body is None else msgspec.json.encode(self.body)
 
 

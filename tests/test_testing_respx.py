@@ -40,7 +40,7 @@ HEADERS = {"authorization": "Bearer test-key"}
 ACEDATA = "https://api.acedata.cloud/kimi/chat/completions"
 
 
-@pytest.mark.parametrize("provider", ["acedata", "cloudsway"])
+@pytest.mark.parametrize("provider", ["acedata", "cloudsway", "moonshot", "openai"])
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 async def test_a_reply_reaches_the_client(provider: ProviderName, *, stream: bool) -> None:
     said = Reply("Hello", "ok", tool_calls=[FakeToolCall("f", {"a": 1})])
@@ -55,6 +55,13 @@ async def test_a_reply_reaches_the_client(provider: ProviderName, *, stream: boo
         [{"role": "user", "content": "Hi"}],
     )
     assert request.connection == 0
+
+
+@pytest.mark.parametrize("provider", ["acedata", "cloudsway", "moonshot", "openai"])
+async def test_models_are_listed(provider: ProviderName) -> None:
+    async with mock_kimi(provider=provider, models=["kimi-k3"]) as mock:
+        (model,) = await mock.client.models()
+    assert (model.id, model.created) == ("kimi-k3", 1770992031)
 
 
 async def test_each_send_is_one_piece() -> None:
@@ -137,7 +144,7 @@ async def test_clients_with_other_settings_share_the_routes() -> None:
         async with AsyncKimi(wrong, model="m", http_client=http_client) as client:
             with pytest.raises(NotFoundError):
                 await client.chat("Hi")
-        assert [route.call_count for route in mock.router.routes] == [2, 1]
+        assert [route.call_count for route in mock.router.routes] == [2, 1, 0, 0]
 
 
 async def test_what_a_script_function_raises_comes_out_at_the_end() -> None:

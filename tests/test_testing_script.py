@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from kimi_async import ModelInfo
 from kimi_async.testing import (
     Answer,
     Asked,
@@ -15,6 +16,7 @@ from kimi_async.testing import (
     FakeToolCall,
     Finish,
     Hangup,
+    ModelList,
     RawReply,
     Recording,
     Reply,
@@ -22,6 +24,7 @@ from kimi_async.testing import (
     Send,
     recording,
 )
+from kimi_async.testing._wires import WIRES
 
 STREAM = Asked()
 WHOLE = Asked(stream=False)
@@ -54,15 +57,15 @@ def test_a_reply_is_one_json_body_when_no_stream_was_asked() -> None:
 
 @pytest.mark.parametrize("text", [None, "", "text"])
 @pytest.mark.parametrize("field", ["content", "reasoning", "refusal"])
-@pytest.mark.parametrize("provider", ["acedata", "cloudsway"])
+@pytest.mark.parametrize("provider", WIRES)
 def test_absent_and_empty_stay_apart_on_every_wire(
     provider: Any, field: str, text: str | None
 ) -> None:
     said: dict[str, Any] = {field: text}
     reply = Reply(**said)
-    key = {"reasoning": "reasoning_content"}.get(field, field)
+    key = "reasoning_content" if field == "reasoning" and provider != "openai" else field
     (body,) = sent(reply.render(Asked(provider=provider, stream=False)))
-    assert json.loads(body)["choices"][0]["message"][key] == text
+    assert json.loads(body)["choices"][0]["message"].get(key) == text
     streamed = [
         choice["delta"].get(key)
         for chunk in chunks(reply.render(Asked(provider=provider)))
@@ -131,6 +134,7 @@ def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
         Reply("Hello", cuts=[5], cut_at=10, end="hangup"),
         Recording("acedata/chat_hello", cuts=[5], cut_at=10, end="hangup"),
         ErrorReply(429, cuts=[5], cut_at=10, end="hangup"),
+        ModelList(["kimi-k3"], cuts=[5], cut_at=10, end="hangup"),
         RawReply(b"data: 1234567890\n\n", cuts=[5], cut_at=10, end="hangup"),
     ],
     ids=lambda reply: type(reply).__name__,
@@ -176,6 +180,23 @@ def test_a_recording_is_given_as_a_file_or_as_bytes(tmp_path: Path) -> None:
             id="acedata",
         ),
         pytest.param("cloudsway", {"code": 429, "message": "Too Many Requests"}, id="cloudsway"),
+        pytest.param(
+            "moonshot",
+            {"error": {"type": "rate_limit_reached_error", "message": "Too Many Requests"}},
+            id="moonshot",
+        ),
+        pytest.param(
+            "openai",
+            {
+                "error": {
+                    "message": "Too Many Requests",
+                    "type": "Too Many Requests",
+                    "param": None,
+                    "code": 429,
+                }
+            },
+            id="openai",
+        ),
     ],
 )
 def test_an_error_comes_in_the_envelope_of_the_provider(provider: Any, expected: Any) -> None:
@@ -191,6 +212,30 @@ def test_an_error_says_what_it_is_told_to() -> None:
         "message": "no",
         "type": "t",
     }
+
+
+def test_an_error_has_any_status() -> None:
+    answer = ErrorReply(529).render(Asked(provider="openai"))
+    assert (answer.status, json.loads(answer.body)["error"]["message"]) == (529, "Unknown Error")
+
+
+def test_usage_is_left_out_where_it_was_not_asked_for() -> None:
+    asked = Asked(provider="openai", include_usage=False)
+    assert not any("usage" in chunk for chunk in chunks(Reply("Hi").render(asked)))
+
+
+@pytest.mark.parametrize(
+    ("models", "expected"),
+    [
+        pytest.param(None, ["MaaS_Kimi_K2.5_20260127"], id="by default"),
+        pytest.param([], [], id="none"),
+        pytest.param(["a", ModelInfo(id="b")], ["a", "b"], id="given"),
+    ],
+)
+def test_a_list_of_models_is_json(models: Any, expected: list[str]) -> None:
+    answer = ModelList(models).render(Asked(provider="cloudsway"))
+    assert (answer.status, answer.headers) == (200, (("content-type", "application/json"),))
+    assert [model["id"] for model in json.loads(answer.body)["data"]] == expected
 
 
 def test_an_error_has_any_body() -> None:

@@ -75,8 +75,16 @@ async def receive_all(stream: anyio.abc.SocketStream) -> bytes:
     return bytes(received)
 
 
-@pytest.mark.parametrize(("path", "name"), [(ACEDATA, "acedata"), (CLOUDSWAY, "cloudsway")])
-async def test_the_same_script_serves_both_wires_streamed_and_whole(path: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (ACEDATA, "acedata"),
+        (CLOUDSWAY, "cloudsway"),
+        ("/moonshot/v1/chat/completions", "moonshot"),
+        ("/openai/v1/chat/completions", "openai"),
+    ],
+)
+async def test_the_same_script_serves_all_wires_streamed_and_whole(path: str, name: str) -> None:
     async with FakeProvider([Reply("Hello")] * 2) as fake, client_of(fake) as client:
         streamed = await client.post(path, json=ASKED)
         whole = await client.post(path, json={**ASKED, "stream": False})
@@ -113,14 +121,29 @@ async def test_the_client_gets_the_bytes_however_they_are_delivered(reply: Deliv
     assert response.content == recording(KO)[:700]
 
 
-async def test_both_adapters_reach_it() -> None:
-    async with FakeProvider([Reply("One", "ok"), Reply("Two")]) as fake:
-        async with AsyncKimi(fake.acedata(), model="kimi-k2.5") as client:
-            first = await client.chat("Hi")
-        async with AsyncKimi(fake.cloudsway(endpoint_path="abc")) as client:
-            second = await client.chat("Hi")
-    assert (first.text, first.reasoning, second.text) == ("One", "ok", "Two")
-    assert [request.path for request in fake.requests] == [ACEDATA, CLOUDSWAY]
+async def test_every_adapter_reaches_it() -> None:
+    async with FakeProvider([Reply("Hello", "ok")] * 4, models=["kimi-k3"]) as fake:
+        for adapter in (
+            fake.acedata(),
+            fake.cloudsway(endpoint_path="abc"),
+            fake.moonshot(),
+            fake.compatible(models={"kimi-k3": "mine"}),
+        ):
+            async with AsyncKimi(adapter, model="kimi-k3") as client:
+                reply = await client.chat("Hi")
+                (model,) = await client.models()
+            assert (reply.text, reply.reasoning, model.id) == ("Hello", "ok", "kimi-k3")
+    assert [request.path for request in fake.requests] == [
+        "/acedata/kimi/chat/completions",
+        "/acedata/v1/models",
+        "/cloudsway/v1/ai/abc/chat/completions",
+        "/cloudsway/v1/models",
+        "/moonshot/v1/chat/completions",
+        "/moonshot/v1/models",
+        "/openai/v1/chat/completions",
+        "/openai/v1/models",
+    ]
+    assert fake.requests[-2].body["model"] == "mine"
 
 
 async def test_the_key_can_be_chosen() -> None:

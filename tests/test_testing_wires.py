@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimi_async._models import Usage
+from kimi_async._models import ModelInfo, Usage
 from kimi_async.testing import ProviderName, recording
 from kimi_async.testing._completion import Completion, FakeToolCall, ReplyChoice
-from kimi_async.testing._wires import WIRES, Complaint, stream_events
+from kimi_async.testing._wire import Complaint, as_models, phrase
+from kimi_async.testing._wires import WIRES, stream_events
 
-WIRE_NAMES: list[ProviderName] = ["acedata", "cloudsway"]
-each_wire = pytest.mark.parametrize("name", WIRE_NAMES)
+each_wire = pytest.mark.parametrize("name", WIRES)
 
 texts = st.none() | st.text(max_size=12)
 calls = st.builds(FakeToolCall, st.text(min_size=1), st.text(), id=st.none() | st.text())
@@ -162,7 +162,8 @@ def test_a_stream_says_what_the_body_says(name: ProviderName, said: Completion) 
     body = WIRES[name].body(said)
     chunks = chunks_of(b"".join(stream_events(WIRES[name], said)))
     assert {chunk["id"] for chunk in chunks} == {body["id"]}
-    assert chunks[-1]["usage"] == body["usage"]
+    assert chunks[-1].get("usage") == body.get("usage")
+    reasoning = "reasoning" if name == "openai" else "reasoning_content"
     for choice in body["choices"]:
         pieces = [
             piece
@@ -172,9 +173,9 @@ def test_a_stream_says_what_the_body_says(name: ProviderName, said: Completion) 
         ]
         deltas = [piece["delta"] for piece in pieces]
         message = choice["message"]
-        for key in ("content", "refusal", "reasoning_content"):
-            assert folded(deltas, key) == message[key]
-        assert folded_calls(deltas) == (message["tool_calls"] or [])
+        for key in ("content", "refusal", reasoning):
+            assert folded(deltas, key) == message.get(key)
+        assert folded_calls(deltas) == (message.get("tool_calls") or [])
         assert deltas[0]["role"] == message["role"]
         *earlier, last = [piece["finish_reason"] for piece in pieces]
         assert (set(earlier), last) == ({None}, choice["finish_reason"])
@@ -227,7 +228,12 @@ def test_acedata_finishes_with_the_last_content(said: ReplyChoice, expected: lis
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("acedata", [0, 1, 0, 1, 0, 0]), ("cloudsway", [0, 1, 0, 1, 0, 1, 0, 0])],
+    [
+        ("acedata", [0, 1, 0, 1, 0, 0]),
+        ("cloudsway", [0, 1, 0, 1, 0, 1, 0, 0]),
+        ("moonshot", [0, 1, 0, 1, 0, 1, 0, 0]),
+        ("openai", [0, 1, 0, 1, 0, 1, 0, 0]),
+    ],
 )
 def test_several_choices_take_turns(name: ProviderName, expected: list[int]) -> None:
     said = completion(ReplyChoice("abc"), ReplyChoice("d"), chunk_chars=1)
@@ -254,11 +260,118 @@ def test_several_choices_take_turns(name: ProviderName, expected: list[int]) -> 
             id="cloudsway, given",
         ),
         pytest.param("cloudsway", Usage(), (None, None), id="cloudsway, not given"),
+        pytest.param(
+            "moonshot",
+            Usage(cached_tokens=0, reasoning_tokens=5),
+            (None, {"reasoning_tokens": 5}),
+            id="moonshot, given",
+        ),
+        pytest.param("moonshot", Usage(), (None, None), id="moonshot, not given"),
+        pytest.param(
+            "openai",
+            Usage(cached_tokens=0, reasoning_tokens=5),
+            ({"cached_tokens": 0}, {"reasoning_tokens": 5}),
+            id="openai, given",
+        ),
+        pytest.param("openai", Usage(), (None, None), id="openai, not given"),
     ],
 )
 def test_details_of_usage(name: ProviderName, usage: Usage, expected: tuple[Any, Any]) -> None:
     written = WIRES[name].body(completion(usage=usage))["usage"]
-    assert (written["prompt_tokens_details"], written["completion_tokens_details"]) == expected
+    details = ("prompt_tokens_details", "completion_tokens_details")
+    assert tuple(written.get(key) for key in details) == expected
+
+
+@pytest.mark.parametrize(("cached", "expected"), [(0, {"cached_tokens": 0}), (None, {})])
+def test_moonshot_says_cached_tokens_at_the_top(
+    cached: int | None, expected: dict[str, int]
+) -> None:
+    usage = Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5, cached_tokens=cached)
+    counts = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    assert WIRES["moonshot"].body(completion(usage=usage))["usage"] == counts | expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("acedata", (1, 0, 1), id="acedata"),
+        pytest.param("cloudsway", (1, 0, 1), id="cloudsway"),
+        pytest.param("moonshot", (1, 1, 0), id="moonshot"),
+        pytest.param("openai", (1, 0, 0), id="openai"),
+    ],
+)
+def test_where_usage_is_said(name: ProviderName, expected: tuple[int, int, int]) -> None:
+    """In a chunk of its own when asked for, inside the finished choice in any case, unasked in a chunk of its own."""
+    said = completion(ReplyChoice("a"), usage=Usage(total_tokens=5))
+    asked, unasked = (
+        list(WIRES[name].chunks(said, include_usage=include)) for include in (True, False)
+    )
+    inside = [choice for chunk in asked for choice in chunk["choices"] if "usage" in choice]
+    assert (_usage_chunks(asked), len(inside), _usage_chunks(unasked)) == expected
+
+
+def _usage_chunks(chunks: list[dict[str, Any]]) -> int:
+    return len([chunk for chunk in chunks if chunk.get("usage") and not chunk["choices"]])
+
+
+def test_a_moonshot_stream_is_the_one_of_the_documentation() -> None:
+    said = completion(
+        ReplyChoice("Hi", "ok", tool_calls=(FakeToolCall("f", id="call_1"),)),
+        usage=Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5, cached_tokens=0),
+    )
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5, "cached_tokens": 0}
+    frame = {"id": "id", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    call = {"index": 0, "id": "call_1", "type": "function"}
+    deltas: list[dict[str, Any]] = [
+        {"role": "assistant", "content": ""},
+        {"reasoning_content": "ok"},
+        {"content": "Hi"},
+        {"tool_calls": [call | {"function": {"name": "f", "arguments": ""}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]},
+    ]
+    finish = {"index": 0, "delta": {}, "finish_reason": "tool_calls", "usage": usage}
+    assert list(WIRES["moonshot"].chunks(said)) == [
+        *(
+            frame | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+            for delta in deltas
+        ),
+        frame | {"choices": [finish], "system_fingerprint": "fpv0_00000000"},
+        frame | {"choices": [], "usage": usage},
+    ]
+
+
+def test_a_moonshot_message_leaves_out_what_was_not_said() -> None:
+    message = WIRES["moonshot"].body(completion(ReplyChoice("Hi")))["choices"][0]["message"]
+    assert message == {"role": "assistant", "content": "Hi"}
+
+
+@given(said=completions)
+def test_a_compatible_host_gives_reasoning_under_the_one_key(said: Completion) -> None:
+    wire = WIRES["openai"]
+    deltas = [choice["delta"] for chunk in wire.chunks(said) for choice in chunk["choices"]]
+    messages = [choice["message"] for choice in wire.body(said)["choices"]]
+    assert not any("reasoning_content" in item for item in [*deltas, *messages])
+
+
+@each_wire
+def test_models_are_listed_in_the_form_of_the_provider(name: ProviderName) -> None:
+    """``created`` is a text of digits at Cloudsway."""
+    created = "1770992031" if name == "cloudsway" else 1770992031
+    listed = WIRES[name].models(
+        as_models(["a", ModelInfo(id="b"), ModelInfo(id="c", supports_reasoning=False)])
+    )
+    assert listed == {
+        "object": "list",
+        "data": [
+            {"id": "a", "object": "model", "created": created, "owned_by": "moonshot"},
+            {"id": "b", "object": "model"},
+            {"id": "c", "object": "model", "supports_reasoning": False},
+        ],
+    }
+
+
+def test_only_some_statuses_have_a_phrase() -> None:
+    assert (phrase(429), phrase(529)) == ("Too Many Requests", "Unknown Error")
 
 
 @pytest.mark.parametrize(
@@ -267,15 +380,23 @@ def test_details_of_usage(name: ProviderName, usage: Usage, expected: tuple[Any,
         ("acedata", "kimi-k3", "kimi-k3"),
         ("acedata", None, "kimi-k2.5"),
         ("cloudsway", "grok-4-0709", "MaaS_Kimi_K2.5_20260127"),
+        ("moonshot", "kimi-k2.6", "kimi-k2.6"),
+        ("moonshot", None, "kimi-k3"),
+        ("openai", "mine", "mine"),
+        ("openai", None, "moonshotai/Kimi-K2.6"),
     ],
 )
 def test_the_model_that_is_echoed(name: ProviderName, asked: str | None, expected: str) -> None:
     assert WIRES[name].model(asked) == expected
 
 
-def test_ids_have_the_forms_of_the_recordings() -> None:
-    assert WIRES["acedata"].new_id(31) == "chatcmpl-000000000000001f"
-    assert WIRES["cloudsway"].new_id(31) == "0000000000000000000000000000001f"
+def test_ids_have_the_forms_of_the_providers() -> None:
+    assert {name: wire.new_id(31) for name, wire in WIRES.items()} == {
+        "acedata": "chatcmpl-000000000000001f",
+        "cloudsway": "0000000000000000000000000000001f",
+        "moonshot": "chatcmpl-00000000000000000000001f",
+        "openai": "chatcmpl-0000000000000000000000000000001f",
+    }
 
 
 @pytest.mark.parametrize(
@@ -295,6 +416,37 @@ def test_ids_have_the_forms_of_the_recordings() -> None:
             {"code": "NO_PROVIDER_ERROR", "type": "x"},
             id="cloudsway, given",
         ),
+        pytest.param(
+            "moonshot", 429, None, None, {"type": "rate_limit_reached_error"}, id="moonshot"
+        ),
+        pytest.param(
+            "moonshot", 400, None, None, {"type": "invalid_request_error"}, id="moonshot, 4xx"
+        ),
+        pytest.param("moonshot", 502, None, None, {"type": "server_error"}, id="moonshot, 5xx"),
+        pytest.param(
+            "moonshot",
+            429,
+            "x",
+            "engine_overloaded_error",
+            {"type": "engine_overloaded_error", "code": "x"},
+            id="moonshot, given",
+        ),
+        pytest.param(
+            "openai",
+            404,
+            None,
+            None,
+            {"type": "Not Found", "param": None, "code": 404},
+            id="openai",
+        ),
+        pytest.param(
+            "openai",
+            429,
+            "insufficient_quota",
+            "x",
+            {"type": "x", "param": None, "code": "insufficient_quota"},
+            id="openai, given",
+        ),
     ],
 )
 def test_errors(
@@ -302,7 +454,7 @@ def test_errors(
     status: int,
     code: str | None,
     type_: str | None,
-    expected: dict[str, str | int],
+    expected: dict[str, str | int | None],
 ) -> None:
     complaint = Complaint(status=status, code=code, message="why", type=type_, number=2)
     envelope = WIRES[name].error(complaint)

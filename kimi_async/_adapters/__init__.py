@@ -11,6 +11,7 @@ from kimi_async._adapters._capabilities import (
     Capabilities,
     CapabilityTable,
     Fact,
+    as_markdown,
     family_of,
 )
 from kimi_async._adapters._cloudsway import Cloudsway
@@ -30,6 +31,7 @@ __all__ = [
     "Moonshot",
     "OpenAICompatible",
     "adapter_from_environment",
+    "as_markdown",
     "family_of",
     "request_id_of",
 ]

@@ -23,6 +23,7 @@ __all__ = [
     "Capabilities",
     "CapabilityTable",
     "Fact",
+    "as_markdown",
     "family_of",
 ]
 
@@ -45,6 +46,17 @@ class Fact(Generic[T]):
     value: T
     basis: Basis
     source: str
+
+    def in_words(self) -> str:
+        """The value as a reader is told it: ``yes``, ``low, high, max``, ``n 1``, ``none``, ``not stated``."""
+        value: object = self.value
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, Mapping):
+            value = tuple(f"{name} {number}" for name, number in value.items())
+        if isinstance(value, tuple):
+            value = ", ".join(value) or "none"
+        return "not stated" if value is None else str(value)
 
 
 @frozen(kw_only=True)
@@ -90,7 +102,7 @@ class Capabilities:
 #: Families from the most to the least particular, each with the names that belong to it. Resellers rename models
 #: (``MaaS_Kimi_K2.5_20260127``, ``moonshotai/Kimi-K2.6``), so the generation is searched for anywhere in the name.
 _FAMILIES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
-    (family, re.compile(rf"\bkimi-{generation}(?![.\d])", re.IGNORECASE))
+    (family, re.compile(rf"\bkimi-{generation}(?![.\w])", re.IGNORECASE))
     for family, generation in (
         ("kimi-k3.1", r"k3\.1"),
         ("kimi-k3", "k3"),
@@ -125,6 +137,10 @@ class CapabilityTable:
     default: Capabilities
     families: Mapping[str, Capabilities] = field(factory=dict, converter=_as_families)
 
+    def by_family(self) -> dict[str, Capabilities]:
+        """All entries by family; what holds for every other one comes first, as ``"*"``."""
+        return {"*": self.default, **self.families}
+
     def for_model(self, model: str | None) -> Capabilities:
         """The capabilities of the family that *model* belongs to."""
         return self.families.get(family_of(model), self.default)
@@ -152,6 +168,20 @@ class CapabilityTable:
         return evolve(self, default=evolve(self.default, **changes), families=families)
 
 
+def as_markdown(table: CapabilityTable) -> str:
+    """One table in Markdown: a line for each capability, families side by side, each value with its basis and source."""
+    families = table.by_family()
+    heads = ["default" if family == "*" else family for family in families]
+    columns = [known.facts() for known in families.values()]
+    lines = [["capability", *heads], ["---"] * (len(heads) + 1)]
+    lines += [[f"`{name}`", *(_as_cell(facts[name]) for facts in columns)] for name in columns[0]]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _as_cell(fact: Fact[Any]) -> str:
+    return f"{fact.in_words()} ({fact.basis}; {fact.source})".replace("|", r"\|")
+
+
 def _docs(value: T, source: str) -> Fact[T]:
     return Fact(value, "documented", source)
 
@@ -176,11 +206,11 @@ _ACE: Final = Capabilities(
     tools=_docs(True, "1.3: newer spec only"),
     tool_choice=_docs(_WORDS, "1.3: newer spec only"),
     media=_docs(("text", "image_url", "file"), "1.3"),
-    fixed_sampling=_docs(_NOTHING_FIXED, "1.3"),
-    max_output_tokens=_unknown(None, "7.3: 16384 in one version of the guide for K3"),
+    fixed_sampling=_docs({"n": 1}, "1.3: 1 to 128 in the older spec"),
+    max_output_tokens=_unknown(None, "7: 16384 in one version of the guide for K3"),
     default_output_tokens=_docs(None, "1.3"),
     stop_limit=_docs(4, "1.3"),
-    usage_place=Fact("last chunk", "captured", "1.4, acedata/stream_reasoning_ko.sse"),
+    usage_place=Fact("last chunk", "captured", "1.4, acedata/stream_reasoning_ko"),
 )
 
 ACEDATA: Final = CapabilityTable(
@@ -198,12 +228,12 @@ ACEDATA: Final = CapabilityTable(
 CLOUDSWAY: Final = CapabilityTable(
     Capabilities(
         # Documented and refuted: the K2.5 capture starts afresh instead of going on from the prefix.
-        partial_mode=Fact(False, "captured", "2.3, cloudsway/chat_partial.json"),
-        json_object=Fact(True, "captured", "2.3, cloudsway/chat_json_object.json"),
+        partial_mode=Fact(False, "captured", "2.3, cloudsway/chat_partial"),
+        json_object=Fact(True, "captured", "2.3, cloudsway/chat_json_object"),
         json_schema=_unknown(False, "2.3: not shown"),
         thinking_switch=_docs(True, "2.3: accepted words unclear"),
         effort=_unknown((), "4"),
-        tools=Fact(True, "captured", "2.3, cloudsway/chat_tool_call.json"),
+        tools=Fact(True, "captured", "2.3, cloudsway/chat_tool_call"),
         tool_choice=_docs(("auto",), "2.3: only auto is shown"),
         media=_unknown(("text",), "4: not shown"),
         fixed_sampling=_docs(_NOTHING_FIXED, "2.3"),

@@ -2,17 +2,18 @@
 
 :class:`FakeProvider` is a real server on a free local port, :func:`mock_kimi` a client over respx without any
 socket (extra ``testing``). Both play the same scripts: :class:`Reply`, :class:`Recording`, :class:`ErrorReply`,
-:class:`RawReply`, or anything else that can ``render`` an :class:`Answer`.
+:class:`RawReply`, :class:`ModelList`, or anything else that can ``render`` an :class:`Answer`.
 """
 
 from kimi_async.testing._completion import FakeToolCall, ReplyChoice
-from kimi_async.testing._provider import ReceivedRequest, Script
+from kimi_async.testing._provider import Models, ReceivedRequest, Script
 from kimi_async.testing._recordings import recording, recordings
 from kimi_async.testing._respx import MockedKimi, mock_kimi
 from kimi_async.testing._script import (
     Asked,
     Delivered,
     ErrorReply,
+    ModelList,
     RawReply,
     Recording,
     Reply,
@@ -31,7 +32,7 @@ from kimi_async.testing._steps import (
     Wait,
     split_events,
 )
-from kimi_async.testing._wires import ProviderName
+from kimi_async.testing._wire import ProviderName
 
 __all__ = [
     "Answer",
@@ -45,6 +46,8 @@ __all__ = [
     "Finish",
     "Hangup",
     "MockedKimi",
+    "ModelList",
+    "Models",
     "ProviderName",
     "RawReply",
     "ReceivedRequest",

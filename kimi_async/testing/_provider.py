@@ -9,24 +9,48 @@ import json
 import logging
 import re
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Literal, TypeAlias
 
 import httpx
 from attrs import frozen
 
-from kimi_async.testing._script import Asked, ErrorReply, ScriptedReply
+from kimi_async._models import ModelInfo
+from kimi_async.testing._script import Asked, ErrorReply, ModelList, ScriptedReply
 from kimi_async.testing._steps import Answer
-from kimi_async.testing._wires import ProviderName
+from kimi_async.testing._wire import ProviderName
 
-__all__ = ["ReceivedRequest", "Script", "ScriptedProvider"]
+__all__ = ["HOSTS", "Models", "ReceivedRequest", "Script", "ScriptedProvider"]
 
 _logger = logging.getLogger("kimi_async.testing")
 
-_ROUTES: Final[tuple[tuple[ProviderName, re.Pattern[str]], ...]] = (
+_Service: TypeAlias = Literal["chat", "models"]
+
+_METHODS: Final[Mapping[_Service, str]] = {"chat": "POST", "models": "GET"}
+
+#: Where each provider takes chat requests on its own host. The order is for requests that do not tell whose they are.
+_CHATS: Final[tuple[tuple[ProviderName, re.Pattern[str]], ...]] = (
     ("acedata", re.compile(r"/kimi/chat/completions")),
     ("cloudsway", re.compile(r"/v1/ai/.+/chat/completions")),
+    ("moonshot", re.compile(r"/v1/chat/completions")),
+    ("openai", re.compile(r"/v1/chat/completions")),
+    # The unified base (docs/providers.md 1.1).
+    ("acedata", re.compile(r"/v1/chat/completions")),
 )
+
+#: Where all of them list their models (docs/providers.md 1.1, 2.1, 3.1).
+_MODELS: Final = "/v1/models"
+
+#: Whose host is whose; that of the compatible host is made up.
+HOSTS: Final[Mapping[str, ProviderName]] = {
+    "api.acedata.cloud": "acedata",
+    "genaiapi.cloudsway.net": "cloudsway",
+    "api.moonshot.ai": "moonshot",
+    "api.moonshot.cn": "moonshot",
+    "openai.test": "openai",
+}
+
+_NAMES: Final[Mapping[str, ProviderName]] = {name: name for name in HOSTS.values()}
 
 
 @frozen(kw_only=True)
@@ -51,12 +75,15 @@ class ReceivedRequest:
     connection: int
 
 
+#: What ``GET .../models`` is answered with: names and :class:`~kimi_async.ModelInfo`, or a reply to every such request.
+Models: TypeAlias = Iterable[str | ModelInfo] | ScriptedReply
+
 #: What is answered: replies in their order, or a function that makes the reply to each request.
 Script: TypeAlias = Iterable[ScriptedReply] | Callable[[ReceivedRequest], ScriptedReply]
 
 
 class ScriptedProvider:
-    """Both providers, without the HTTP around them.
+    """All providers, without the HTTP around them.
 
     Attributes:
         api_key: The key that requests must carry.
@@ -64,8 +91,9 @@ class ScriptedProvider:
         failure: The first exception that a script function raised, or ``None``.
     """
 
-    def __init__(self, script: Script, api_key: str) -> None:
+    def __init__(self, script: Script, api_key: str, models: Models | None = None) -> None:
         self.api_key = api_key
+        self._models = models if isinstance(models, ScriptedReply) else ModelList(models)
         self.requests: list[ReceivedRequest] = []
         self.failure: Exception | None = None
         self._replies: deque[ScriptedReply] = deque(() if callable(script) else script)
@@ -88,39 +116,44 @@ class ScriptedProvider:
     ) -> Answer:
         """Take one request and give the answer to it.
 
-        A path, key or body that is wrong is refused as the provider would, and uses up no reply.
+        A path, key or body that is wrong is refused as the provider would, and uses up no reply; nor does the list of
+        models.
         """
+        provider, service = _route(headers.get("host", ""), path)
         request = ReceivedRequest(
             method=method,
             path=path,
             headers=headers,
             body=_parse(content),
-            provider=_provider_of(path),
+            provider=None if service is None else provider,
             connection=connection,
         )
         self.requests.append(request)
         body = request.body if isinstance(request.body, dict) else {}
         asked = Asked(
-            provider=request.provider or ("cloudsway" if path.startswith("/v1/ai/") else "acedata"),
+            provider=provider,
             stream=body.get("stream") is True,
+            include_usage=_asks_for_usage(body),
             model=body.get("model"),
             number=len(self.requests),
         )
-        return (self._refusal(request) or self._scripted(request)).render(asked)
+        return self._reply(request, service).render(asked)
 
     def raise_failure(self) -> None:
         """Raise what the script function raised, if it did."""
         if self.failure is not None:
             raise self.failure
 
-    def _refusal(self, request: ReceivedRequest) -> ScriptedReply | None:
-        if request.provider is None or request.method != "POST":
+    def _reply(self, request: ReceivedRequest, service: _Service | None) -> ScriptedReply:
+        if service is None or request.method != _METHODS[service]:
             return ErrorReply(404, message=f"no route for {request.method} {request.path}")
         if request.headers.get("authorization") != f"Bearer {self.api_key}":
             return ErrorReply(401, message="the bearer key is missing or wrong")
+        if service == "models":
+            return self._models
         if not isinstance(request.body, dict):
             return ErrorReply(400, message="the body is not a JSON object")
-        return None
+        return self._scripted(request)
 
     def _scripted(self, request: ReceivedRequest) -> ScriptedReply:
         try:
@@ -140,9 +173,28 @@ class ScriptedProvider:
         return ErrorReply(500, "script_used_up", message=message)
 
 
-def _provider_of(path: str) -> ProviderName | None:
+def _route(host: str, path: str) -> tuple[ProviderName, _Service | None]:
+    """Tell whose wire a request speaks, and what it asks for; ``None`` = nothing that is there.
+
+    The provider's name in front of the path says whose it is, or else the host, if the request was meant for a
+    provider's own and was sent here. Without either the first one that has such a path is it.
+    """
     bare = path.partition("?")[0]
-    return next((name for name, pattern in _ROUTES if pattern.fullmatch(bare)), None)
+    prefix, slash, rest = bare.removeprefix("/").partition("/")
+    meant = _NAMES.get(prefix)
+    if meant is None:
+        meant = HOSTS.get(host.partition(":")[0])
+    else:
+        bare = slash + rest
+    for name, chat in _CHATS:
+        if meant in (name, None) and chat.fullmatch(bare):
+            return name, "chat"
+    return meant or "acedata", "models" if bare == _MODELS else None
+
+
+def _asks_for_usage(body: Mapping[str, Any]) -> bool:
+    options = body.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
 
 
 def _parse(content: bytes) -> Any:

@@ -14,11 +14,18 @@ import anyio.lowlevel
 import httpx
 from attrs import field, frozen
 
-from kimi_async import AceDataCloud, AsyncKimi, Cloudsway
-from kimi_async.testing._provider import ReceivedRequest, Script, ScriptedProvider
+from kimi_async import (
+    AceDataCloud,
+    AsyncKimi,
+    ChatAdapter,
+    Cloudsway,
+    Moonshot,
+    OpenAICompatible,
+)
+from kimi_async.testing._provider import HOSTS, Models, ReceivedRequest, Script, ScriptedProvider
 from kimi_async.testing._script import ScriptedReply
 from kimi_async.testing._steps import Answer, Finish, Hangup, Reset, Send, Wait
-from kimi_async.testing._wires import ProviderName
+from kimi_async.testing._wire import ProviderName
 
 if TYPE_CHECKING:
     import respx
@@ -26,9 +33,11 @@ if TYPE_CHECKING:
 __all__ = ["MockedKimi", "mock_kimi"]
 
 _KEY: Final = "test-key"
-_ADAPTERS: Final[dict[ProviderName, AceDataCloud | Cloudsway]] = {
+_ADAPTERS: Final[dict[ProviderName, ChatAdapter]] = {
     "acedata": AceDataCloud(_KEY),
     "cloudsway": Cloudsway(_KEY, "test-endpoint"),
+    "moonshot": Moonshot(_KEY),
+    "openai": OpenAICompatible(_KEY, "https://openai.test/v1"),
 }
 
 
@@ -84,9 +93,10 @@ class MockedKimi:
 
     Attributes:
         client: The client.
-        http_client: The HTTP client beneath it, for an ``AsyncKimi`` with other settings. It answers both providers, at
-            their usual addresses, for the key ``test-key``.
-        router: The respx router beneath that, with a route for each provider: ``"acedata"`` and ``"cloudsway"``.
+        http_client: The HTTP client beneath it, for an ``AsyncKimi`` with other settings. It answers for all providers,
+            at their usual addresses and ``https://openai.test/v1``, for the key ``test-key``.
+        router: The respx router beneath that, with a route for each provider: ``"acedata"``, ``"cloudsway"``,
+            ``"moonshot"`` and ``"openai"``.
     """
 
     client: AsyncKimi
@@ -119,6 +129,7 @@ def mock_kimi(
     *,
     provider: ProviderName = "acedata",
     model: str | None = "kimi-k2.5",
+    models: Models | None = None,
 ) -> AbstractAsyncContextManager[MockedKimi]:
     """Give a client whose replies come from a script, with no socket involved.
 
@@ -140,6 +151,8 @@ def mock_kimi(
         script: The replies in their order, or a function that makes the reply to each :class:`ReceivedRequest`.
         provider: Whose client it is.
         model: The client's model.
+        models: The models that every provider lists, or a reply to every request for the list; ``None`` = the models
+            that each provider documents.
 
     Raises:
         ImportError: respx is not installed.
@@ -149,7 +162,7 @@ def mock_kimi(
     except ImportError as error:
         raise ImportError("mock_kimi() needs respx: pip install 'kimi-async[testing]'") from error
     router = respx.MockRouter(assert_all_called=False, using=None)
-    return _mocked(ScriptedProvider(script, _KEY), router, provider, model)
+    return _mocked(ScriptedProvider(script, _KEY, models), router, provider, model)
 
 
 @asynccontextmanager
@@ -173,8 +186,9 @@ async def _mocked(
         body = _Body(given, request, open_bodies)
         return httpx.Response(given.status, headers=[*given.headers], stream=body)
 
-    for route, adapter in _ADAPTERS.items():
-        router.route(name=route, host=httpx.URL(adapter.base_url).host).side_effect = answer
+    for route in _ADAPTERS:
+        hosts = tuple(host for host, owner in HOSTS.items() if owner == route)
+        router.route(name=route, host__in=hosts).side_effect = answer
     async with (
         httpx.AsyncClient(transport=httpx.MockTransport(router.async_handler)) as http_client,
         AsyncKimi(_ADAPTERS[name], model=model, http_client=http_client) as client,

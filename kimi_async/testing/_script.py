@@ -8,22 +8,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from http import HTTPStatus
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from attrs import converters, field, frozen, validators
 
-from kimi_async._models import Usage
+from kimi_async._models import ModelInfo, Usage
 from kimi_async.testing._completion import Completion, FakeToolCall, ReplyChoice, as_calls, dump
 from kimi_async.testing._recordings import recording
 from kimi_async.testing._steps import Answer, Cuts, Ending, deliver, split_events
-from kimi_async.testing._wires import WIRES, Complaint, ProviderName, stream_events
+from kimi_async.testing._wire import Complaint, ProviderName, as_models, phrase
+from kimi_async.testing._wires import WIRES, stream_events
 
 __all__ = [
     "Asked",
     "Delivered",
     "ErrorReply",
+    "ModelList",
     "RawReply",
     "Recording",
     "Reply",
@@ -43,16 +44,19 @@ class Asked:
     Attributes:
         provider: The wire to write.
         stream: Whether events were asked for, or one JSON body.
+        include_usage: Whether ``stream_options`` asked for usage, as ``AsyncKimi`` always does.
         model: The model that the request named.
         number: Which request it is, from 1. Ids are made from it.
     """
 
     provider: ProviderName = "acedata"
     stream: bool = True
+    include_usage: bool = True
     model: str | None = None
     number: int = 1
 
 
+@runtime_checkable
 class ScriptedReply(Protocol):
     """Anything that can be put into a script."""
 
@@ -107,7 +111,7 @@ def _as_choices(choices: Iterable[ReplyChoice]) -> tuple[ReplyChoice, ...]:
 
 @frozen
 class Reply(Delivered):
-    """A whole reply described once, written for either provider, streamed or not, as the request asks.
+    """A whole reply described once, written for any provider, streamed or not, as the request asks.
 
     In each text ``None`` is absent and ``""`` present and empty, and the wire shows which.
 
@@ -119,8 +123,8 @@ class Reply(Delivered):
         finish_reason: ``None`` = ``"tool_calls"`` if there are calls, else ``"stop"``. ``""`` is sent as it is.
         choices: The answers when there are several (``n`` > 1), or ``()`` for the one that the fields above describe.
         usage: The token counts, or ``None`` to say nothing about them.
-        model: The model's name; ``None`` = as the provider does: Ace Data Cloud echoes the request's, Cloudsway
-            names its own.
+        model: The model's name; ``None`` = as the provider does: Cloudsway names its own, all others echo the
+            request's.
         id: The completion's id; ``None`` = one in the provider's form, made from the number of the request.
         created: Unix time in seconds.
         chunk_chars: How many characters of text one chunk carries, at least 1.
@@ -167,7 +171,8 @@ class Reply(Delivered):
             chunk_chars=self.chunk_chars,
         )
         if asked.stream:
-            return 200, _SSE, stream_events(wire, completion)
+            events = stream_events(wire, completion, include_usage=asked.include_usage)
+            return 200, _SSE, events
         return 200, _JSON, (dump(wire.body(completion)).encode(),)
 
 
@@ -210,13 +215,15 @@ def _as_bytes(body: str | bytes) -> bytes:
 
 @frozen
 class ErrorReply(Delivered):
-    """The provider says no, in its own envelope: ``docs/providers.md`` 1.5, and for Cloudsway a guess (2.5).
+    """The provider says no, in its own envelope: ``docs/providers.md`` 1.5 and 3.5; a guess for the others.
 
     Attributes:
         status: The HTTP status.
-        code: The provider's code; ``None`` = the one that it documents for the status (Cloudsway: the status).
+        code: The provider's code; ``None`` = its usual one for the status: Ace Data Cloud's is documented, Cloudsway
+            and the compatible host repeat the status, Moonshot has none.
         message: The text; ``None`` = the phrase that HTTP has for the status.
-        type: An error type beside the code, as Moonshot has; ``None`` = none.
+        type: An error type; ``None`` = the usual one for the status: Moonshot's is documented, that of the compatible
+            host is the phrase, the resellers have none.
         headers: More headers, such as ``{"retry-after": "2"}``. A ``content-type`` replaces ``application/json``.
         body: The whole body in place of the envelope; *code*, *message* and *type* are then unused.
     """
@@ -234,7 +241,7 @@ class ErrorReply(Delivered):
         return self.status, headers, (body,)
 
     def _envelope(self, asked: Asked) -> bytes:
-        message = HTTPStatus(self.status).phrase if self.message is None else self.message
+        message = phrase(self.status) if self.message is None else self.message
         complaint = Complaint(
             status=self.status,
             code=self.code,
@@ -243,6 +250,25 @@ class ErrorReply(Delivered):
             number=asked.number,
         )
         return dump(WIRES[asked.provider].error(complaint)).encode()
+
+
+@frozen
+class ModelList(Delivered):
+    """The list of models, in the provider's own form.
+
+    Attributes:
+        models: The models, as names or as :class:`~kimi_async.ModelInfo`, whose ``raw`` is not used; ``None`` = those
+            that the provider documents.
+    """
+
+    models: tuple[ModelInfo, ...] | None = field(
+        default=None, converter=converters.optional(as_models)
+    )
+
+    def _write(self, asked: Asked, /) -> tuple[int, Headers, tuple[bytes, ...]]:
+        wire = WIRES[asked.provider]
+        written = wire.models(wire.listed if self.models is None else self.models)
+        return 200, _JSON, (dump(written).encode(),)
 
 
 @frozen

@@ -20,8 +20,8 @@ import h11
 import httpx
 from attrs import evolve
 
-from kimi_async import AceDataCloud, Cloudsway
-from kimi_async.testing._provider import ReceivedRequest, Script, ScriptedProvider
+from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible
+from kimi_async.testing._provider import Models, ReceivedRequest, Script, ScriptedProvider
 from kimi_async.testing._script import ScriptedReply
 from kimi_async.testing._steps import Answer, Finish, Hangup, Reset, Send, Step, Wait
 
@@ -133,11 +133,14 @@ class Peer:
 
 
 class FakeProvider(anyio.AsyncContextManagerMixin):
-    """Ace Data Cloud and Cloudsway on a free port of 127.0.0.1, answering from a script.
+    """All providers on a free port of 127.0.0.1, answering from a script.
 
-    ``/kimi/chat/completions`` is Ace Data Cloud's wire and ``/v1/ai/<endpoint path>/chat/completions`` Cloudsway's; one
-    script serves both. Connections are kept alive. A wrong path, key or body is refused as the provider
-    would refuse it, and when the script is used up the answer is a 500 that says so.
+    Each provider has the paths of its own host behind its name: ``/acedata/kimi/chat/completions``,
+    ``/cloudsway/v1/ai/<endpoint path>/chat/completions``, ``/moonshot/v1/chat/completions``,
+    ``/openai/v1/chat/completions``, and ``/<name>/v1/models``. Without the name, a request that was meant for a
+    provider's own host is answered as from there; any other by the first provider that has such a path. One
+    script serves all. Connections are kept alive. A wrong path, key or body is refused as the provider would
+    refuse it, and when the script is used up the answer is a 500 that says so.
 
     >>> import asyncio
     >>> from kimi_async import AsyncKimi
@@ -155,13 +158,17 @@ class FakeProvider(anyio.AsyncContextManagerMixin):
 
     Args:
         script: The replies in their order, or a function that makes the reply to each :class:`ReceivedRequest`.
+        models: The models that every provider lists, or a reply such as ``ErrorReply(404)`` to every request for the
+            list; ``None`` = the models that each provider documents. Such requests use up no reply of *script*.
         api_key: The key that requests must carry.
     """
 
-    def __init__(self, script: Script = (), *, api_key: str = "test-key") -> None:
+    def __init__(
+        self, script: Script = (), *, models: Models | None = None, api_key: str = "test-key"
+    ) -> None:
         self.api_key = api_key
         self.total_connections = 0
-        self._provider = ScriptedProvider(script, api_key)
+        self._provider = ScriptedProvider(script, api_key, models)
         self._counts: Counter[_Counted] = Counter()
         self._changed = anyio.Event()
         self._url: str | None = None
@@ -202,12 +209,20 @@ class FakeProvider(anyio.AsyncContextManagerMixin):
 
     def acedata(self, **settings: Any) -> AceDataCloud:
         """Give an Ace Data Cloud adapter that reaches this server; *settings* replace fields of it."""
-        return evolve(AceDataCloud(self.api_key, f"{self.url}/kimi"), **settings)
+        return evolve(AceDataCloud(self.api_key, f"{self.url}/acedata/kimi"), **settings)
 
     def cloudsway(self, **settings: Any) -> Cloudsway:
         """Give a Cloudsway adapter that reaches this server; *settings* replace fields of it."""
-        adapter = Cloudsway(self.api_key, "test-endpoint", f"{self.url}/v1/ai")
+        adapter = Cloudsway(self.api_key, "test-endpoint", f"{self.url}/cloudsway/v1/ai")
         return evolve(adapter, **settings)
+
+    def moonshot(self, **settings: Any) -> Moonshot:
+        """Give a Moonshot adapter that reaches this server; *settings* replace fields of it."""
+        return evolve(Moonshot(self.api_key, f"{self.url}/moonshot/v1"), **settings)
+
+    def compatible(self, **settings: Any) -> OpenAICompatible:
+        """Give an adapter for compatible hosts that reaches this server; *settings* replace fields of it."""
+        return evolve(OpenAICompatible(self.api_key, f"{self.url}/openai/v1"), **settings)
 
     async def wait_until(self, condition: Callable[[], bool], *, timeout: float = 5.0) -> None:
         """Wait until *condition* holds; it is asked again after every change of the counts or :attr:`requests`.

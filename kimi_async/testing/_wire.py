@@ -1,0 +1,162 @@
+"""What all wires have in common: the order in which a reply is written down, and what a provider has to spell. Pure."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from http.client import responses
+from itertools import chain, zip_longest
+from typing import Any, ClassVar, Final, Literal, TypeAlias
+
+from attrs import frozen
+
+from kimi_async._models import ModelInfo, Usage
+from kimi_async.testing._completion import Completion, Part, ReplyChoice, parts_of
+
+__all__ = ["Complaint", "ProviderName", "Wire", "as_models", "given", "phrase"]
+
+#: The wires that the fakes speak.
+ProviderName: TypeAlias = Literal["acedata", "cloudsway", "moonshot", "openai"]
+
+_MODELS_CREATED: Final = 1_770_992_031
+
+
+def as_models(models: Iterable[str | ModelInfo]) -> tuple[ModelInfo, ...]:
+    """Convert an attribute that holds models; a mere name gets a date and an owner."""
+    return tuple(
+        ModelInfo(id=model, created=_MODELS_CREATED, owned_by="moonshot")
+        if isinstance(model, str)
+        else model
+        for model in models
+    )
+
+
+@frozen(kw_only=True)
+class Complaint:
+    """An error before a provider's spelling.
+
+    Attributes:
+        status: The HTTP status.
+        code: The provider's code; ``None`` = the provider's usual one for the status.
+        message: The text.
+        type: An error type; ``None`` = the provider's usual one for the status, if it has types.
+        number: Which request it answers, from 1; trace ids are made from it.
+    """
+
+    status: int
+    code: str | int | None
+    message: str
+    type: str | None
+    number: int
+
+
+class Wire(ABC):
+    """How one provider writes; what all have in common is written here.
+
+    Attributes:
+        usage_unasked: Whether a stream ends with the usage chunk even if ``stream_options`` did not ask for it.
+        listed: The models of the provider's list, where a script names none.
+    """
+
+    usage_unasked: ClassVar[bool] = False
+    listed: ClassVar[tuple[ModelInfo, ...]]
+
+    @abstractmethod
+    def new_id(self, number: int) -> str:
+        """Give the id of the reply to the *number*-th request."""
+
+    @abstractmethod
+    def model(self, asked: str | None, /) -> str:
+        """Give the model's name that is echoed to a request for *asked*."""
+
+    @abstractmethod
+    def error(self, complaint: Complaint) -> dict[str, Any]:
+        """Write an error in the provider's envelope."""
+
+    @abstractmethod
+    def _whole(
+        self, completion: Completion, kind: str, choices: list[Any], usage: Usage | None
+    ) -> dict[str, Any]:
+        """Write the outermost object of a body or a chunk; *kind* is its ``object``."""
+
+    @abstractmethod
+    def _choice(self, index: int, said: dict[str, Any], reason: str | None) -> dict[str, Any]:
+        """Write a choice; *said* is its ``message`` or ``delta`` under that key."""
+
+    @abstractmethod
+    def _message(self, choice: ReplyChoice) -> dict[str, Any]:
+        """Write a whole message."""
+
+    @abstractmethod
+    def _delta(self, part: Part) -> dict[str, Any]:
+        """Write one piece of a message; ``{}`` is the empty delta."""
+
+    def _finishable(self, parts: list[Part]) -> list[Part]:
+        """Arrange the parts of a choice so that the last one can carry the finish reason."""
+        return [*parts, {}]
+
+    def _finish(self, choice: dict[str, Any], _usage: Usage | None, /) -> dict[str, Any]:
+        """Add to the choice of a finishing chunk what only that one has."""
+        return choice
+
+    def body(self, completion: Completion) -> dict[str, Any]:
+        """Write a completion as one JSON body."""
+        choices = [
+            self._choice(index, {"message": self._message(choice)}, choice.reason)
+            for index, choice in enumerate(completion.choices)
+        ]
+        return self._whole(completion, "chat.completion", choices, completion.usage)
+
+    def chunks(
+        self, completion: Completion, *, include_usage: bool = True
+    ) -> Iterator[dict[str, Any]]:
+        """Write a completion as the objects of a stream: choices take turns, usage is last.
+
+        Args:
+            completion: What is said.
+            include_usage: Whether the request asked for the usage chunk.
+        """
+        kind = "chat.completion.chunk"
+        turns = (
+            self._deltas(completion, index, choice)
+            for index, choice in enumerate(completion.choices)
+        )
+        for choice in chain.from_iterable(zip_longest(*turns)):
+            if choice is not None:
+                yield self._whole(completion, kind, [choice], None)
+        if completion.usage is not None and (include_usage or self.usage_unasked):
+            yield self._whole(completion, kind, [], completion.usage)
+
+    def models(self, models: Iterable[ModelInfo]) -> dict[str, Any]:
+        """Write a list of models."""
+        return {"object": "list", "data": [self._model(model) for model in models]}
+
+    def _model(self, model: ModelInfo) -> dict[str, Any]:
+        """Write one entry of that list; what the model does not say is left out."""
+        return {"id": model.id, "object": "model"} | given(
+            created=model.created,
+            owned_by=model.owned_by,
+            context_length=model.context_length,
+            supports_image_in=model.supports_image_in,
+            supports_video_in=model.supports_video_in,
+            supports_reasoning=model.supports_reasoning,
+        )
+
+    def _deltas(
+        self, completion: Completion, index: int, choice: ReplyChoice
+    ) -> Iterator[dict[str, Any]]:
+        *parts, last = self._finishable(parts_of(choice, completion.chunk_chars))
+        for part in parts:
+            yield self._choice(index, {"delta": self._delta(part)}, None)
+        finish = self._choice(index, {"delta": self._delta(last)}, choice.reason)
+        yield self._finish(finish, completion.usage)
+
+
+def given(**fields: str | int | None) -> dict[str, str | int]:
+    """Leave out what is ``None``."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def phrase(status: int) -> str:
+    """Give the phrase that HTTP has for a status; statuses that only some hosts use have none."""
+    return responses.get(status, "Unknown Error")

@@ -1,0 +1,75 @@
+"""Hypothesis strategies for JSON that is mostly what a provider sends: the right keys, at times with wrong values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+texts = st.text(max_size=6)
+numbers = st.integers(0, 4)
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 4)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+_ABSENT = object()
+
+
+def mostly(wanted: SearchStrategy[Any], *others: SearchStrategy[Any]) -> SearchStrategy[Any]:
+    """What is wanted; about once in ten null, anything, or one of the *others*."""
+    kinds = [*[wanted] * 30, st.none(), anything, *others]
+    return st.sampled_from(kinds).flatmap(lambda chosen: chosen)
+
+
+def loosely(**fields: SearchStrategy[Any]) -> SearchStrategy[Any]:
+    """An object with most of these keys, whose values are mostly what they should be."""
+    return st.fixed_dictionaries(
+        {name: mostly(field, st.just(_ABSENT)) for name, field in fields.items()}
+    ).map(lambda given: {name: value for name, value in given.items() if value is not _ABSENT})
+
+
+def some(item: SearchStrategy[Any]) -> SearchStrategy[Any]:
+    """One or two of what is mostly an *item*."""
+    return st.lists(mostly(item), min_size=1, max_size=2)
+
+
+def perhaps(text: SearchStrategy[Any]) -> SearchStrategy[Any]:
+    """What is there in some deltas and null in most."""
+    return st.none() | text
+
+
+details = some(loosely(text=texts, type=texts))
+function = loosely(name=texts, arguments=texts)
+deltas = loosely(
+    content=perhaps(texts | details),
+    reasoning_content=perhaps(texts),
+    reasoning=perhaps(texts),
+    reasoning_details=perhaps(details),
+    refusal=perhaps(texts),
+    tool_calls=perhaps(some(loosely(index=numbers, id=texts, type=texts, function=function))),
+)
+token_details = loosely(cached_tokens=numbers, reasoning_tokens=numbers)
+usages = loosely(
+    prompt_tokens=numbers,
+    cached_tokens=numbers,
+    prompt_tokens_details=token_details,
+    completion_tokens_details=token_details,
+)
+choices = loosely(
+    index=numbers,
+    delta=perhaps(deltas),
+    message=perhaps(deltas),
+    finish_reason=perhaps(texts),
+    logprobs=perhaps(anything),
+    usage=perhaps(usages),
+)
+#: Chunks of a stream, bodies, and what lies between.
+chunks = loosely(
+    id=texts, model=texts, created=numbers, usage=perhaps(usages), choices=some(choices)
+)

@@ -1,0 +1,302 @@
+"""What is sent to Moonshot itself and to any other host of the OpenAI wire; and when the environment picks them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeAlias
+
+import pytest
+
+from kimi_async import (
+    AsyncKimi,
+    ChatAdapter,
+    ConfigurationError,
+    Message,
+    Messages,
+    Moonshot,
+    OpenAICompatible,
+    Thinking,
+    ToolCall,
+    assistant,
+    system,
+    tool_result,
+    user,
+)
+from kimi_async._adapters import adapter_from_environment
+from kimi_async._params import chat_request
+from kimi_async._wire import WireRequest
+
+JSON: TypeAlias = dict[str, Any]
+
+KEY = "sk-made-up"
+MOONSHOT = Moonshot(KEY)
+OTHER = OpenAICompatible(KEY, "https://host.test/v1")
+URLS = {
+    "moonshot": "https://api.moonshot.ai/v1/chat/completions",
+    "openai": "https://host.test/v1/chat/completions",
+}
+
+each_adapter = pytest.mark.parametrize(
+    "adapter", [MOONSHOT, OTHER], ids=lambda adapter: adapter.name
+)
+
+
+def built(
+    adapter: ChatAdapter, messages: Messages = "Hello", *, stream: bool = False, **params: Any
+) -> WireRequest:
+    return adapter.build_request(chat_request(messages, params, model="kimi-k3", stream=stream))
+
+
+def body(messages: list[JSON] | None = None, **more: Any) -> JSON:
+    """A whole body of an unstreamed request."""
+    asked = [{"role": "user", "content": "Hello"}] if messages is None else messages
+    return {"model": "kimi-k3", "messages": asked, "stream": False, **more}
+
+
+@each_adapter
+def test_plain_chat(adapter: ChatAdapter) -> None:
+    """Nothing is sent that was not asked for: Moonshot refuses all but the fixed sampling values."""
+    wire = built(adapter)
+    assert wire == WireRequest(
+        method="POST",
+        url=URLS[adapter.name],
+        headers={"accept": "application/json", "content-type": "application/json"},
+        body=body(),
+    )
+    assert json.loads(wire.content) == body()
+
+
+@each_adapter
+def test_streaming(adapter: ChatAdapter) -> None:
+    wire = built(adapter, stream=True)
+    assert wire.url == URLS[adapter.name]
+    assert wire.headers["accept"] == "text/event-stream, application/json"
+    assert wire.body == body() | {"stream": True, "stream_options": {"include_usage": True}}
+
+
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+SEARCH = {"type": "builtin_function", "function": {"name": "$web_search"}}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}
+
+# The parameters, and what they add to the body at Moonshot and elsewhere.
+PARAMS: dict[str, tuple[JSON, JSON, JSON]] = {
+    **{
+        name: ({name: value}, {name: value}, {name: value})
+        for name, value in {
+            "temperature": 1.0,
+            "top_p": 0.95,
+            "n": 1,
+            "stop": ["a", "b", "c", "d", "e"],
+            "max_completion_tokens": 5,
+            "tools": [TOOL],
+            "tool_choice": "required",
+            "reasoning_effort": "max",
+            "prompt_cache_key": "c",
+            "top_logprobs": 20,
+        }.items()
+    },
+    "json-mode": ({"response_format": {"type": "json_object"}},) * 3,
+    "json-schema": ({"response_format": SCHEMA},) * 3,
+    "builtin-tool": ({"tools": [SEARCH]},) * 3,
+    "output-limit": ({"max_tokens": 5}, {"max_completion_tokens": 5}, {"max_tokens": 5}),
+    "both-limits": (
+        {"max_tokens": 4, "max_completion_tokens": 5},
+        {"max_completion_tokens": 5},
+        {"max_tokens": 4, "max_completion_tokens": 5},
+    ),
+    "thinking-on": ({"thinking": True}, *({"thinking": {"type": "enabled"}},) * 2),
+    "thinking-off": ({"thinking": False}, *({"thinking": {"type": "disabled"}},) * 2),
+    "thinking-kept": (
+        {"thinking": Thinking(keep="all")},
+        *({"thinking": {"type": "enabled", "keep": "all"}},) * 2,
+    ),
+    "effort-drops-thinking": (
+        {"reasoning_effort": "low", "thinking": False},
+        *({"reasoning_effort": "low"},) * 2,
+    ),
+    "safety-identifier": (
+        {"extra_body": {"safety_identifier": "u"}},
+        *({"safety_identifier": "u"},) * 2,
+    ),
+}
+
+
+@pytest.mark.parametrize(("params", "moonshot", "other"), PARAMS.values(), ids=PARAMS)
+def test_params(params: JSON, moonshot: JSON, other: JSON) -> None:
+    assert built(MOONSHOT, **params).body == body(**moonshot)
+    assert built(OTHER, **params).body == body(**other)
+
+
+@each_adapter
+def test_a_thinking_budget_has_no_word_there(adapter: ChatAdapter) -> None:
+    problem = f"^{adapter.name} has no thinking budget; leave budget_tokens out$"
+    with pytest.raises(ConfigurationError, match=problem):
+        built(adapter, thinking=Thinking(budget_tokens=5))
+
+
+CALL = ToolCall(id="f:0", name="f", arguments='{"a": 1}')
+WIRE_CALL = {"id": "f:0", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+IMAGE = {"type": "image_url", "image_url": {"url": "ms://1"}}
+VIDEO = {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AA=="}}
+
+# The messages, and how they are written.
+MESSAGES: dict[str, tuple[list[Message | JSON], list[JSON]]] = {
+    "tool-result": (
+        [assistant(reasoning_content="Let me see.", tool_calls=[CALL]), tool_result(CALL, "2")],
+        [
+            {
+                "role": "assistant",
+                "reasoning_content": "Let me see.",
+                "tool_calls": [WIRE_CALL],
+            },
+            {"role": "tool", "content": "2", "tool_call_id": "f:0", "name": "f"},
+        ],
+    ),
+    "partial": (
+        [system("Be brief."), assistant("Once", partial=True, name="teller", reasoning_content="")],
+        [
+            {"role": "system", "content": "Be brief."},
+            {
+                "role": "assistant",
+                "content": "Once",
+                "reasoning_content": "",
+                "name": "teller",
+                "partial": True,
+            },
+        ],
+    ),
+    "parts": (
+        [user([{"type": "text", "text": "What?"}, IMAGE, VIDEO])],
+        [{"role": "user", "content": [{"type": "text", "text": "What?"}, IMAGE, VIDEO]}],
+    ),
+    "dynamic-tools": (
+        [{"role": "system", "tools": [TOOL]}, user("Hello")],
+        [{"role": "system", "tools": [TOOL]}, {"role": "user", "content": "Hello"}],
+    ),
+    "builtin-call": (
+        [
+            assistant(
+                tool_calls=[
+                    ToolCall(id="s:0", name="$web_search", arguments="{}", type="builtin_function")
+                ]
+            ),
+        ],
+        [
+            {
+                "role": "assistant",
+                "tool_calls": [
+                    {
+                        "id": "s:0",
+                        "type": "builtin_function",
+                        "function": {"name": "$web_search", "arguments": "{}"},
+                    }
+                ],
+            }
+        ],
+    ),
+}
+
+
+@each_adapter
+@pytest.mark.parametrize(("messages", "sent"), MESSAGES.values(), ids=MESSAGES)
+def test_messages(adapter: ChatAdapter, messages: list[Message | JSON], sent: list[JSON]) -> None:
+    assert built(adapter, messages).body == body(sent)
+
+
+@each_adapter
+def test_a_model_is_needed_and_translated(adapter: ChatAdapter) -> None:
+    assert adapter.needs_model
+    told = type(adapter)(KEY, adapter.base_url, models={"kimi-k3": "K3"})
+    assert built(told).body == body() | {"model": "K3"}
+
+
+@each_adapter
+def test_the_key_is_not_shown(adapter: ChatAdapter) -> None:
+    assert adapter.authorization() == f"Bearer {KEY}"
+    assert KEY not in repr(adapter)
+    assert adapter.models_url == URLS[adapter.name].replace("chat/completions", "models")
+
+
+# The environment.
+
+MOONSHOT_KEY = {"MOONSHOT_API_KEY": "hush-m"}
+OPENAI_KEY = {"OPENAI_API_KEY": "hush-o"}
+OPENAI = OPENAI_KEY | {"OPENAI_BASE_URL": "https://host.test/v1/"}
+
+# The variables, and the client's provider or what it says for want of one.
+PICKED: dict[str, tuple[dict[str, str], ChatAdapter | str]] = {
+    "moonshot-key": (MOONSHOT_KEY, Moonshot("hush-m")),
+    "moonshot-named": (MOONSHOT_KEY | {"KIMI_PROVIDER": "Moonshot"}, Moonshot("hush-m")),
+    "moonshot-named-over-openai": (
+        OPENAI | MOONSHOT_KEY | {"KIMI_PROVIDER": "moonshot"},
+        Moonshot("hush-m"),
+    ),
+    "openai-beside-moonshot": (OPENAI | MOONSHOT_KEY, Moonshot("hush-m")),
+    "openai-named": (
+        OPENAI | MOONSHOT_KEY | {"KIMI_PROVIDER": "openai"},
+        OpenAICompatible("hush-o", "https://host.test/v1"),
+    ),
+    "openai-alone": (OPENAI, "no provider: give one to AsyncKimi"),
+    "openai-without-key": (
+        {"KIMI_PROVIDER": "openai", "OPENAI_BASE_URL": "https://host.test/v1"},
+        "api_key is missing; give api_key=... or set OPENAI_API_KEY",
+    ),
+    "openai-without-base-url": (
+        OPENAI_KEY | {"KIMI_PROVIDER": "openai"},
+        "base_url is missing; give base_url=... or set OPENAI_BASE_URL",
+    ),
+    "openai-with-a-bad-base-url": (
+        OPENAI | {"KIMI_PROVIDER": "openai", "OPENAI_BASE_URL": "http://host.test/hush"},
+        "base_url must be https",
+    ),
+    "moonshot-named-without-key": (
+        OPENAI | {"KIMI_PROVIDER": "moonshot"},
+        "api_key is missing; give api_key=... or set MOONSHOT_API_KEY",
+    ),
+    "two-keys": (
+        MOONSHOT_KEY | {"ACEDATACLOUD_API_TOKEN": "hush-a"},
+        "set KIMI_PROVIDER to acedata or moonshot",
+    ),
+    "unknown-name": (
+        OPENAI | {"KIMI_PROVIDER": "hush"},
+        "KIMI_PROVIDER must be one of acedata, cloudsway, moonshot, openai",
+    ),
+}
+VARIABLES = (
+    *("KIMI_PROVIDER", "KIMI_MODEL", "ACEDATACLOUD_API_TOKEN", "CLOUDSWAY_API_KEY"),
+    *("CLOUDSWAY_ENDPOINT_PATH", "MOONSHOT_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
+)
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.mark.parametrize(("env", "expected"), PICKED.values(), ids=PICKED)
+def test_the_environment_picks_a_provider_or_says_why_not(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], expected: ChatAdapter | str
+) -> None:
+    for variable, value in env.items():
+        monkeypatch.setenv(variable, value)
+    if isinstance(expected, str):
+        with pytest.raises(ConfigurationError) as caught:
+            AsyncKimi()
+        assert expected in str(caught.value)
+        assert "hush" not in str(caught.value)
+    else:
+        assert AsyncKimi().provider == expected
+
+
+def test_what_is_picked_has_no_key_yet() -> None:
+    assert adapter_from_environment(OPENAI | {"KIMI_PROVIDER": "openai"}) == OpenAICompatible()
+
+
+def test_a_given_base_url_wins_over_that_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for variable, value in OPENAI.items():
+        monkeypatch.setenv(variable, value)
+    client = AsyncKimi(OpenAICompatible(base_url="https://other.test"))
+    assert client.provider == OpenAICompatible("hush-o", "https://other.test")

@@ -1,0 +1,515 @@
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import json
+import pickle
+from typing import Any, TypedDict
+
+import attrs
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kimi_async._errors import ConfigurationError, OutputError
+from kimi_async._models import (
+    ChatCompletion,
+    Choice,
+    ContentPart,
+    Message,
+    Thinking,
+    ToolCall,
+    Usage,
+    assistant,
+    system,
+    tool_result,
+    user,
+)
+from kimi_async._record import ReplyRecord
+
+RECORD = ReplyRecord(
+    outcome="complete",
+    provider="test",
+    model=None,
+    id=None,
+    request_id="req-1",
+    started_at=1.0,
+    headers_after=None,
+    first_output_after=None,
+    last_output_after=None,
+    ended_after=2.0,
+    longest_gap=None,
+    chunks=1,
+    bytes=1,
+    attempts=1,
+    usage=None,
+    usage_origin="unknown",
+    late_error=None,
+)
+CALL = ToolCall(id="f:0", name="f", arguments="{}")
+CALL_WIRE = {"id": "f:0", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+PARTS: list[ContentPart] = [
+    {"type": "text", "text": "a"},
+    {"type": "image_url", "image_url": {"url": "data:,"}},
+]
+
+
+@attrs.frozen
+class AttrsTrip:
+    city: str
+    km: int
+
+
+@dataclasses.dataclass
+class DataTrip:
+    city: str
+    km: int
+
+
+class DictTrip(TypedDict):
+    city: str
+    km: int
+
+
+class StructTrip(msgspec.Struct):
+    city: str
+    km: int
+
+
+@pytest.mark.parametrize(
+    ("value", "wire"),
+    [
+        pytest.param(CALL, CALL_WIRE, id="call"),
+        pytest.param(
+            ToolCall(id=None, name="f", arguments="{"),
+            {"type": "function", "function": {"name": "f", "arguments": "{"}},
+            id="call-whose-missing-id-stays-missing",
+        ),
+        pytest.param(
+            ToolCall(id="", name="$web_search", arguments="", type="builtin_function"),
+            {
+                "id": "",
+                "type": "builtin_function",
+                "function": {"name": "$web_search", "arguments": ""},
+            },
+            id="call-with-empty-texts",
+        ),
+        pytest.param(Message(role="user"), {"role": "user"}, id="nothing-set"),
+        pytest.param(user("Hi"), {"role": "user", "content": "Hi"}, id="user"),
+        pytest.param(user(""), {"role": "user", "content": ""}, id="empty-content"),
+        pytest.param(
+            user("Hi", name="Ann"), {"role": "user", "content": "Hi", "name": "Ann"}, id="user-name"
+        ),
+        pytest.param(user(PARTS), {"role": "user", "content": PARTS}, id="parts"),
+        pytest.param(user(iter(PARTS)), {"role": "user", "content": PARTS}, id="parts-once"),
+        pytest.param(system("Be brief."), {"role": "system", "content": "Be brief."}, id="system"),
+        pytest.param(
+            system(PARTS, name="x"),
+            {"role": "system", "content": PARTS, "name": "x"},
+            id="system-parts",
+        ),
+        pytest.param(assistant("Hi"), {"role": "assistant", "content": "Hi"}, id="assistant"),
+        pytest.param(assistant(), {"role": "assistant"}, id="assistant-without-anything"),
+        pytest.param(
+            assistant(PARTS), {"role": "assistant", "content": PARTS}, id="assistant-parts"
+        ),
+        pytest.param(
+            assistant("Hi", reasoning_content=""),
+            {"role": "assistant", "content": "Hi", "reasoning_content": ""},
+            id="6.4-empty-reasoning-is-sent",
+        ),
+        pytest.param(
+            assistant("{", reasoning_content="ok", partial=True, name="Bot"),
+            {
+                "role": "assistant",
+                "content": "{",
+                "reasoning_content": "ok",
+                "partial": True,
+                "name": "Bot",
+            },
+            id="3.3-partial",
+        ),
+        pytest.param(
+            assistant(reasoning_content="ok", tool_calls=iter([CALL])),
+            {"role": "assistant", "reasoning_content": "ok", "tool_calls": [CALL_WIRE]},
+            id="calls",
+        ),
+        pytest.param(
+            assistant("", tool_calls=[CALL]),
+            {"role": "assistant", "tool_calls": [CALL_WIRE]},
+            id="3.3-empty-content-beside-calls-is-left-out",
+        ),
+        pytest.param(
+            assistant("a", tool_calls=[CALL]),
+            {"role": "assistant", "content": "a", "tool_calls": [CALL_WIRE]},
+            id="content-beside-calls",
+        ),
+        pytest.param(
+            Message(role="assistant", refusal="no"),
+            {"role": "assistant", "refusal": "no"},
+            id="refusal",
+        ),
+        pytest.param(
+            tool_result(CALL, "12 km"),
+            {"role": "tool", "content": "12 km", "tool_call_id": "f:0", "name": "f"},
+            id="result",
+        ),
+        pytest.param(
+            tool_result(CALL, {"km": 12, "ä": None}, name="g"),
+            {
+                "role": "tool",
+                "content": '{"km":12,"ä":null}',
+                "tool_call_id": "f:0",
+                "name": "g",
+            },
+            id="result-as-json-under-another-name",
+        ),
+        pytest.param(
+            tool_result("f:0", ""),
+            {"role": "tool", "content": "", "tool_call_id": "f:0"},
+            id="empty-result-by-id",
+        ),
+        pytest.param(
+            tool_result("f:0", None, name="f"),
+            {"role": "tool", "content": "null", "tool_call_id": "f:0", "name": "f"},
+            id="no-result-by-id",
+        ),
+        pytest.param(
+            tool_result(attrs.evolve(CALL, id=None), 1),
+            {"role": "tool", "content": "1", "name": "f"},
+            id="result-of-a-call-without-id",
+        ),
+        pytest.param(
+            tool_result(CALL, AttrsTrip("Bonn", 30)),
+            {
+                "role": "tool",
+                "content": '{"city":"Bonn","km":30}',
+                "tool_call_id": "f:0",
+                "name": "f",
+            },
+            id="result-that-is-an-attrs-value",
+        ),
+    ],
+)
+def test_what_is_sent(value: Message | ToolCall, wire: dict[str, Any]) -> None:
+    assert value.to_wire() == wire
+    json.dumps(value.to_wire())
+
+
+def test_a_reply_is_sent_back_whole() -> None:
+    """Its reasoning and the ids of its calls as they came; ``complete`` is ours."""
+    message = assistant(
+        "a",
+        reasoning_content="",
+        tool_calls=[attrs.evolve(CALL, complete=False, id="functions.f:0")],
+    )
+    assert message.to_wire() == {
+        "role": "assistant",
+        "content": "a",
+        "reasoning_content": "",
+        "tool_calls": [CALL_WIRE | {"id": "functions.f:0"}],
+    }
+
+
+CIRCLE: list[object] = []
+CIRCLE.append(CIRCLE)
+
+
+@pytest.mark.parametrize(
+    "result", [object(), CIRCLE, {(1, 2): 3}, ["\ud800"]], ids=["object", "circle", "key", "text"]
+)
+def test_a_result_that_is_no_json_is_refused(result: object) -> None:
+    with pytest.raises(ConfigurationError, match="a tool result must be a text or a JSON value: "):
+        tool_result("a", result)
+
+
+# Comparison
+
+REPLY = ChatCompletion(
+    id="chatcmpl-1",
+    model="m",
+    created=1,
+    provider="test",
+    choices=(Choice(index=0, message=assistant("a", reasoning_content="r"), finish_reason="stop"),),
+    usage=Usage(total_tokens=5),
+    request_id="req-1",
+    record=RECORD,
+    raw={"id": "chatcmpl-1"},
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "counts"),
+    [
+        ("id", "chatcmpl-2", False),
+        ("created", 2, False),
+        ("request_id", "req-2", False),
+        ("record", None, False),
+        ("raw", None, False),
+        ("model", "n", True),
+        ("provider", "other", True),
+        ("choices", (), True),
+        ("usage", None, True),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_completions_are_equal_when_the_model_said_the_same(
+    field: str, value: Any, counts: bool
+) -> None:
+    other = attrs.evolve(REPLY, **{field: value})
+    assert getattr(other, field) == value
+    assert (other != REPLY) is counts
+    assert (hash(other) != hash(REPLY)) is counts
+
+
+def test_the_comparison_knows_every_field() -> None:
+    fields = attrs.fields(ChatCompletion)
+    assert [field.name for field in fields if not field.eq] == [
+        "id",
+        "created",
+        "request_id",
+        "record",
+        "raw",
+    ]
+
+
+def test_empty_and_absent_content_are_equal_and_can_be_told_apart() -> None:
+    """A stream opens with empty content where a body has null; reasoning has no such excuse."""
+    empty, absent = assistant(""), assistant(None)
+    assert empty == absent
+    assert hash(empty) == hash(absent)
+    assert (empty.content, absent.content) == ("", None)
+    assert assistant("a") != absent
+    assert assistant([]) != absent
+    assert assistant(reasoning_content="") != absent
+    assert attrs.evolve(absent, refusal="") != absent
+
+
+VALUES: dict[str, Any] = {
+    "message": assistant("a", tool_calls=[CALL]),
+    "call": CALL,
+    "choice": Choice(index=0, message=assistant("a"), finish_reason="stop"),
+    "usage": Usage(total_tokens=5),
+    "completion": REPLY,
+    "thinking": Thinking(keep="all"),
+}
+each_value = pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+
+
+@each_value
+def test_values_are_frozen_and_hashable(value: Any) -> None:
+    assert hash(value) == hash(attrs.evolve(value))
+    assert not hasattr(value, "__dict__")
+    for field in attrs.fields(type(value)):
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            setattr(value, field.name, None)
+
+
+@each_value
+def test_values_are_made_by_name(value: Any) -> None:
+    assert all(field.kw_only for field in attrs.fields(type(value)))
+
+
+@each_value
+def test_values_can_be_copied(value: Any) -> None:
+    for twin in (pickle.loads(pickle.dumps(value)), copy.deepcopy(value)):
+        assert attrs.asdict(twin) == attrs.asdict(value)
+
+
+def test_what_nobody_said_is_none() -> None:
+    assert set(attrs.asdict(Usage()).values()) == {None}
+    assert attrs.asdict(Thinking()) == {"enabled": True, "keep": None, "budget_tokens": None}
+
+
+# Tool calls
+
+
+def arguments(text: str) -> ToolCall:
+    return ToolCall(id="a", name="f", arguments=text)
+
+
+TRIPS = pytest.mark.parametrize(
+    ("into", "value"),
+    [
+        (AttrsTrip, AttrsTrip("Bonn", 30)),
+        (DataTrip, DataTrip("Bonn", 30)),
+        (DictTrip, {"city": "Bonn", "km": 30}),
+        (StructTrip, StructTrip("Bonn", 30)),
+        (dict[str, str | int], {"city": "Bonn", "km": 30}),
+    ],
+    ids=["attrs", "dataclass", "TypedDict", "Struct", "dict"],
+)
+
+
+@TRIPS
+def test_arguments_are_read_into_a_type(into: Any, value: object) -> None:
+    assert arguments('{"city": "Bonn", "km": 30}').parse(into) == value
+
+
+@TRIPS
+@pytest.mark.parametrize(
+    "text", ['{"city": "Bonn", "km": null}', '{"city": [], "km": 30}', "[]", "null", "{", ""]
+)
+def test_arguments_that_do_not_fit_a_type(into: Any, value: object, text: str) -> None:
+    with pytest.raises(OutputError) as caught:
+        arguments(text).parse(into)
+    assert caught.value.text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        pytest.param("{}", {}, id="empty-object"),
+        pytest.param(
+            ' {"a": [1, 2.5, true, null, "ä"]}\n', {"a": [1, 2.5, True, None, "ä"]}, id="json"
+        ),
+        pytest.param('{"a": "x\ny\t\x00"}', {"a": "x\ny\t\x00"}, id="raw-control-characters"),
+        pytest.param('"text"', "text", id="text"),
+        pytest.param('{"a": "[1]"}', {"a": "[1]"}, id="6.3-double-encoded-stays"),
+    ],
+)
+def test_arguments_are_json(text: str, value: object) -> None:
+    assert arguments(text).parse() == value
+    assert arguments(text).parse(object) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param("", "Expecting value", id="empty"),
+        pytest.param('{"a": ', "Expecting value", id="6.3-cut"),
+        pytest.param("{} {}", "Extra data", id="two-values"),
+        pytest.param("{'a': 1}", "Expecting property name", id="single-quotes"),
+        pytest.param("NaN", "NaN is not JSON", id="NaN"),
+        pytest.param('{"a": [Infinity]}', "Infinity is not JSON", id="Infinity"),
+        pytest.param('{"a": -Infinity}', "-Infinity is not JSON", id="minus-Infinity"),
+        pytest.param("[" * 100_000, "", id="deep"),
+        pytest.param("1" * 5_000, "", id="a-number-too-long-for-Python"),
+    ],
+)
+def test_arguments_that_are_no_json(text: str, problem: str) -> None:
+    """Nothing foreign is chained: the frames of a decoder hold what the model said."""
+    with pytest.raises(OutputError) as caught:
+        arguments(text).parse()
+    error = caught.value
+    assert error.message.startswith(f"the arguments of the tool call 'f' do not fit: {problem}")
+    assert error.text == text
+    assert (error.__cause__, error.__context__) == (None, None)
+
+
+def test_a_problem_names_the_place() -> None:
+    with pytest.raises(OutputError) as caught:
+        arguments('{"city": "Bonn", "km": "far"}').parse(AttrsTrip)
+    assert str(caught.value) == (
+        "the arguments of the tool call 'f' do not fit: Expected `int`, got `str` - at `$.km`"
+    )
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(JSON)
+def test_what_can_be_written_as_json_is_read(value: object) -> None:
+    assert arguments(json.dumps(value)).parse() == value
+
+
+@given(st.text() | st.text('{}[]":,0 \n'))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with contextlib.suppress(OutputError):
+        assert arguments(text).parse() == json.loads(text, strict=False)
+
+
+# Choices and completions
+
+
+@pytest.mark.parametrize(
+    ("reason", "calls", "outcome"),
+    [
+        (None, (), None),
+        (None, (CALL,), None),
+        ("stop", (), "complete"),
+        ("tool_calls", (), "complete"),
+        ("function_call", (), "complete"),
+        ("stop", (CALL,), "tool_calls"),
+        ("tool_calls", (CALL,), "tool_calls"),
+        ("function_call", (CALL,), "tool_calls"),
+        ("length", (), "length"),
+        ("length", (CALL,), "length"),
+        ("content_filter", (), "content_filter"),
+        ("content_filter", (CALL,), "content_filter"),
+        ("unexpected_state", (), "other"),
+        ("unexpected_state", (CALL,), "other"),
+    ],
+    ids=lambda value: (
+        str(value) if value is None or isinstance(value, str) else f"{len(value)}-calls"
+    ),
+)
+def test_outcomes(reason: str | None, calls: tuple[ToolCall, ...], outcome: str | None) -> None:
+    choice = Choice(index=0, message=assistant(tool_calls=calls), finish_reason=reason)
+    assert choice.outcome == outcome
+    other = Choice(index=1, message=assistant("b"), finish_reason="odd")
+    assert ChatCompletion(provider="test", choices=(choice, other)).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("choices", "text", "reasoning", "calls", "reason"),
+    [
+        pytest.param((), "", "", (), None, id="nothing"),
+        pytest.param((Choice(index=0, message=assistant()),), "", "", (), None, id="absent"),
+        pytest.param(
+            (
+                Choice(
+                    index=0,
+                    message=assistant("a", reasoning_content="r", tool_calls=[CALL]),
+                    finish_reason="stop",
+                ),
+                Choice(index=1, message=assistant("b"), finish_reason="length"),
+            ),
+            "a",
+            "r",
+            (CALL,),
+            "stop",
+            id="choice-0",
+        ),
+        pytest.param((Choice(index=0, message=assistant(PARTS)),), "", "", (), None, id="parts"),
+    ],
+)
+def test_shortcuts(
+    choices: tuple[Choice, ...],
+    text: str,
+    reasoning: str,
+    calls: tuple[ToolCall, ...],
+    reason: str | None,
+) -> None:
+    reply = ChatCompletion(provider="test", choices=choices)
+    assert (reply.text, reply.reasoning) == (text, reasoning)
+    assert (reply.tool_calls, reply.finish_reason) == (calls, reason)
+    assert reply.message.role == "assistant"
+
+
+def test_without_a_choice_there_is_no_outcome() -> None:
+    assert ChatCompletion(provider="test").outcome is None
+    assert ChatCompletion(provider="test").message == Message(role="assistant")
+
+
+def test_a_completion_takes_the_request_id_of_its_record() -> None:
+    bare = attrs.evolve(REPLY, record=None, request_id=None)
+    reply = bare.with_record(RECORD)
+    assert (reply.record, reply.request_id) == (RECORD, "req-1")
+    assert bare.record is None
+    assert attrs.asdict(reply) == attrs.asdict(REPLY)
+
+
+def test_a_completion_does_not_print_its_raw_body() -> None:
+    assert "raw" not in repr(REPLY)
+    assert "Hallo" not in repr(attrs.evolve(REPLY, raw={"x": "Hallo"}))

@@ -1,0 +1,109 @@
+"""What type checkers must say of the public API; they judge it here as they do in a user's code.
+
+Not collected by pytest; ``test_events.py`` runs :func:`describe` on one event of each class.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+import kimi_async as kimi
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+    from typing import Any, TypedDict, assert_type
+
+
+def describe(event: kimi.StreamEvent) -> str:
+    """One line for any event; a class that the union gains and that is missing here is an error of typing."""
+    match event:
+        case kimi.StreamStart(id=id, model=model, created=created, provider=provider):
+            return f"start {id} {model} {created} {provider}"
+        case kimi.ReasoningDelta(text=text, choice=choice):
+            return f"reasoning {choice} {text}"
+        case kimi.ReasoningDone(text=text, choice=choice):
+            return f"reasoning done {choice} {text}"
+        case kimi.ContentDelta(text=text, choice=choice):
+            return f"content {choice} {text}"
+        case kimi.ContentDone(text=text, choice=choice):
+            return f"content done {choice} {text}"
+        case kimi.RefusalDelta(text=text, choice=choice):
+            return f"refusal {choice} {text}"
+        case kimi.RefusalDone(text=text, choice=choice):
+            return f"refusal done {choice} {text}"
+        case kimi.ToolCallStart(index=index, id=id, name=name, choice=choice):
+            return f"call {choice} {index} {id} {name}"
+        case kimi.ToolCallDelta(index=index, arguments=arguments, choice=choice):
+            return f"arguments {choice} {index} {arguments}"
+        case kimi.ToolCallDone(call=call, choice=choice):
+            return f"call done {choice} {call.name} {call.arguments}"
+        case kimi.Finish(reason=reason, choice=choice):
+            return f"finish {choice} {reason}"
+        case kimi.UsageUpdate(usage=usage):
+            return f"usage {usage.total_tokens}"
+        case kimi.StreamEnd(completion=completion):
+            return f"end {completion.text}"
+        case _:
+            assert_never(event)
+
+
+if TYPE_CHECKING:
+
+    class Cities(TypedDict):
+        city1: str
+        city2: str
+
+    async def replies(client: kimi.AsyncKimi) -> None:
+        reply = await client.chat("Hello", model="kimi-k2.5", temperature=1, stop=["\n"])
+        assert_type(reply, kimi.ChatCompletion)
+        assert_type(reply.text, str)
+        assert_type(reply.reasoning, str)
+        assert_type(reply.message, kimi.Message)
+        assert_type(reply.message.reasoning_content, str | None)
+        assert_type(reply.usage, kimi.Usage | None)
+        assert_type(reply.outcome, kimi.Outcome | None)
+        assert_type(reply.tool_calls, tuple[kimi.ToolCall, ...])
+        assert_type(reply.raw, Mapping[str, Any] | None)
+        await client.chat(
+            [kimi.system("Be brief."), {"role": "user", "content": "Hi"}, reply.message],
+            thinking=kimi.Thinking(keep="all"),
+            tool_choice={"type": "function", "function": {"name": "f"}},
+            extra_headers={"x-trace": "1"},
+            stream=False,
+        )
+
+    async def streams(client: kimi.AsyncKimi) -> None:
+        async with client.stream("Hello", thinking=False) as stream:
+            assert_type(stream, kimi.ChatStream)
+            async for event in stream:
+                assert_type(event, kimi.StreamEvent)
+                describe(event)
+            assert_type(await stream.final(), kimi.ChatCompletion)
+            assert_type(stream.snapshot, kimi.ChatCompletion)
+            assert_type(stream.record, kimi.ReplyRecord | None)
+            assert_type(stream.last_chunk, Mapping[str, Any] | None)
+            assert_type(stream.response, kimi.ResponseInfo | None)
+        assert_type(client.stream("Hello").text_deltas(), AsyncGenerator[str, None])
+
+    def answers(call: kimi.ToolCall) -> kimi.Message:
+        assert_type(call.parse(Cities), Cities)
+        assert_type(call.parse(dict[str, int]), dict[str, int])
+        value: object = call.parse()
+        return kimi.tool_result(call, value)
+
+    def losses(error: kimi.KimiError) -> None:
+        assert_type(error.partial, kimi.ChatCompletion | None)
+        assert_type(error.record, kimi.ReplyRecord | None)
+        if isinstance(error, kimi.APIError):
+            assert_type(error.status, int | None)
+            assert_type(error.retry_after, float | None)
+        if isinstance(error, kimi.KimiTimeoutError):
+            assert_type(error.seconds, float)
+
+    def settings() -> kimi.AsyncKimi:
+        def log(record: kimi.ReplyRecord) -> None:
+            assert_type(record.outcome, kimi.Outcome)
+
+        provider = kimi.Cloudsway(endpoint_path="abc", models={"kimi-k2.5": "MaaS_Kimi_K2.5"})
+        limits = kimi.Timeouts(idle=60, total=None)
+        return kimi.AsyncKimi(provider, timeouts=limits, on_complete=log, headers={"x-app": "1"})
