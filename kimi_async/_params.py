@@ -52,7 +52,7 @@ class ChatParams(TypedDict, total=False):
         extra_headers: Headers for this call. The authorization cannot be given here.
     """
 
-    model: str
+    model: Annotated[str, msgspec.Meta(min_length=1)]
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)]
     max_tokens: _Limit
     max_completion_tokens: _Limit
@@ -192,7 +192,7 @@ def _wire_messages(messages: Messages) -> tuple[Mapping[str, Any], ...]:
     """Messages as JSON objects; dicts go through unchanged."""
     if isinstance(messages, str):
         return ({"role": "user", "content": messages},)
-    if not isinstance(messages, Sequence):
+    if isinstance(messages, (Message, Mapping)) or not isinstance(messages, Sequence):
         raise ConfigurationError(
             f"messages must be a text or a list of messages, not {type(messages).__name__}"
         )

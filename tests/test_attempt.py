@@ -150,6 +150,16 @@ BROKEN = {
         partial="half an ans",
         timeouts=Timeouts(total=0.05),
     ),
+    "second-choice-that-only-began": Broken(
+        reads=[
+            sse(delta("half an ans", finish="stop"), '{"choices":[{"index":1,"delta":{"role":"x"}}]}'),
+            STALL,
+        ],
+        error=kimi.IdleTimeout,
+        outcome="timeout",
+        partial="half an ans",
+        timeouts=evolve(SHORT, progress=None, finish_grace=60),
+    ),
     # Before any output
     "empty-body": Broken(
         reads=[], error=kimi.EmptyResponseError, outcome="error", text="the body ended before any"

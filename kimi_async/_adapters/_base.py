@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from attrs import evolve, field
 
 from kimi_async._adapters._capabilities import CapabilityTable
-from kimi_async._adapters._failures import read_error
+from kimi_async._adapters._failures import excerpt_of, read_error
 from kimi_async._adapters._reading import read_chunk, read_completion, read_models
 from kimi_async._errors import APIError, ConfigurationError
 from kimi_async._models import ModelInfo, Thinking
@@ -195,6 +195,10 @@ class ChatAdapter:
         if chunk is None:
             raise self.read_error(200, {}, body, now=0.0)
         return chunk
+
+    def excerpt_of(self, body: bytes) -> str:
+        """The beginning of a body that is no reply, as one line of text without markup and without the key."""
+        return excerpt_of(body, key=self.api_key)
 
     def read_error(
         self, status: int, headers: Mapping[str, str], body: bytes, *, now: float

@@ -169,7 +169,7 @@ class CapabilityTable:
 
 
 def as_markdown(table: CapabilityTable) -> str:
-    """One table in Markdown: a line for each capability, families side by side, each value with its basis and source."""
+    """One table in Markdown: families side by side, each value with its basis and its source."""
     families = table.by_family()
     heads = ["default" if family == "*" else family for family in families]
     columns = [known.facts() for known in families.values()]

@@ -31,7 +31,7 @@ from kimi_async._errors import (
     ServerError,
 )
 
-__all__ = ["read_error", "request_id_of"]
+__all__ = ["excerpt_of", "read_error", "request_id_of"]
 
 #: Characters of a body without JSON that are kept as its text.
 _EXCERPT_CHARS: Final = 300
@@ -266,6 +266,11 @@ def _word(value: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     return value if isinstance(value, str) and value not in ("", "<nil>", "null") else None
+
+
+def excerpt_of(body: bytes, *, key: str | None) -> str:
+    """The beginning of a body that is no reply, as one line of text without markup and without the key."""
+    return _excerpt(_without(key, body))
 
 
 def _excerpt(body: bytes) -> str:

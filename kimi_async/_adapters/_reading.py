@@ -103,8 +103,8 @@ def read_models(body: bytes) -> tuple[ModelInfo, ...] | None:
 
 def _read_model(item: Mapping[str, Any]) -> ModelInfo:
     created = item.get("created")
-    if type(created) is str and created.isascii() and created.isdigit():
-        created = int(created[:18])  # Cloudsway writes it as text (docs/providers.md 2.1)
+    if type(created) is str and created.isascii() and created.isdigit() and len(created) < 19:
+        created = int(created)  # Cloudsway writes it as text (docs/providers.md 2.1)
     return ModelInfo(
         id=item["id"],
         created=_count(created),

@@ -206,8 +206,7 @@ class Attempt:
         if events and type(events[0]) is not UsageUpdate:
             self._note_output(self._clock())
         self._events.extend(events)
-        if self.assembler.complete:
-            self._clocks.finished()
+        self._clocks.finished(whole=self.assembler.complete)
 
     def _note_output(self, now: float) -> None:
         last = self.last_output_at

@@ -19,9 +19,8 @@ __all__ = ["BodyReader"]
 
 #: The largest body that is not an event stream; a reply of a million tokens is below 8 MiB.
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
-#: How much of a body that is no reply is looked at, and shown.
+#: How much of a body that is no reply is looked at.
 _HEAD_BYTES: Final = 1024
-_EXCERPT_CHARS: Final = 200
 _BOM: Final = b"\xef\xbb\xbf"
 #: How a line of an event stream can begin.
 _EVENT_STREAM: Final = (b":", b"data", b"event", b"id", b"retry")
@@ -73,13 +72,15 @@ class BodyReader:
             yield from self._read(tail)
         head = (self._head or b"").removeprefix(_BOM).strip()
         if head and not head.startswith(_EVENT_STREAM):
-            raise _no_reply(head)
+            raise self._no_reply(head)
 
     def _sniff(self, data: bytes) -> Iterator[Chunk | Done]:
         head = (self._head or b"") + data
         begin = head.removeprefix(_BOM).lstrip()
         if _BOM.startswith(begin):
-            self._head = begin  # nothing but blanks so far, which mean nothing, or half a byte order mark
+            self._head = (
+                begin  # nothing but blanks so far, which mean nothing, or half a byte order mark
+            )
             return
         if begin[:1] in (b"{", b"[", b"<"):
             self._feed = self._collect
@@ -113,14 +114,13 @@ class BodyReader:
     def _read_whole(self) -> Chunk:
         body = bytes(self._whole)
         if body.removeprefix(_BOM).lstrip().startswith(b"<"):
-            raise _no_reply(body)
+            raise self._no_reply(body)
         if self._wire is not None:
             self._wire.append(SSEEvent(body.strip()))
         return self._adapter.read_completion(body)
 
-
-def _no_reply(body: bytes) -> ProtocolError:
-    excerpt = " ".join(body[:_HEAD_BYTES].decode("utf-8", "replace").split())[:_EXCERPT_CHARS]
-    return ProtocolError(
-        f"the body is neither an event stream nor JSON; it begins with {excerpt!r}"
-    )
+    def _no_reply(self, body: bytes) -> ProtocolError:
+        begin = self._adapter.excerpt_of(body[:_HEAD_BYTES])
+        return ProtocolError(
+            f"the body is neither an event stream nor JSON; it begins with {begin!r}"
+        )

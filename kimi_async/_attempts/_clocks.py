@@ -65,13 +65,13 @@ class Clocks:
         self._waited += seconds
 
     def output_came(self) -> None:
-        """The last read brought model output; it may be another choice that began after :meth:`finished`."""
-        self._finished, self._waited = False, 0.0
+        """The last read brought model output."""
+        self._waited = 0.0
 
-    def finished(self) -> None:
-        """The last finish reason came: from now on ``finish_grace`` runs."""
-        if not self._finished:
-            self._finished, self._waited = True, 0.0
+    def finished(self, *, whole: bool) -> None:
+        """Whether every choice has its finish reason, so that ``finish_grace`` runs; another may still begin."""
+        if whole is not self._finished:
+            self._finished, self._waited = whole, 0.0
 
     def first_output_error(self, begun: float) -> KimiTimeoutError:
         """The error for a way to the first output, *begun* then, that took too long."""

@@ -11,7 +11,7 @@ import anyio
 from kimi_async._adapters import ChatAdapter
 from kimi_async._attempts._body import MAX_BODY_BYTES
 from kimi_async._attempts._clocks import Clocks
-from kimi_async._errors import APIError, KimiError, TransportError
+from kimi_async._errors import APIError, KimiError, ProtocolError, TransportError
 from kimi_async._eventloop import loop_clock
 from kimi_async._settings import Timeouts
 from kimi_async._transport import BodyBroken, BodyTimedOut, Response, Transport
@@ -47,7 +47,7 @@ async def fetch(
     """Send a request and give the body of its answer; ``first_output`` and ``total`` cover all of it.
 
     Raises:
-        KimiError: It could not be sent, was refused, or its answer broke or took too long.
+        KimiError: It could not be sent, was refused, or its answer broke, was too large or took too long.
     """
     begun = loop_clock()()
     clocks = Clocks(timeouts, begun)
@@ -80,6 +80,8 @@ async def fetch(
 
 async def _read_all(response: Response) -> bytes:
     body = bytearray()
-    while len(body) <= MAX_BODY_BYTES and (data := await response.read()) is not None:
+    while (data := await response.read()) is not None:
         body += data
+        if len(body) > MAX_BODY_BYTES:
+            raise ProtocolError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
     return bytes(body)

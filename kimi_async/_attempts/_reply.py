@@ -156,7 +156,8 @@ class Reply:
     def _fail(self, error: KimiError) -> None:
         if self._failure is None:
             error.provider = self._adapter.name
-            self._failure = error
+            # The frames it came through hold bytes of the body, in which a host may have echoed the key.
+            self._failure = error.with_traceback(None)
 
     def conclude(self) -> StreamEnd:
         """The reply is :attr:`over` and its events are taken: hand over its end.
