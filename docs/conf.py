@@ -70,6 +70,12 @@ def shorten_types(*args: Any) -> None:
             lines[number] = re.sub(r"(?<![\w.])(?:[a-z]\w*\.)+", short, line)
 
 
+def hide_factories(*args: Any) -> tuple[str, str | None] | None:
+    """Print ``...`` for a default that attrs makes anew each time."""
+    signature, returns = args[-2:]
+    return (signature.replace("NOTHING", "..."), returns) if signature else None
+
+
 #: The providers of the page of capabilities, by heading.
 PROVIDERS: dict[str, ChatAdapter] = {
     "Ace Data Cloud": AceDataCloud(),
@@ -91,5 +97,6 @@ def add_capabilities(_app: Sphinx, docname: str, source: list[str]) -> None:
 def setup(app: Sphinx) -> None:
     """Connect what is above."""
     app.connect("missing-reference", link_public_name)
+    app.connect("autodoc-process-signature", hide_factories)
     app.connect("autodoc-process-docstring", shorten_types, priority=600)  # behind napoleon
     app.connect("source-read", add_capabilities)
