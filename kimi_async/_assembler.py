@@ -64,9 +64,12 @@ class MessageAssembler:
         "_started",
         "_unfinished",
         "_usage",
+        "failure",
     )
 
     def __init__(self, provider: str) -> None:
+        #: What broke the contract, if something did; nothing is fed after that.
+        self.failure: ProtocolError | None = None
         self._provider = provider
         self._id: str | None = None
         self._model: str | None = None
@@ -89,10 +92,9 @@ class MessageAssembler:
     def feed(self, chunk: Chunk) -> list[StreamEvent]:
         """Take one chunk; give the events that it makes, in order.
 
-        A chunk without output (role, ids, usage before the first output) makes no event yet.
-
-        Raises:
-            ProtocolError: A tool call is finished without a name, or goes on after its choice was finished.
+        A chunk without output (role, ids, usage before the first output) makes no event yet. A chunk that breaks the
+        contract (a tool call is finished without a name, or goes on after its choice was finished) still gives the
+        events of what was good in it, and sets :attr:`failure`.
         """
         if self._id is None:
             self._id = chunk.id
@@ -101,16 +103,11 @@ class MessageAssembler:
         if self._created is None:
             self._created = chunk.created
         events: list[StreamEvent] = []
-        for delta in chunk.choices:
-            choice = self._choices.get(delta.index)
-            if choice is None:
-                choice = self._choices[delta.index] = _Choice(delta.index)
-                self._unfinished += 1
-            unfinished = choice.finish_reason is None
-            choice.feed(delta, events)
-            # Behind feed(): a choice whose finishing chunk breaks the contract is not finished.
-            if unfinished and choice.finish_reason is not None:
-                self._unfinished -= 1
+        try:
+            for delta in chunk.choices:
+                self._feed_choice(delta, events)
+        except ProtocolError as error:
+            self.failure = error
         if not self._started and (events or any(delta.tool_calls for delta in chunk.choices)):
             self._start(chunk, events)
         if chunk.usage is not None:
@@ -118,6 +115,16 @@ class MessageAssembler:
             if self._started:
                 events.append(UsageUpdate(chunk.usage))
         return events
+
+    def _feed_choice(self, delta: ChunkChoice, events: list[StreamEvent]) -> None:
+        choice = self._choices.get(delta.index)
+        if choice is None:
+            choice = self._choices[delta.index] = _Choice(delta.index)
+            self._unfinished += 1
+        unfinished = choice.finish_reason is None
+        choice.feed(delta, events)
+        if unfinished and choice.finish_reason is not None:
+            self._unfinished -= 1
 
     def _start(self, chunk: Chunk, events: list[StreamEvent]) -> None:
         self._started = True
@@ -131,12 +138,14 @@ class MessageAssembler:
     def close(self) -> list[StreamEvent]:
         """The stream is over and :attr:`complete`: end what came after a finish reason.
 
-        Raises:
-            ProtocolError: A tool call never got a name.
+        A call that never got a name sets :attr:`failure`.
         """
         events: list[StreamEvent] = []
-        for choice in self._choices.values():
-            choice.end(events)
+        try:
+            for choice in self._choices.values():
+                choice.end(events)
+        except ProtocolError as error:
+            self.failure = error
         return events
 
     def snapshot(self) -> ChatCompletion:
@@ -219,16 +228,19 @@ class _Choice:
             self._join_logprobs(delta.logprobs)
         if delta.finish_reason is not None:
             first = self.finish_reason is None
+            self._end(events, self.finish_reason or delta.finish_reason)
             if first:
                 self.finish_reason = delta.finish_reason
-            self.end(events)
-            if first:
                 events.append(Finish(delta.finish_reason, self.index))
 
     def end(self, events: list[StreamEvent]) -> None:
+        """End what came after the finish reason."""
+        self._end(events, self.finish_reason)
+
+    def _end(self, events: list[StreamEvent], reason: str | None) -> None:
         """The choice has its finish reason: end its open segment and its calls."""
         self._end_segment(events)
-        self._calls.end(self.index, events, cut=self.finish_reason in _CUTTING)
+        self._calls.end(self.index, events, cut=reason in _CUTTING)
 
     def _say(self, kind: _Text, text: str, events: list[StreamEvent]) -> None:
         pieces = kind.pieces
@@ -293,7 +305,12 @@ class _Call:
         self.done = False
 
     def looks_whole(self) -> bool:
-        """Whether the arguments so far are one whole JSON value."""
+        """Whether the arguments so far are one whole JSON value.
+
+        The last piece is looked at first: joining all of them for each piece would take quadratic time.
+        """
+        if not self.pieces or not self.pieces[-1].rstrip().endswith(("}", "]")):
+            return False
         try:
             json.loads("".join(self.pieces), strict=False)
         except (ValueError, RecursionError):
@@ -313,12 +330,17 @@ class _Call:
 class _Calls:
     """The tool calls of one choice."""
 
-    __slots__ = ("_at_index", "_calls", "_last")
+    __slots__ = ("_at_index", "_by_id", "_by_index_and_id", "_calls", "_last", "_next_index")
 
     def __init__(self) -> None:
-        self._calls: list[_Call] = []
-        self._at_index: dict[int, list[_Call]] = {}
+        #: By the index that events show.
+        self._calls: dict[int, _Call] = {}
+        self._next_index = 0
         self._last: _Call | None = None
+        #: By what the provider says: the last call begun at an index, and the first one with an id.
+        self._at_index: dict[int, _Call] = {}
+        self._by_index_and_id: dict[tuple[int, str], _Call] = {}
+        self._by_id: dict[str, _Call] = {}
 
     def feed(self, piece: ToolCallPiece, choice: int, events: list[StreamEvent]) -> None:
         call = self._last = self._slot_for(piece)
@@ -328,8 +350,8 @@ class _Calls:
                     "a tool call went on after the finish reason that had declared it whole"
                 )
             return
-        if call.id is None:
-            call.id = piece.id
+        if call.id is None and piece.id is not None:
+            self._name_by_id(call, piece.index, piece.id)
         if call.type is None:
             call.type = piece.type
         if piece.name is not None:
@@ -379,7 +401,7 @@ class _Calls:
         return tuple(call.snapshot() for call in self._ordered())
 
     def _ordered(self) -> list[_Call]:
-        return sorted(self._calls, key=lambda call: call.index)
+        return [self._calls[index] for index in sorted(self._calls)]
 
     def _slot_for(self, piece: ToolCallPiece) -> _Call:
         """Find the call that *piece* belongs to, or begin one.
@@ -392,37 +414,33 @@ class _Calls:
         piece names a tool again and the last call already is whole.
         """
         if piece.index is not None:
-            at_index = self._at_index.get(piece.index)
-            if at_index is None:
-                return self._begin(piece.index)
-            return _with_id(at_index, piece.id) or (
-                at_index[-1]
-                if piece.id is None or at_index[-1].id is None
-                else self._begin(piece.index)
-            )
+            last = self._at_index.get(piece.index)
+            if last is None or (piece.id is not None and last.id not in (None, piece.id)):
+                known = self._by_index_and_id.get((piece.index, piece.id or ""))
+                return known or self._begin(piece.index)
+            return last
         if piece.id is not None:
-            return _with_id(self._calls, piece.id) or self._begin(None)
+            return self._by_id.get(piece.id) or self._begin(None)
         last = self._last
         if last is None or (piece.name is not None and _is_another(piece.name, last)):
             return self._begin(None)
         return last
 
     def _begin(self, wire_index: int | None) -> _Call:
-        taken = {call.index for call in self._calls}
-        if wire_index is None or wire_index in taken:
-            call = _Call(max(taken, default=-1) + 1)
-        else:
-            call = _Call(wire_index)
-        self._calls.append(call)
+        index = wire_index
+        if index is None or index in self._calls:
+            index = self._next_index
+        call = self._calls[index] = _Call(index)
+        self._next_index = max(self._next_index, index + 1)
         if wire_index is not None:
-            self._at_index.setdefault(wire_index, []).append(call)
+            self._at_index[wire_index] = call
         return call
 
-
-def _with_id(calls: list[_Call], call_id: str | None) -> _Call | None:
-    if call_id is None:
-        return None
-    return next((call for call in calls if call.id == call_id), None)
+    def _name_by_id(self, call: _Call, wire_index: int | None, call_id: str) -> None:
+        call.id = call_id
+        self._by_id.setdefault(call_id, call)
+        if wire_index is not None:
+            self._by_index_and_id.setdefault((wire_index, call_id), call)
 
 
 def _is_another(name: str, last: _Call) -> bool:

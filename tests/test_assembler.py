@@ -5,7 +5,6 @@ The rows are in ``assembler_cases.py`` and ``assembler_call_cases.py``.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable
@@ -20,7 +19,6 @@ from hypothesis import strategies as st
 
 from kimi_async._adapters._reading import read_completion
 from kimi_async._assembler import MessageAssembler
-from kimi_async._errors import ProtocolError
 from kimi_async._events import (
     ContentDelta,
     ContentDone,
@@ -248,10 +246,20 @@ def test_what_breaks_the_contract(chunks: list[Json], message: str, complete: bo
     assembler = MessageAssembler("test")
     for chunk in chunks[:-1]:
         assembler.feed(read(chunk))
-    with pytest.raises(ProtocolError) as caught:
-        assembler.feed(read(chunks[-1]))
-    assert caught.value.message == message
+    assert assembler.failure is None
+    assembler.feed(read(chunks[-1]))
+    assert assembler.failure is not None
+    assert assembler.failure.message == message
     assert assembler.complete is complete
+
+
+def test_what_was_good_in_a_chunk_that_breaks_the_contract_is_told() -> None:
+    assembler = MessageAssembler("test")
+    chunk = said(content="Hello", tool_calls=[piece(index=0, id="x")], finish="stop")
+    events = assembler.feed(read(chunk))
+    assert assembler.failure is not None
+    assert [type(event) for event in events] == [StreamStart, ContentDelta, ContentDone]
+    assert assembler.snapshot().text == "Hello"
 
 
 def test_a_late_call_that_never_gets_a_name_breaks_the_close() -> None:
@@ -259,8 +267,9 @@ def test_a_late_call_that_never_gets_a_name_breaks_the_close() -> None:
     assembler.feed(read(END))
     assembler.feed(read(NAMELESS))
     assert assembler.complete
-    with pytest.raises(ProtocolError, match=NEVER_NAMED):
-        assembler.close()
+    assembler.close()
+    assert assembler.failure is not None
+    assert assembler.failure.message == NEVER_NAMED
 
 
 @pytest.mark.parametrize(
@@ -351,23 +360,24 @@ CHUNKS = st.fixed_dictionaries(
 @example([said(content="a")])
 @example([NAMELESS, END])
 def test_the_events_tell_the_snapshot_at_every_step(chunks: list[Json]) -> None:
-    """Or a ``ProtocolError`` is raised, and nothing else; and a snapshot never changes."""
+    """Also when a chunk breaks the contract, which ends the reply; and a snapshot never changes."""
     assembler, told = MessageAssembler("test"), Told()
     snapshots: list[tuple[ChatCompletion, Json]] = []
-    with contextlib.suppress(ProtocolError):
-        for chunk in chunks:
-            told.take(assembler.feed(read(chunk)))
-            completion = assembler.snapshot()
-            told.compare(completion)
-            reasons = [choice.finish_reason for choice in completion.choices]
-            assert assembler.complete is (bool(reasons) and None not in reasons)
-            assert assembler.started is told.started
-            snapshots.append((completion, asdict(completion)))
-        if assembler.complete:
-            told.take(assembler.close())
-            told.compare(assembler.snapshot())
-            assert not told.open
-            assert assembler.close() == []
+    for chunk in chunks:
+        told.take(assembler.feed(read(chunk)))
+        completion = assembler.snapshot()
+        told.compare(completion)
+        reasons = [choice.finish_reason for choice in completion.choices]
+        assert assembler.complete is (bool(reasons) and None not in reasons)
+        assert assembler.started is told.started
+        snapshots.append((completion, asdict(completion)))
+        if assembler.failure is not None:
+            break
+    if assembler.complete:
+        told.take(assembler.close())
+        told.compare(assembler.snapshot())
+        assert not told.open
+        assert assembler.close() == []
     assert all(asdict(completion) == before for completion, before in snapshots)
 
 

@@ -207,6 +207,8 @@ class Attempt:
             self._note_output(self._clock())
         self._events.extend(events)
         self._clocks.finished(whole=self.assembler.complete)
+        if self.assembler.failure is not None:
+            raise self.assembler.failure
 
     def _note_output(self, now: float) -> None:
         last = self.last_output_at
@@ -259,11 +261,8 @@ class Attempt:
     def _finish(self, late_error: KimiError | None) -> None:
         """The reply is whole."""
         self.over = True
-        self.late_error = late_error
-        try:
-            self._events.extend(self.assembler.close())
-        except KimiError as error:
-            self.late_error = error
+        self._events.extend(self.assembler.close())
+        self.late_error = late_error or self.assembler.failure
 
     def snapshot(self) -> ChatCompletion:
         """The reply as far as it was read; with the raw body when it came as one JSON object."""
