@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -26,11 +25,10 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 EXTRAS = ",".join(PYPROJECT["project"]["optional-dependencies"])
 DIST = Path(".nox", "dist")
 
-# One Python is measured: the one that runs nox, because that one is sure to be there, so that the
-# verdict does not depend on what else a machine has. The newest supported one stands in when nox
-# itself runs on another.
-RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
-MEASURED = RUNNING if RUNNING in PYTHONS else PYTHONS[-1]
+# Coverage is measured on the newest Python alone, and where that is missing there is no verdict.
+# 3.11 cannot give one: it reports no "call" to a tracer when a coroutine goes on because one that
+# it awaits has caught a cancellation, and coverage then loses lines that did run.
+MEASURED = PYTHONS[-1]
 
 
 @nox.session
@@ -64,7 +62,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS, requires=["build"])
 def tests(session: nox.Session) -> None:
-    """Test the installed wheel; measure coverage on one Python."""
+    """Test the installed wheel on each Python; measure coverage on the newest."""
     install(session, "tests")
     pytest = ["-m", "pytest", *session.posargs]
     if session.python == MEASURED:
@@ -74,7 +72,7 @@ def tests(session: nox.Session) -> None:
         session.run("python", *pytest)
 
 
-# The Python that measured also reads the report, because line numbers differ between their compilers.
+# The Python that measured reads the data too: their compilers number lines differently.
 @nox.session(python=MEASURED)
 def coverage(session: nox.Session) -> None:
     """Demand that the tests ran every line and branch of the package and of themselves."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping
 from types import TracebackType
@@ -64,8 +65,10 @@ class _Settings:
         check_headers(self.headers, "headers")
         if not isinstance(self.timeouts, Timeouts):
             raise ConfigurationError("timeouts must be a Timeouts(...)")
-        if self.on_complete is not None and not callable(self.on_complete):
-            raise ConfigurationError("on_complete must be callable")
+        if self.on_complete is not None and (
+            not callable(self.on_complete) or inspect.iscoroutinefunction(self.on_complete)
+        ):
+            raise ConfigurationError("on_complete must be a plain callable, which nobody awaits")
 
     def changed(self, options: Mapping[str, Any]) -> _Settings:
         """The same settings with some replaced; raises ConfigurationError for what cannot work."""
@@ -225,6 +228,8 @@ class AsyncKimi:
         given = cast("Mapping[str, Any]", params)
         options = {name: given[name] for name in _OF_THE_CLIENT & given.keys()}
         settings = self._settings.changed(options) if options else self._settings
+        if not isinstance(stream, bool):
+            raise ConfigurationError("stream must be True or False")
         request = chat_request(
             messages,
             {name: value for name, value in given.items() if name not in _OF_THE_CLIENT},

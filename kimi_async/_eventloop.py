@@ -11,6 +11,7 @@ enough.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -44,13 +45,17 @@ def loop_clock() -> Callable[[], float]:
 
 
 async def cancelled_once(
-    run: Callable[[], Coroutine[Any, Any, T]], discard: Callable[[T], Awaitable[None]]
+    run: Callable[[], Coroutine[Any, Any, T]],
+    *,
+    discard: Callable[[T], Awaitable[None]],
+    abandon: Callable[[], Awaitable[None]],
 ) -> T:
     """Give what *run* gives, and let it see one cancellation at the most.
 
     Args:
         run: What is awaited.
         discard: Closes a result that comes although the caller was cancelled.
+        abandon: Closes what *run* has left open when it was cancelled.
     """
     if not on_asyncio():
         return await run()
@@ -59,15 +64,21 @@ async def cancelled_once(
         await asyncio.wait([task])
     except asyncio.CancelledError:
         task.cancel()
-
-        async def outlive() -> None:
-            await asyncio.wait([task])
-            if not task.cancelled() and task.exception() is None:
-                await discard(task.result())
-
-        await close_shielded(outlive)
+        leaving = _start(_leave(task, discard, abandon))
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([leaving], timeout=CLOSE_SECONDS)
         raise
     return task.result()
+
+
+async def _leave(
+    task: asyncio.Task[T],
+    discard: Callable[[T], Awaitable[None]],
+    abandon: Callable[[], Awaitable[None]],
+) -> None:
+    await asyncio.wait([task])
+    has_result = not task.cancelled() and task.exception() is None
+    await _bounded(functools.partial(discard, task.result()) if has_result else abandon)
 
 
 async def close_shielded(close: Callable[[], Awaitable[None]]) -> None:

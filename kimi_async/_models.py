@@ -157,7 +157,12 @@ Messages: TypeAlias = str | Sequence[Message | Mapping[str, Any]]
 
 
 def _content(content: str | Iterable[ContentPart]) -> str | tuple[ContentPart, ...]:
-    return content if isinstance(content, str) else tuple(content)
+    if isinstance(content, str):
+        return content
+    if isinstance(content, (bytes, Mapping)) or not isinstance(content, Iterable):
+        kind = type(content).__name__
+        raise ConfigurationError(f"content must be a text or a list of content parts, not {kind}")
+    return tuple(content)
 
 
 def system(content: str | Iterable[ContentPart], *, name: str | None = None) -> Message:

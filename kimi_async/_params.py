@@ -99,6 +99,8 @@ def chat_request(
             names the place, and holds nothing of a message or a header value.
     """
     given = {name: value for name, value in params.items() if value is not None}
+    if model is not None:
+        given.setdefault("model", model)
     unknown = next((name for name in given if name not in _NAMES), None)
     if unknown is not None:
         raise ConfigurationError(_unknown_parameter(unknown))
@@ -107,7 +109,7 @@ def chat_request(
         raise ConfigurationError(problem)
     check_headers(given.get("extra_headers", {}), "extra_headers")
     return ChatRequest(
-        model=given.get("model", model),
+        model=given.get("model"),
         messages=_wire_messages(messages),
         stream=stream,
         params={name: value for name, value in given.items() if name not in _NOT_IN_BODY},
@@ -191,7 +193,7 @@ def _is_header_value(value: str) -> bool:
 def _wire_messages(messages: Messages) -> tuple[Mapping[str, Any], ...]:
     """Messages as JSON objects; dicts go through unchanged."""
     if isinstance(messages, str):
-        return ({"role": "user", "content": messages},)
+        messages = [{"role": "user", "content": messages}]
     if isinstance(messages, (Message, Mapping)) or not isinstance(messages, Sequence):
         raise ConfigurationError(
             f"messages must be a text or a list of messages, not {type(messages).__name__}"

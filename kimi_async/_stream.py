@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
@@ -11,6 +12,7 @@ from attrs import frozen
 from httpx_sse import ServerSentEvent
 
 from kimi_async._attempts import Reply
+from kimi_async._errors import KimiError
 from kimi_async._events import ContentDelta, StreamEnd, StreamEvent
 from kimi_async._models import ChatCompletion
 from kimi_async._record import ReplyRecord
@@ -161,7 +163,8 @@ class ChatStream:
             raise RuntimeError("sse() must be called before the stream is entered or read")
         wire = self._reply.keep_wire()
         try:
-            await self._start()
+            with contextlib.suppress(KimiError):  # raised again below, behind what came before it
+                await self._start()
             while self._reply.completion is None:
                 self._events.clear()
                 while wire:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from attrs import field, frozen
 
+from kimi_async._errors import ConfigurationError
 from kimi_async._models import Usage
 
 __all__ = ["DONE", "ChatRequest", "Chunk", "ChunkChoice", "Done", "ToolCallPiece", "WireRequest"]
@@ -44,8 +45,12 @@ class WireRequest:
         method: The HTTP method.
         url: The whole URL.
         headers: Headers without the authorization.
-        body: The JSON body as Python values, or ``None`` for a request without one; what is sent is exactly
-            ``content``.
+        body: The JSON body as Python values, or ``None`` for a request without one.
+        content: The body exactly as it is sent, compact JSON in UTF-8, or nothing; written when the request is made,
+            so that what was checked is what is sent.
+
+    Raises:
+        ConfigurationError: The body cannot be written as JSON.
     """
 
     method: str
@@ -53,10 +58,15 @@ class WireRequest:
     headers: Mapping[str, str] = field(repr=False)
     body: Mapping[str, Any] | None = field(repr=False)
 
-    @property
-    def content(self) -> bytes:
-        """The body as it is sent, compact JSON in UTF-8, or nothing."""
-        return b"" if self.body is None else msgspec.json.encode(self.body)
+    content: bytes = field(init=False, repr=False, eq=False)
+
+    @content.default
+    def _write(self) -> bytes:
+        try:
+            return b"" if self.body is None else msgspec.json.encode(self.body)
+        except (TypeError, ValueError, RecursionError):
+            pass  # what they say may quote a message
+        raise ConfigurationError("the request cannot be written as JSON")
 
 
 class ToolCallPiece(msgspec.Struct, frozen=True):

@@ -346,7 +346,6 @@ NO_OBJECT: Final[dict[str, bytes]] = {
     "list": b"[]",
     "null": b"null",
     "quoted-done": b'"[DONE]"',
-    "nan": b'{"created":NaN}',
     "float-too-large": b'{"created":1e999}',
     "int-too-large": b'{"created":' + b"1" * 9_000 + b"}",
     "deep-list": b"[" * 100_000,

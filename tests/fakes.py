@@ -28,6 +28,7 @@ class FakeBody(httpx.AsyncByteStream):
         self._reads = iter(reads)
         self._read_timeout = read_timeout
         self.closed = 0
+        self.read = 0
 
     # Not a generator, which trio would report when a reply is left before its end.
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -35,6 +36,7 @@ class FakeBody(httpx.AsyncByteStream):
 
     async def __anext__(self) -> bytes:
         await anyio.lowlevel.checkpoint()
+        self.read += 1
         read = next(self._reads, None)
         if read is None:
             raise StopAsyncIteration

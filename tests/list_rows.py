@@ -31,6 +31,8 @@ Register: TypeAlias = Mapping[str, Mapping[str, Any]]
 #: The cases of each test by its name, ``test_sse.py::test_comments``; ``""`` for a test without cases.
 Cases: TypeAlias = Mapping[str, set[str]]
 
+_ID = re.compile(r"tests/(\S+?::\w+)(?:\[(.*)\])?")
+
 
 def sections(page: str) -> dict[str, str]:
     """The text below each numbered heading of *page*, by number."""
@@ -67,28 +69,36 @@ def register(text: str) -> dict[str, Mapping[str, Any]]:
     }
 
 
+def cases_of(ids: Iterable[str]) -> dict[str, set[str]]:
+    """The cases of each test, out of what pytest calls them: ``tests/test_sse.py::test_comments[case]``."""
+    cases: dict[str, set[str]] = {}
+    for found in filter(None, map(_ID.fullmatch, ids)):
+        cases.setdefault(found[1], set()).add(found[2] or "")
+    return cases
+
+
 def collected(files: Iterable[str]) -> dict[str, set[str]]:
-    """The tests that pytest finds in *files* of this folder."""
+    """The cases of the tests that pytest finds in *files* of this folder."""
+    paths = [f"tests/{file}" for file in sorted(files)]
+    if not paths:
+        return {}
+    options = ("--collect-only", "-q", "-p", "no:cacheprovider")
     # Not in this process, where pytest may already be running.
     found = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"),
-            *(f"tests/{file}" for file in sorted(files)),
-        ],
+        [sys.executable, "-m", "pytest", *options, *paths],
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
         check=False,
-    ).stdout
-    cases: dict[str, set[str]] = {}
-    for name, case in re.findall(r"^tests/(\S+?::\w+)(?:\[(.*)\])?$", found, re.MULTILINE):
-        cases.setdefault(name, set()).add(case)
-    return cases
+    )
+    return cases_of(found.stdout.splitlines())
 
 
 def files_of(entries: Register) -> set[str]:
     """The test modules that the register names."""
-    return {test.partition("::")[0] for entry in entries.values() for test in entry.get("tests", ())}
+    return {
+        test.partition("::")[0] for entry in entries.values() for test in entry.get("tests", ())
+    }
 
 
 def problems(keys: list[str], entries: Register, cases: Cases) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import pytest
+from attrs import evolve
 
 from kimi_async import (
     AsyncKimi,
@@ -78,10 +79,15 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "ob
 SEARCH = {"type": "builtin_function", "function": {"name": "$web_search"}}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}
 
+
+def alike(params: JSON, added: JSON) -> tuple[JSON, JSON, JSON]:
+    return params, added, added
+
+
 # The parameters, and what they add to the body at Moonshot and elsewhere.
 PARAMS: dict[str, tuple[JSON, JSON, JSON]] = {
     **{
-        name: ({name: value}, {name: value}, {name: value})
+        name: alike({name: value}, {name: value})
         for name, value in {
             "temperature": 1.0,
             "top_p": 0.95,
@@ -95,28 +101,27 @@ PARAMS: dict[str, tuple[JSON, JSON, JSON]] = {
             "top_logprobs": 20,
         }.items()
     },
-    "json-mode": ({"response_format": {"type": "json_object"}},) * 3,
-    "json-schema": ({"response_format": SCHEMA},) * 3,
-    "builtin-tool": ({"tools": [SEARCH]},) * 3,
+    "json-mode": alike(
+        {"response_format": {"type": "json_object"}}, {"response_format": {"type": "json_object"}}
+    ),
+    "json-schema": alike({"response_format": SCHEMA}, {"response_format": SCHEMA}),
+    "builtin-tool": alike({"tools": [SEARCH]}, {"tools": [SEARCH]}),
     "output-limit": ({"max_tokens": 5}, {"max_completion_tokens": 5}, {"max_tokens": 5}),
     "both-limits": (
         {"max_tokens": 4, "max_completion_tokens": 5},
         {"max_completion_tokens": 5},
         {"max_tokens": 4, "max_completion_tokens": 5},
     ),
-    "thinking-on": ({"thinking": True}, *({"thinking": {"type": "enabled"}},) * 2),
-    "thinking-off": ({"thinking": False}, *({"thinking": {"type": "disabled"}},) * 2),
-    "thinking-kept": (
-        {"thinking": Thinking(keep="all")},
-        *({"thinking": {"type": "enabled", "keep": "all"}},) * 2,
+    "thinking-on": alike({"thinking": True}, {"thinking": {"type": "enabled"}}),
+    "thinking-off": alike({"thinking": False}, {"thinking": {"type": "disabled"}}),
+    "thinking-kept": alike(
+        {"thinking": Thinking(keep="all")}, {"thinking": {"type": "enabled", "keep": "all"}}
     ),
-    "effort-drops-thinking": (
-        {"reasoning_effort": "low", "thinking": False},
-        *({"reasoning_effort": "low"},) * 2,
+    "effort-drops-thinking": alike(
+        {"reasoning_effort": "low", "thinking": False}, {"reasoning_effort": "low"}
     ),
-    "safety-identifier": (
-        {"extra_body": {"safety_identifier": "u"}},
-        *({"safety_identifier": "u"},) * 2,
+    "safety-identifier": alike(
+        {"extra_body": {"safety_identifier": "u"}}, {"safety_identifier": "u"}
     ),
 }
 
@@ -206,7 +211,7 @@ def test_messages(adapter: ChatAdapter, messages: list[Message | JSON], sent: li
 @each_adapter
 def test_a_model_is_needed_and_translated(adapter: ChatAdapter) -> None:
     assert adapter.needs_model
-    told = type(adapter)(KEY, adapter.base_url, models={"kimi-k3": "K3"})
+    told: ChatAdapter = evolve(cast("Any", adapter), models={"kimi-k3": "K3"})
     assert built(told).body == body() | {"model": "K3"}
 
 

@@ -95,6 +95,26 @@ BROKEN = {
         partial="half an ans",
         text="busy",
     ),
+    "error-event-as-json": Broken(
+        reads=[sse(SAID), b'event: error\ndata: {"message":"gone wrong"}\n\n'],
+        error=kimi.APIError,
+        outcome="error",
+        partial="half an ans",
+        text="gone wrong",
+    ),
+    "error-beside-empty-choices": Broken(
+        reads=[sse(SAID, '{"success":false,"code":"used_up","message":"no","choices":[]}')],
+        error=kimi.QuotaExceededError,
+        outcome="error",
+        partial="half an ans",
+    ),
+    "good-content-in-a-broken-chunk": Broken(
+        reads=[sse(delta("half an ans", tool_calls=[{"index": 0, "id": "x"}], finish="stop"))],
+        error=kimi.ProtocolError,
+        outcome="error",
+        partial="half an ans",
+        text="without ever getting a name",
+    ),
     "error-event": Broken(
         reads=[sse(SAID), b"event: error\ndata: gone wrong\n\n"],
         error=kimi.APIError,
@@ -152,7 +172,10 @@ BROKEN = {
     ),
     "second-choice-that-only-began": Broken(
         reads=[
-            sse(delta("half an ans", finish="stop"), '{"choices":[{"index":1,"delta":{"role":"x"}}]}'),
+            sse(
+                delta("half an ans", finish="stop"),
+                '{"choices":[{"index":1,"delta":{"role":"x"}}]}',
+            ),
             STALL,
         ],
         error=kimi.IdleTimeout,
@@ -183,6 +206,12 @@ BROKEN = {
         error=kimi.ProtocolError,
         outcome="error",
         text="neither an event stream nor JSON; it begins with 'upstream said no'",
+    ),
+    "text-that-begins-like-a-field": Broken(
+        reads=[b"identity unknown"],
+        error=kimi.ProtocolError,
+        outcome="error",
+        text="begins with 'identity unknown'",
     ),
     "html": Broken(
         reads=[b"\n <html><h1>Bad", b" Gateway</h1>"],
@@ -313,6 +342,9 @@ WHOLE = {
     "padding-comments-and-other-events": Whole(
         reads=[b"\n\n: hi\r\n\r\nevent: ping\ndata: x\n\ndata:\n\nevent: note\n\n", HELLO]
     ),
+    "not-a-number-beside-it": Whole(
+        reads=[HELLO.replace(b'"created":7', b'"created":7,"logprob":-Infinity')]
+    ),
     "byte-order-mark": Whole(reads=[b"\xef", b"\xbb\xbf", HELLO]),
     "typed-events": Whole(reads=[HELLO.replace(b"data: {", b"event: chunk\ndata: {")]),
     "json-to-a-stream-request": Whole(
@@ -408,6 +440,24 @@ async def test_usage_of_a_reply_that_broke_is_partial() -> None:
         await FakeHost([sse(SAID, USAGE)]).client().chat("Hi")
     assert caught.value.record is not None
     assert caught.value.record.usage_origin == "partial"
+
+
+async def test_events_do_not_wait_for_the_connection_to_be_drained() -> None:
+    host = FakeHost([HELLO, STALL])
+    async with host.client().stream("Hi") as stream:
+        events = [await anext(stream) for _ in range(6)]
+        assert isinstance(events[-1], kimi.UsageUpdate)
+        assert host.bodies[0].read == 1
+
+
+async def test_the_body_of_an_error_status_is_not_waited_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("kimi_async._attempts._fetch.ERROR_BODY_SECONDS", 0.05)
+    host = FakeHost([b'{"error":{"message":"no"}}', STALL])
+    host.status = 401
+    with pytest.raises(kimi.AuthenticationError, match="no"):
+        await host.client().chat("Hi")
 
 
 async def test_time_that_the_caller_takes_counts_against_no_limit() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import runpy
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 import msgspec
 import pytest
 from attrs import evolve
+from capability_cases import DOCUMENTED, FAMILIES
 from hypothesis import given
 from hypothesis import strategies as st
 from list_rows import PAGE, sections
@@ -77,215 +78,6 @@ def test_a_source_is_there(place: str) -> None:
     assert bool(recorded) == (FACTS[place].basis == "captured")
 
 
-# What the page says: a piece of its text, and the values that follow from it.
-DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
-    "1.3-partial": (
-        "| partial (message) | bool | | | undocumented at Ace |",
-        "acedata",
-        None,
-        {"partial_mode": False},
-    ),
-    "1.3-response_format": (
-        "| object | older: text, json_object; newer: also json_schema |",
-        "acedata",
-        None,
-        {"json_object": True, "json_schema": True},
-    ),
-    "1.3-thinking": (
-        "| thinking | object | type enabled/disabled, keep \"all\" | | marked for kimi-k2.6 only |",
-        "acedata",
-        "kimi-k2.6",
-        {"thinking_switch": True, "effort": ()},
-    ),
-    "1.3-thinking-of-others": (
-        "marked for kimi-k2.6 only",
-        "acedata",
-        "kimi-k2.5",
-        {"thinking_switch": False, "effort": ()},
-    ),
-    "1.3-reasoning_effort": (
-        "| reasoning_effort | string | low/high/max | max | marked for kimi-k3;",
-        "acedata",
-        "kimi-k3",
-        {"effort": ("low", "high", "max"), "thinking_switch": False},
-    ),
-    "1.3-tools": (
-        "| tools, tool_choice, parallel_tool_calls | | none/auto/required/object |",
-        "acedata",
-        None,
-        {"tools": True, "tool_choice": ("none", "auto", "required", "function")},
-    ),
-    "1.3-content": (
-        "| string or parts | text, image_url, file |",
-        "acedata",
-        None,
-        {"media": ("text", "image_url", "file")},
-    ),
-    "1.3-n": ("| older 1..128, newer exactly 1 |", "acedata", None, {"fixed_sampling": {"n": 1}}),
-    "1.3-max_tokens": (
-        "| max_tokens | number/null | | none |",
-        "acedata",
-        None,
-        {"default_output_tokens": None},
-    ),
-    "7-max_tokens": (
-        "one version of the guide gives 16,384 tokens",
-        "acedata",
-        "kimi-k3",
-        {"max_output_tokens": None},
-    ),
-    "1.3-stop": ("| stop | string or array | up to 4 |", "acedata", None, {"stop_limit": 4}),
-    "1.4-usage": (
-        "| last chunk: `choices:[]` + usage, then `[DONE]` |",
-        "acedata",
-        None,
-        {"usage_place": "last chunk"},
-    ),
-    "2.3-partial": (
-        "documented, but the K2.5 capture starts afresh",
-        "cloudsway",
-        "kimi-k2.5",
-        {"partial_mode": False},
-    ),
-    "2.3-response_format": (
-        "| `json_object` shown | | json_schema not shown |",
-        "cloudsway",
-        None,
-        {"json_object": True, "json_schema": False},
-    ),
-    "2.3-thinking": (
-        '| thinking | object | `{"type":"false","budget_tokens":2000}` shown | on |',
-        "cloudsway",
-        None,
-        {"thinking_switch": True},
-    ),
-    "4-effort": (
-        "| reasoning_effort (K3) | unknown | reasoning_effort (K3) |",
-        "cloudsway",
-        "kimi-k3",
-        {"effort": ()},
-    ),
-    "2.3-tools": (
-        '| tools, tool_choice | | `"auto"` shown |',
-        "cloudsway",
-        None,
-        {"tools": True, "tool_choice": ("auto",)},
-    ),
-    "4-media": (
-        "| media | image, file | not shown | image, video |",
-        "cloudsway",
-        None,
-        {"media": ("text",)},
-    ),
-    "2.3-temperature": ("| temperature | number | 0..2 |", "cloudsway", None, {"fixed_sampling": {}}),
-    "2.3-max_tokens": (
-        "| max_tokens | int | up to 128000 | **1024** |",
-        "cloudsway",
-        None,
-        {"max_output_tokens": 128_000, "default_output_tokens": 1024},
-    ),
-    "2.3-stop": ("| stop | string/array | up to 4 |", "cloudsway", None, {"stop_limit": 4}),
-    "5-usage": (
-        "| last, empty choices | body; stream unknown |",
-        "cloudsway",
-        None,
-        {"usage_place": "any"},
-    ),
-    "3.2-k3.1": (
-        "| kimi-k3.1-pro, -highspeed | always | top-level `reasoning_effort` low/high/max,",
-        "moonshot",
-        "kimi-k3.1-pro",
-        {"thinking_switch": False, "effort": ("low", "high", "max")},
-    ),
-    "3.2-k3": (
-        "| kimi-k3 | always | same |",
-        "moonshot",
-        "kimi-k3",
-        {"thinking_switch": False, "effort": ("low", "high", "max")},
-    ),
-    "3.2-k2.7": (
-        "| kimi-k2.7-code, -highspeed | always |",
-        "moonshot",
-        "kimi-k2.7-code",
-        {"thinking_switch": False, "effort": ()},
-    ),
-    "3.2-k2.6": (
-        "| kimi-k2.6 | default on | `thinking.type` enabled/disabled,",
-        "moonshot",
-        "kimi-k2.6",
-        {"thinking_switch": True, "effort": ()},
-    ),
-    "3.3-max_completion_tokens-of-k3": (
-        "| K3 up to 1048576 | K3 131072; K2.x 32768 |",
-        "moonshot",
-        "kimi-k3",
-        {"max_output_tokens": 1_048_576, "default_output_tokens": 131_072},
-    ),
-    "3.3-max_completion_tokens-of-k2": (
-        "| K3 up to 1048576 | K3 131072; K2.x 32768 |",
-        "moonshot",
-        "kimi-k2.6",
-        {"max_output_tokens": None, "default_output_tokens": 32_768},
-    ),
-    "3.3-fixed": (
-        "| top_p / n / penalties | | fixed 0.95 / 1 / 0 |",
-        "moonshot",
-        None,
-        {
-            "fixed_sampling": {
-                "top_p": 0.95,
-                "n": 1,
-                "presence_penalty": 0,
-                "frequency_penalty": 0,
-            }
-        },
-    ),
-    "3.3-stop": ("| stop | string or array | 5 items,", "moonshot", None, {"stop_limit": 5}),
-    "3.3-response_format": (
-        "| response_format | object | text, json_object, json_schema |",
-        "moonshot",
-        None,
-        {"json_object": True, "json_schema": True},
-    ),
-    "3.3-tool_choice-of-k3": (
-        "required: K3 only",
-        "moonshot",
-        "kimi-k3",
-        {"tools": True, "tool_choice": ("auto", "none", "required")},
-    ),
-    "3.3-tool_choice-of-k2": (
-        "named function clashes with thinking (400) or is ignored",
-        "moonshot",
-        "kimi-k2.6",
-        {"tools": True, "tool_choice": ("auto", "none")},
-    ),
-    "3.3-partial": (
-        "| messages[-1].partial | bool | role assistant, last message |",
-        "moonshot",
-        "kimi-k2.6",
-        {"partial_mode": True},
-    ),
-    "6.4-partial": (
-        "K3 ends after reasoning when prefilled",
-        "moonshot",
-        "kimi-k3",
-        {"partial_mode": False},
-    ),
-    "3.3-content": (
-        "| content parts | array | text, image_url, video_url |",
-        "moonshot",
-        None,
-        {"media": ("text", "image_url", "video_url")},
-    ),
-    "3.4-usage": (
-        "recorded shape is `choices[0].usage` on the finish chunk",
-        "moonshot",
-        None,
-        {"usage_place": "choice"},
-    ),
-}
-
-
 @pytest.mark.parametrize("row", DOCUMENTED)
 def test_the_values_are_those_of_the_page(row: str) -> None:
     text, provider, model, values = DOCUMENTED[row]
@@ -295,7 +87,9 @@ def test_the_values_are_those_of_the_page(row: str) -> None:
 
 
 def test_every_value_of_the_three_providers_is_in_that_table() -> None:
-    checked = {(provider, name) for _, provider, _, values in DOCUMENTED.values() for name in values}
+    checked = {
+        (provider, name) for _, provider, _, values in DOCUMENTED.values() for name in values
+    }
     assert checked == {
         (provider, name) for provider in ("acedata", "cloudsway", "moonshot") for name in TYPES
     }
@@ -308,44 +102,10 @@ def test_of_an_unknown_host_nothing_is_documented() -> None:
 
 # The families.
 
-FAMILIES: dict[str, list[str | None]] = {
-    "kimi-k3.1": ["kimi-k3.1-pro", "kimi-k3.1-pro-highspeed", "kimi-k3.1"],
-    "kimi-k3": ["kimi-k3", "KIMI-K3", "moonshotai/kimi-k3:free"],
-    "kimi-k2.7": ["kimi-k2.7-code", "kimi-k2.7-code-highspeed"],
-    "kimi-k2.6": ["kimi-k2.6", "moonshotai/Kimi-K2.6"],
-    "kimi-k2.5": ["kimi-k2.5", "MaaS_Kimi_K2.5_20260127"],
-    "kimi-k2-thinking": ["kimi-k2-thinking", "kimi-k2-thinking-turbo", "moonshotai.kimi-k2-thinking"],
-    "kimi-k2": [
-        "kimi-k2",
-        "kimi-k2-instruct-0905",
-        "kimi-k2-0905-preview",
-        "kimi-k2-0711-preview",
-        "kimi-k2-turbo-preview",
-        "groq/moonshotai/Kimi-K2-Instruct",
-    ],
-    "*": [
-        None,
-        "",
-        "kimi",
-        "kimi-k",
-        "kimi-latest",
-        "MaaS_Kimi_X",
-        "moonshot-v1-8k",
-        "grok-4-0709",
-        "kimi-k1.5",
-        "kimi-k20",
-        "kimi-k2.50",
-        "kimi-k2.5.1",
-        "kimi-k3.2",
-        "kimi-k4",
-        "accounts/fireworks/models/kimi-k2p5",
-        "akimi-k2",
-    ],
-}
-
 
 @pytest.mark.parametrize(
-    ("model", "family"), [(model, family) for family, models in FAMILIES.items() for model in models]
+    ("model", "family"),
+    [(model, family) for family, models in FAMILIES.items() for model in models],
 )
 def test_the_family_of_a_model(model: str | None, family: str) -> None:
     assert family_of(model) == family
@@ -370,7 +130,8 @@ def test_the_families_of_a_table_can_be_reached(table: CapabilityTable) -> None:
 @given(model=st.text())
 def test_any_name_has_a_family_and_capabilities(model: str) -> None:
     assert family_of(model) in FAMILIES
-    assert TABLES["moonshot"].for_model(model)
+    table = TABLES["moonshot"]
+    assert table.for_model(model) in table.by_family().values()
 
 
 # What the caller knows better.
@@ -414,7 +175,7 @@ def test_overriding_nothing_changes_nothing(model: str | None) -> None:
 
 @pytest.mark.parametrize("model", [None, "kimi-k3"])
 def test_an_unknown_capability_is_refused(model: str | None) -> None:
-    with pytest.raises(ConfigurationError, match="^no such capability: partial, vision$"):
+    with pytest.raises(ConfigurationError, match=r"^no such capability: partial, vision$"):
         TABLES["acedata"].override(model, vision=True, tools=True, partial=True)
 
 
@@ -422,7 +183,7 @@ def test_an_unknown_capability_is_refused(model: str | None) -> None:
 def test_an_adapter_can_be_given_another_table(kind: type[ChatAdapter]) -> None:
     own = kind()
     told = own.capabilities.override(partial_mode=True)
-    other = kind(capabilities=told)
+    other: ChatAdapter = cast("Any", kind)(capabilities=told)
     assert other.capabilities is told
     assert other != own
     assert "Fact" not in repr(other)
@@ -472,10 +233,18 @@ def test_the_markdown_of_a_table_has_families_side_by_side() -> None:
     assert head == ["capability", "default", "kimi-k2.6", "kimi-k3"]
     assert [line[0].strip("`") for line in lines] == list(TYPES)
     assert lines[3][1:] == [
-        "no (documented; 1.3: marked for kimi-k2.6 only)",
-        "yes (documented; 1.3)",
-        "no (documented; 1.3: marked for kimi-k2.6 only)",
+        "**no** (documented; 1.3: marked for kimi-k2.6 only)",
+        "**yes** (documented; 1.3)",
+        "**no** (documented; 1.3: marked for kimi-k2.6 only)",
     ]
+
+
+def test_families_that_can_do_the_same_share_a_column() -> None:
+    table = TABLES["moonshot"]
+    assert list(table.columns()) == ["default", "kimi-k2.7", "kimi-k3, kimi-k3.1"]
+    assert table.columns()["kimi-k3, kimi-k3.1"] == table.for_model("kimi-k3.1")
+    other = table.override("kimi-k3", stop_limit=9)
+    assert list(other.columns()) == ["default", "kimi-k2.7", "kimi-k3", "kimi-k3.1"]
 
 
 def test_a_changed_table_changes_its_markdown() -> None:
@@ -483,7 +252,7 @@ def test_a_changed_table_changes_its_markdown() -> None:
     after = before.override("kimi-k3", effort=("a|b",))
     assert cells(after)[0] == ["capability", "default", "kimi-k3"]
     told = {line[0]: line[2] for line in cells(after)}
-    assert told["`effort`"] == "a|b (documented; the caller)"
+    assert told["`effort`"] == "**a|b** (documented; the caller)"
 
 
 def test_the_page_of_the_documentation_shows_the_tables() -> None:

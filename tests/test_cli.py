@@ -7,15 +7,17 @@ import sys
 
 import pytest
 
+import kimi_async.cli
 from kimi_async import __version__
 from kimi_async.cli import main
 
 
 @pytest.fixture(autouse=True)
 def fresh_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Import the commands anew, so that what they import can be missing."""
-    for name in ("_app", "_ask", "_demo", "_output", "_render", "_run"):
-        monkeypatch.delitem(sys.modules, f"kimi_async.cli.{name}", raising=False)
+    """Let the commands be imported anew, so that what they import can be missing; other tests keep theirs."""
+    for name in [name for name in sys.modules if name.startswith("kimi_async.cli.")]:
+        monkeypatch.delitem(sys.modules, name)
+        monkeypatch.delattr(kimi_async.cli, name.rpartition(".")[2])
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:

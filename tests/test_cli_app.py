@@ -14,10 +14,11 @@ from anyio.from_thread import start_blocking_portal
 from typer.testing import CliRunner
 
 from kimi_async._adapters._environment import _BY_NAME
+from kimi_async.cli import _demo
 from kimi_async.cli._app import Provider, _renderer, app
 from kimi_async.cli._json import JsonRenderer
 from kimi_async.cli._render import PlainRenderer, TerminalRenderer
-from kimi_async.testing import ErrorReply, FakeProvider, Reply
+from kimi_async.testing import ErrorReply, FakeProvider, Recording, Reply
 
 VARIABLES = [
     "KIMI_PROVIDER",
@@ -57,24 +58,34 @@ def fake() -> Iterator[FakeProvider]:
             yield provider
 
 
-def run(*arguments: str, stdin: str | None = None, **environment: str) -> tuple[int, str, str]:
+def run(
+    *arguments: str,
+    stdin: str | None = None,
+    charset: str = "utf-8",
+    **environment: str,
+) -> tuple[int, str, str]:
     """Run the program; give its exit code, stdout and stderr.
 
     In a thread of its own: on CPython 3.11 the frames around an event loop are lost to coverage when anything is
     cancelled in the loop (https://github.com/python/cpython/issues/106749).
     """
-    invoke = partial(CliRunner().invoke, input=stdin, env=environment, catch_exceptions=False)
+    invoke = partial(
+        CliRunner(charset=charset).invoke, input=stdin, env=environment, catch_exceptions=False
+    )
     with ThreadPoolExecutor() as thread:
         result = thread.submit(invoke, app, arguments).result()
     return result.exit_code, result.stdout, result.stderr
 
 
 def ask_acedata(
-    fake: FakeProvider, *arguments: str, stdin: str | None = None
+    fake: FakeProvider,
+    *arguments: str,
+    stdin: str | None = None,
+    charset: str = "utf-8",
 ) -> tuple[int, str, str]:
     """Ask the fake."""
     options = ["--base-url", f"{fake.url}/kimi", "--model", "kimi-k2.5"]
-    return run("ask", *options, *arguments, stdin=stdin, **KEY)
+    return run("ask", *options, *arguments, stdin=stdin, charset=charset, **KEY)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +262,20 @@ def test_json_of_an_error(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "encoding", "words"),
+    [
+        pytest.param([], "latin-1", "caf\xe9 \\uc548", id="text-in-what-the-user-has"),
+        pytest.param(["--json"], "utf-8", "caf\xe9 안", id="json-is-always-utf-8"),
+    ],
+)
+def test_encodings(arguments: list[str], encoding: str, words: str, fake: FakeProvider) -> None:
+    fake.add(Reply("caf\xe9 안"))
+    code, stdout, _ = ask_acedata(fake, *arguments, "Hello", charset="latin-1")
+    assert code == 0
+    assert words in stdout.encode("latin-1").decode(encoding)
+
+
+@pytest.mark.parametrize(
     ("file", "as_json", "kind"),
     [
         pytest.param(Tty(), False, TerminalRenderer, id="terminal"),
@@ -295,6 +320,18 @@ def test_the_demo_shows_both_replies(monkeypatch: pytest.MonkeyPatch) -> None:
         "",
         'With a key: ACEDATACLOUD_API_TOKEN=... kimi-async ask --model kimi-k2.5 "Hello"',
     ]
+
+
+def test_the_pace_of_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    paces: list[float] = []
+
+    def recording(name: str, *, pace: float) -> Recording:
+        paces.append(pace)
+        return Recording(name)
+
+    monkeypatch.setattr(_demo, "Recording", recording)
+    code, *_ = run("demo", "--pace", "7.5")
+    assert (code, paces) == (0, [7.5, 7.5])
 
 
 @pytest.mark.parametrize("pace", ["-1", "nan", "inf", "61", "fast"])

@@ -12,10 +12,17 @@ from functools import partial
 
 import pytest
 
-from kimi_async import ConfigurationError, ConnectTimeout, RateLimitError
+from kimi_async import (
+    AsyncKimi,
+    ConfigurationError,
+    ConnectTimeout,
+    RateLimitError,
+    StreamEvent,
+)
 from kimi_async.cli._output import Output
 from kimi_async.cli._render import PlainRenderer
-from kimi_async.cli._run import exit_code
+from kimi_async.cli._run import exit_code, follow
+from kimi_async.testing import FakeProvider, Reply
 
 
 def raising(error: BaseException) -> Callable[[], None]:
@@ -61,14 +68,28 @@ def broken_stdout() -> Generator[Output]:
 def test_exit_codes(
     command: Callable[[], None], code: int, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert exit_code(command, PlainRenderer(Output(io.StringIO()))) == code
+    assert exit_code(command, PlainRenderer(Output(io.StringIO(), styled=False))) == code
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", line)
 
 
 def test_a_bug_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
-        exit_code(raising(ZeroDivisionError()), PlainRenderer(Output(io.StringIO())))
+        exit_code(raising(ZeroDivisionError()), PlainRenderer(Output(io.StringIO(), styled=False)))
+
+
+@pytest.mark.anyio
+async def test_a_reply_that_cannot_be_shown_is_closed() -> None:
+    class FullDisk(PlainRenderer):
+        def show(self, event: StreamEvent, /) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    reply = Reply("Hello there", chunk_chars=6, cut_after=-3, end="stall")
+    async with FakeProvider([reply]) as fake:
+        async with AsyncKimi(fake.acedata(), model="kimi-k2.5") as client:
+            with pytest.raises(OSError, match="No space left"):
+                await follow(client.stream("Hi"), FullDisk(Output(io.StringIO(), styled=False)))
+            await fake.wait_until(lambda: fake.open_connections == 0)
 
 
 def test_a_reader_that_left_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:

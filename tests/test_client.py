@@ -128,3 +128,53 @@ async def test_a_reply_can_be_sent_back_as_it_came() -> None:
         },
         {"role": "tool", "content": '{"km":1000}', "tool_call_id": "f:0", "name": "f"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("messages", "params", "message"),
+    [
+        pytest.param("\ud800", {}, "cannot be written as JSON", id="half a character"),
+        pytest.param("Hi", {"model": "\ud800"}, "cannot be written as JSON", id="in the model"),
+        pytest.param("Hi", {"stream": "yes"}, "stream must be True or False", id="stream"),
+        pytest.param("Hi", {"timeouts": 5}, r"a Timeouts\(...\)", id="timeouts"),
+        pytest.param("Hi", {"on_complete": 5}, "plain callable", id="on_complete"),
+        pytest.param("Hi", {"provider": 5}, "must be an adapter", id="provider"),
+    ],
+)
+async def test_a_call_that_cannot_be_sent_is_refused(
+    messages: str, params: dict[str, Any], message: str
+) -> None:
+    host = FakeHost()
+    with pytest.raises(kimi.ConfigurationError, match=message):
+        await host.client().chat(messages, **params)
+    assert host.requests == []
+
+
+@pytest.mark.parametrize("model", ["\ud800", 5, ["a"], ""])
+async def test_the_model_of_the_client_is_checked_too(model: Any) -> None:
+    with pytest.raises(kimi.ConfigurationError):
+        await FakeHost().client(model=model).chat("Hi")
+
+
+async def test_what_was_checked_is_what_is_sent() -> None:
+    tools: list[dict[str, Any]] = [{"type": "function"}]
+    host = FakeHost([HELLO])
+    stream = host.client().stream("Hi", tools=tools)
+    tools[0]["function"] = object()
+    await stream.final()
+    assert b'"tools":[{"type":"function"}]' in host.requests[0].content
+
+
+async def _waits(record: kimi.ReplyRecord) -> None:
+    """A callback that would have to be awaited."""
+
+
+def test_an_on_complete_that_would_have_to_be_awaited_is_refused() -> None:
+    with pytest.raises(kimi.ConfigurationError, match="nobody awaits"):
+        FakeHost().client(on_complete=_waits)
+
+
+@pytest.mark.parametrize("content", [b"Hi", 5, {"type": "text"}, None], ids=repr)
+def test_content_that_is_neither_text_nor_parts_is_refused(content: Any) -> None:
+    with pytest.raises(kimi.ConfigurationError, match="content must be a text"):
+        kimi.user(content)

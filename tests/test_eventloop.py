@@ -115,9 +115,12 @@ async def test_what_runs_gives_its_result_or_its_exception() -> None:
     async def discard(value: int) -> None:
         pytest.fail(f"{value} was taken")
 
-    assert await cancelled_once(give, discard) == 7
+    async def abandon() -> None:
+        pytest.fail("nothing was left")
+
+    assert await cancelled_once(give, discard=discard, abandon=abandon) == 7
     with pytest.raises(KeyError):
-        await cancelled_once(fail, discard)
+        await cancelled_once(fail, discard=discard, abandon=abandon)
 
 
 @ASYNCIO
@@ -144,7 +147,10 @@ async def test_what_runs_sees_one_cancellation_of_two(ends: str) -> None:
     async def discard(value: str) -> None:
         discarded.append(value)
 
-    task = asyncio.create_task(cancelled_once(run, discard))
+    async def abandon() -> None:
+        discarded.append("what was open")
+
+    task = asyncio.create_task(cancelled_once(run, discard=discard, abandon=abandon))
     await slow.begun.wait()
     task.cancel()
     await asyncio.sleep(0)
@@ -153,4 +159,4 @@ async def test_what_runs_sees_one_cancellation_of_two(ends: str) -> None:
         await task
     await all_done()
     assert cancellations == 1
-    assert discarded == (["connection"] if ends == "with a result" else [])
+    assert discarded == ["connection" if ends == "with a result" else "what was open"]

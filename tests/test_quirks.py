@@ -89,7 +89,10 @@ WHOLE: dict[str, tuple[list[object], dict[str, Any]]] = {
     ),
     "6.2-finish-twice-with-usage-on-the-second": (
         [sse(HI, STOP, STOP[:-1] + "," + USAGE.partition(",")[2])],
-        {"finish_reason": "stop", "usage": kimi.Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5)},
+        {
+            "finish_reason": "stop",
+            "usage": kimi.Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5),
+        },
     ),
     "6.2-usage-twice": (
         [sse(HI, STOP[:-1] + "," + USAGE.partition(",")[2], USAGE)],
@@ -249,7 +252,10 @@ def turns(names: Iterable[str]) -> list[Any]:
     history: list[Any] = [kimi.user("Hi")]
     for name in names:
         same = kimi.ToolCall(id="f:0", name=name, arguments="{}")
-        history += [kimi.assistant(tool_calls=[same], reasoning_content=""), kimi.tool_result(same, name)]
+        history += [
+            kimi.assistant(tool_calls=[same], reasoning_content=""),
+            kimi.tool_result(same, name),
+        ]
     return history
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import types
 import warnings
@@ -10,7 +11,7 @@ from collections.abc import AsyncGenerator, Generator
 import anyio
 import httpx
 import pytest
-from fakes import HELLO, STALL, FakeHost, delta, sse
+from fakes import HELLO, STALL, FakeBody, FakeHost, delta, sse
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi
@@ -197,6 +198,37 @@ async def test_cancellation_is_raised_again_and_gives_the_connection_back(
     assert tasks.cancel_scope.cancelled_caught
     assert host.bodies[0].closed == 1
     assert [record.outcome for record in records] == ["cancelled"]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_cancel_while_an_ended_reply_is_closed_is_recorded_at_once() -> None:
+    records: list[kimi.ReplyRecord] = []
+    closing = anyio.Event()
+
+    class SlowToClose(FakeBody):
+        async def aclose(self) -> None:
+            closing.set()
+            await anyio.sleep_forever()
+
+    response = httpx.Response(401, stream=SlowToClose([b"no"], None))
+    client = FakeHost(response).client(on_complete=records.append)
+    task = asyncio.create_task(client.chat("Hi"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kimi_async._eventloop.CLOSE_SECONDS", 0.05)
+        await closing.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert [record.outcome for record in records] == ["cancelled"]
+
+
+async def test_sse_gives_what_came_before_an_error() -> None:
+    stream = FakeHost([b'data: {"error":{"message":"no"}}\n\n']).client().stream("Hi")
+    events: list[str] = []
+    with pytest.raises(kimi.APIError):
+        async for event in stream.sse():
+            events.append(event.data)
+    assert events == ['{"error":{"message":"no"}}']
 
 
 async def test_a_stream_left_open_is_reported_and_recorded() -> None:

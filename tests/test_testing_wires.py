@@ -282,15 +282,6 @@ def test_details_of_usage(name: ProviderName, usage: Usage, expected: tuple[Any,
     assert tuple(written.get(key) for key in details) == expected
 
 
-@pytest.mark.parametrize(("cached", "expected"), [(0, {"cached_tokens": 0}), (None, {})])
-def test_moonshot_says_cached_tokens_at_the_top(
-    cached: int | None, expected: dict[str, int]
-) -> None:
-    usage = Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5, cached_tokens=cached)
-    counts = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-    assert WIRES["moonshot"].body(completion(usage=usage))["usage"] == counts | expected
-
-
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -312,45 +303,6 @@ def test_where_usage_is_said(name: ProviderName, expected: tuple[int, int, int])
 
 def _usage_chunks(chunks: list[dict[str, Any]]) -> int:
     return len([chunk for chunk in chunks if chunk.get("usage") and not chunk["choices"]])
-
-
-def test_a_moonshot_stream_is_the_one_of_the_documentation() -> None:
-    said = completion(
-        ReplyChoice("Hi", "ok", tool_calls=(FakeToolCall("f", id="call_1"),)),
-        usage=Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5, cached_tokens=0),
-    )
-    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5, "cached_tokens": 0}
-    frame = {"id": "id", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-    call = {"index": 0, "id": "call_1", "type": "function"}
-    deltas: list[dict[str, Any]] = [
-        {"role": "assistant", "content": ""},
-        {"reasoning_content": "ok"},
-        {"content": "Hi"},
-        {"tool_calls": [call | {"function": {"name": "f", "arguments": ""}}]},
-        {"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]},
-    ]
-    finish = {"index": 0, "delta": {}, "finish_reason": "tool_calls", "usage": usage}
-    assert list(WIRES["moonshot"].chunks(said)) == [
-        *(
-            frame | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
-            for delta in deltas
-        ),
-        frame | {"choices": [finish], "system_fingerprint": "fpv0_00000000"},
-        frame | {"choices": [], "usage": usage},
-    ]
-
-
-def test_a_moonshot_message_leaves_out_what_was_not_said() -> None:
-    message = WIRES["moonshot"].body(completion(ReplyChoice("Hi")))["choices"][0]["message"]
-    assert message == {"role": "assistant", "content": "Hi"}
-
-
-@given(said=completions)
-def test_a_compatible_host_gives_reasoning_under_the_one_key(said: Completion) -> None:
-    wire = WIRES["openai"]
-    deltas = [choice["delta"] for chunk in wire.chunks(said) for choice in chunk["choices"]]
-    messages = [choice["message"] for choice in wire.body(said)["choices"]]
-    assert not any("reasoning_content" in item for item in [*deltas, *messages])
 
 
 @each_wire

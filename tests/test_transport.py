@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import anyio
 import httpx
 import pytest
-from fakes import HELLO, FakeHost
+from fakes import HELLO, STALL, FakeBody, FakeHost, delta, sse
 
 import kimi_async as kimi
 from kimi_async import AceDataCloud, AsyncKimi, Timeouts, _transport
@@ -252,3 +252,109 @@ def test_use_on_another_event_loop_is_misuse() -> None:
     anyio.run(client.chat, "Hi")
     with pytest.raises(RuntimeError, match="another event loop"):
         anyio.run(client.chat, "Hi")
+
+
+class Socket:
+    """What httpcore hands out as the socket under a response."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_socket_that_was_opened_for_a_cancelled_request_is_closed() -> None:
+    """Httpcore never closes a connection that was not used yet (seen with 1.0.9)."""
+    sockets = [Socket(), Socket()]
+    opened = anyio.Event()
+
+    class Connecting(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            trace = request.extensions["trace"]
+            await trace("connection.connect_tcp.started", {})
+            await trace("connection.connect_tcp.complete", {"return_value": sockets[0]})
+            await trace("connection.start_tls.complete", {"return_value": sockets[1]})
+            opened.set()
+            await anyio.sleep_forever()
+            raise AssertionError
+
+    client = FakeHost().client(http_client=httpx.AsyncClient(transport=Connecting()))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.chat, "Hi")
+        await opened.wait()
+        tasks.cancel_scope.cancel()
+    assert [socket.closed for socket in sockets] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("version", "closed"), [(b"HTTP/1.1", 1), (b"HTTP/2", 0)], ids=["HTTP/1.1", "HTTP/2"]
+)
+async def test_leaving_early_takes_the_socket_unless_others_share_it(
+    version: bytes, closed: int
+) -> None:
+    socket = Socket()
+    response = httpx.Response(
+        200,
+        stream=FakeBody([sse(delta("a")), STALL], None),
+        extensions={"http_version": version, "network_stream": socket},
+    )
+    async with FakeHost(response).client().stream("Hi") as stream:
+        await anext(stream)
+    assert socket.closed == closed
+
+
+async def test_a_body_that_was_read_to_its_end_keeps_its_socket() -> None:
+    socket = Socket()
+    response = httpx.Response(
+        200, stream=FakeBody([HELLO], None), extensions={"network_stream": socket}
+    )
+    await FakeHost(response).client().chat("Hi")
+    assert socket.closed == 0
+
+
+async def test_the_socket_goes_although_the_close_of_the_http_client_fails() -> None:
+    class FailsToClose(FakeBody):
+        async def aclose(self) -> None:
+            raise OSError
+
+    socket = Socket()
+    response = httpx.Response(
+        200,
+        stream=FailsToClose([sse(delta("a")), STALL], None),
+        extensions={"network_stream": socket},
+    )
+    async with FakeHost(response).client().stream("Hi") as stream:
+        await anext(stream)
+    assert socket.closed == 1
+
+
+async def test_a_client_that_is_closed_while_it_connects_cuts_the_reply() -> None:
+    body = FakeBody([HELLO], None)
+
+    class Closing(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await client.aclose()
+            return httpx.Response(200, stream=body)
+
+    client = FakeHost().client(http_client=httpx.AsyncClient(transport=Closing()))
+    with pytest.raises(kimi.TransportError, match="closed meanwhile"):
+        await client.chat("Hi")
+    assert body.closed == 1
+
+
+@pytest.mark.parametrize("url", ["https://999.999.999.999", "https://[v1.x]", "https://xn--a"])
+async def test_a_url_that_the_http_client_refuses_is_a_configuration_error(url: str) -> None:
+    host = FakeHost()
+    with pytest.raises(kimi.ConfigurationError, match="base_url") as caught:
+        await host.client(AceDataCloud("test-key", url)).chat("Hi")
+    assert caught.value.__context__ is None
+
+
+async def test_this_machine_is_never_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    async with FakeProvider([Reply("Hello")]) as fake:
+        async with AsyncKimi(fake.acedata(), model="m") as client:
+            assert (await client.chat("Hi")).text == "Hello"

@@ -141,6 +141,15 @@ class CapabilityTable:
         """All entries by family; what holds for every other one comes first, as ``"*"``."""
         return {"*": self.default, **self.families}
 
+    def columns(self) -> dict[str, Capabilities]:
+        """All entries by the head of their column; families that can do the same share one."""
+        families = self.by_family()
+        heads = {family: "default" if family == "*" else family for family in families}
+        return {
+            ", ".join(heads[other] for other in families if families[other] == known): known
+            for known in families.values()
+        }
+
     def for_model(self, model: str | None) -> Capabilities:
         """The capabilities of the family that *model* belongs to."""
         return self.families.get(family_of(model), self.default)
@@ -170,16 +179,15 @@ class CapabilityTable:
 
 def as_markdown(table: CapabilityTable) -> str:
     """One table in Markdown: families side by side, each value with its basis and its source."""
-    families = table.by_family()
-    heads = ["default" if family == "*" else family for family in families]
-    columns = [known.facts() for known in families.values()]
-    lines = [["capability", *heads], ["---"] * (len(heads) + 1)]
-    lines += [[f"`{name}`", *(_as_cell(facts[name]) for facts in columns)] for name in columns[0]]
+    columns = {head: known.facts() for head, known in table.columns().items()}
+    lines = [["capability", *columns], ["---"] * (len(columns) + 1)]
+    for name in table.default.facts():
+        lines.append([f"`{name}`", *(_as_cell(facts[name]) for facts in columns.values())])
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def _as_cell(fact: Fact[Any]) -> str:
-    return f"{fact.in_words()} ({fact.basis}; {fact.source})".replace("|", r"\|")
+    return f"**{fact.in_words()}** ({fact.basis}; {fact.source})".replace("|", r"\|")
 
 
 def _docs(value: T, source: str) -> Fact[T]:

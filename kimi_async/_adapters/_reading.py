@@ -39,11 +39,16 @@ def decode_object(data: bytes) -> dict[str, Any] | None:
 def _decode_leniently(data: bytes) -> Any:
     try:
         text = json.dumps(
-            json.loads(data.decode("utf-8-sig", "replace"), strict=False), ensure_ascii=False
+            json.loads(data.decode("utf-8-sig", "replace"), strict=False, parse_constant=_no_value),
+            ensure_ascii=False,
         )
         return _decode(text.encode("utf-8", "surrogatepass").decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
+
+
+def _no_value(_: str) -> None:
+    """``NaN`` and the infinities, which Python hosts write among logprobs, say nothing."""
 
 
 def read_chunk(data: bytes) -> Chunk | Done | None:
@@ -124,7 +129,7 @@ def is_error(raw: Mapping[str, Any]) -> bool:
     """
     if raw.get("error"):
         return True
-    if "choices" in raw:
+    if raw.get("choices"):
         return False
     return (
         raw.get("success") is False

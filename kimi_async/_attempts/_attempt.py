@@ -149,6 +149,11 @@ class Attempt:
 
     async def _step(self, response: Response, seconds: float) -> None:
         """One read of at most *seconds*, and what it means."""
+        if self._done_seen:
+            # Not before the events of that read were taken.
+            await self._drain(response)
+            self._finish(None)
+            return
         try:
             data = await self._receive(response, seconds)
             if data is None:
@@ -160,10 +165,6 @@ class Attempt:
                 raise
             # Whole already: a limit that runs out is the expected end of a wait for usage, the rest is noted.
             self._finish(None if isinstance(error, KimiTimeoutError) else error)
-            return
-        if self._done_seen:
-            await self._drain(response)
-            self._finish(None)
 
     async def _receive(self, response: Response, seconds: float) -> bytes | None:
         """The next bytes, ``None`` at a clean end; our error when they do not come in time or at all."""
@@ -236,7 +237,9 @@ class Attempt:
         return EmptyResponseError(f"{what} before any output came")
 
     def _broken(self, cause: str) -> KimiError:
-        """The error for a connection that broke before the reply was whole."""
+        """The error for a connection that broke."""
+        if self.assembler.complete:
+            return StreamInterrupted("the connection broke behind the finish reason", cause=cause)
         if self.assembler.started:
             return StreamInterrupted(
                 "the connection broke before a finish reason came; what arrived is in .partial",

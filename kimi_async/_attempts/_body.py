@@ -6,6 +6,7 @@ Providers answer a stream request with JSON and the reverse, with the wrong cont
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -22,8 +23,8 @@ MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 #: How much of a body that is no reply is looked at.
 _HEAD_BYTES: Final = 1024
 _BOM: Final = b"\xef\xbb\xbf"
-#: How a line of an event stream can begin.
-_EVENT_STREAM: Final = (b":", b"data", b"event", b"id", b"retry")
+#: How an event stream can begin: with a comment, or with a field that has a value or stands alone in its line.
+_EVENT_STREAM: Final = re.compile(rb":|(data|event|id|retry)([:\r\n]|$)")
 
 
 class BodyReader:
@@ -71,7 +72,7 @@ class BodyReader:
         if tail is not None:
             yield from self._read(tail)
         head = (self._head or b"").removeprefix(_BOM).strip()
-        if head and not head.startswith(_EVENT_STREAM):
+        if head and not _EVENT_STREAM.match(head):
             raise self._no_reply(head)
 
     def _sniff(self, data: bytes) -> Iterator[Chunk | Done]:
@@ -105,18 +106,18 @@ class BodyReader:
         if self._wire is not None:
             self._wire.append(event)
         data = event.data
+        if event.event == "error":
+            raise self._adapter.read_error(200, {}, data, now=0.0)
         if data and (event.event == "message" or data.lstrip().startswith((b"{", b"[DONE]"))):
             self._head = None
             yield self._adapter.read_chunk(data)
-        elif event.event == "error":
-            raise self._adapter.read_error(200, {}, data, now=0.0)
 
     def _read_whole(self) -> Chunk:
-        body = bytes(self._whole)
+        body = bytes(self._whole).strip()
         if body.removeprefix(_BOM).lstrip().startswith(b"<"):
             raise self._no_reply(body)
         if self._wire is not None:
-            self._wire.append(SSEEvent(body.strip()))
+            self._wire.append(SSEEvent(body))
         return self._adapter.read_completion(body)
 
     def _no_reply(self, body: bytes) -> ProtocolError:

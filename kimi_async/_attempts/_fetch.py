@@ -21,16 +21,19 @@ __all__ = ["fetch", "status_error"]
 
 #: The most of an error body that is read.
 ERROR_BODY_BYTES: Final = 64 * 1024
+#: And how long it is waited for: the status already says no, and perhaps that another try is useless.
+ERROR_BODY_SECONDS: Final = 5.0
 
 
 async def status_error(adapter: ChatAdapter, response: Response) -> APIError:
     """Read the body of a response whose status says no, and what it says."""
     body = bytearray()
-    try:
-        while len(body) < ERROR_BODY_BYTES and (data := await response.read()) is not None:
-            body += data
-    except BodyBroken:
-        pass  # what came, and the status, say more than the break does
+    with anyio.move_on_after(ERROR_BODY_SECONDS):
+        try:
+            while len(body) < ERROR_BODY_BYTES and (data := await response.read()) is not None:
+                body += data
+        except BodyBroken:
+            pass  # what came, and the status, say more than the break does
     return adapter.read_error(
         response.status, response.headers, bytes(body[:ERROR_BODY_BYTES]), now=time.time()
     )

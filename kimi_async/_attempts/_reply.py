@@ -138,10 +138,13 @@ class Reply:
     async def _guard(self, step: Callable[[], Awaitable[None]]) -> None:
         """Run one *step*; whatever ends the reply there also gives its connection back."""
         try:
-            await step()
-        except KimiError as error:
-            # Kept until the events that came before it were taken.
-            self._fail(error)
+            try:
+                await step()
+            except KimiError as error:
+                # Kept until the events that came before it were taken.
+                self._fail(error)
+            if self.over:
+                await self._close()
         except GeneratorExit:
             self.abandon()
             raise
@@ -150,8 +153,6 @@ class Reply:
             self._fail(_left_early())
             await self._close()
             raise
-        if self.over:
-            await self._close()
 
     def _fail(self, error: KimiError) -> None:
         if self._failure is None:
@@ -172,7 +173,7 @@ class Reply:
             failure.record = self.record
             if failure.partial is None:
                 failure.partial = self._partial()
-            raise failure
+            raise failure.with_traceback(None)
         completion = self.snapshot()
         outcomes: list[Outcome] = [choice.outcome or "other" for choice in completion.choices]
         record = self._settle(max(outcomes, key=_FROM_BEST_TO_WORST.index))

@@ -1,4 +1,4 @@
-"""The command line: ``kimi-async demo`` and ``kimi-async ask`` (extra ``cli``).
+"""The command line: ``kimi-async demo``, ``ask``, ``providers`` and ``models`` (extra ``cli``).
 
 Importing this needs no extra, so that :func:`main` can say what is missing.
 """

@@ -10,11 +10,13 @@ import anyio
 import typer
 
 from kimi_async import __version__
-from kimi_async.cli._ask import Question, read_prompt
+from kimi_async.cli._ask import Question, chosen_adapter, read_prompt
 from kimi_async.cli._ask import ask as run_ask
 from kimi_async.cli._demo import demo as run_demo
 from kimi_async.cli._json import JsonRenderer
-from kimi_async.cli._output import Output, never_fail_on_characters
+from kimi_async.cli._models import list_models
+from kimi_async.cli._output import Output, never_fail_on_characters, shows_styles
+from kimi_async.cli._providers import show_providers
 from kimi_async.cli._render import PlainRenderer, Renderer, TerminalRenderer
 from kimi_async.cli._run import exit_code
 
@@ -32,6 +34,23 @@ Control characters that the model writes are shown and not obeyed.
 
 With --json, stdout gets one line of JSON for each event: its name, then its fields.
 The last one is StreamEnd with the whole reply, or {"event": "error", "type": ..., "message": ...}.
+"""
+
+_PROVIDERS_HELP: Final = """Show what each provider can do.
+
+A terminal gets a table for each provider, families of models side by side. What the provider itself documents stands
+alone, all else with how it is known.
+A file or pipe gets one line for each value, with its source too: a section of the page "Providers" of the
+documentation, or a recording. Needs no key and no network.
+
+With --json, stdout gets one line of JSON for each provider.
+"""
+
+_MODELS_HELP: Final = """List the models of a provider.
+
+The names are those that it lists for your key, one a line. The key is taken from the environment, as for ask.
+
+With --json, stdout gets one line of JSON for each model; "raw" holds all that the provider said of it.
 """
 
 _EXIT_CODES: Final = """\b
@@ -104,6 +123,9 @@ _NoReasoning: TypeAlias = Annotated[
 _Json: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Write one line of JSON for each event.")
 ]
+_JsonLines: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Write one line of JSON for each.")
+]
 _BaseUrl: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -125,7 +147,7 @@ def options(*, _version: _Version = False) -> None:
 def demo(*, pace: _Pace = 0.12) -> None:
     """Run the demo and exit."""
     never_fail_on_characters(sys.stdout)
-    output = Output(sys.stdout)
+    output = Output(sys.stdout, styled=shows_styles(sys.stdout))
     raise typer.Exit(exit_code(lambda: anyio.run(run_demo, output, pace), TerminalRenderer(output)))
 
 
@@ -161,9 +183,36 @@ def ask(
     raise typer.Exit(exit_code(command, renderer))
 
 
+@app.command(help=_PROVIDERS_HELP)
+def providers(*, as_json: _JsonLines = False) -> None:
+    """Show the capabilities and exit."""
+    never_fail_on_characters(sys.stdout, "utf-8" if as_json else None)
+    renderer = _renderer(sys.stdout, as_json=as_json)
+    raise typer.Exit(exit_code(lambda: show_providers(sys.stdout, as_json=as_json), renderer))
+
+
+@app.command(help=_MODELS_HELP, epilog=_EXIT_CODES)
+def models(
+    *,
+    provider: _Provider = None,
+    as_json: _JsonLines = False,
+    base_url: _BaseUrl = None,
+    endpoint_path: _EndpointPath = None,
+) -> None:
+    """List the models and exit."""
+    never_fail_on_characters(sys.stdout, "utf-8" if as_json else None)
+
+    async def command() -> None:
+        adapter = chosen_adapter(provider, base_url, endpoint_path)
+        await list_models(adapter, sys.stdout, as_json=as_json)
+
+    renderer = _renderer(sys.stdout, as_json=as_json)
+    raise typer.Exit(exit_code(lambda: anyio.run(command), renderer))
+
+
 def _renderer(stdout: TextIO, *, as_json: bool) -> Renderer:
     if as_json:
         return JsonRenderer(stdout)
     if stdout.isatty():
-        return TerminalRenderer(Output(stdout))
+        return TerminalRenderer(Output(stdout, styled=shows_styles(stdout)))
     return PlainRenderer(Output(stdout, styled=False))

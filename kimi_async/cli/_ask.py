@@ -20,7 +20,7 @@ from kimi_async._adapters import adapter_from_environment
 from kimi_async.cli._render import Renderer
 from kimi_async.cli._run import follow
 
-__all__ = ["Question", "ask", "read_prompt"]
+__all__ = ["Question", "ask", "chosen_adapter", "read_prompt"]
 
 
 @frozen(kw_only=True)
@@ -59,25 +59,37 @@ async def ask(question: Question, renderer: Renderer) -> None:
         ConfigurationError: Nothing could be sent.
         KimiError: The reply did not end well.
     """
-    adapter = _adapter(question)
+    adapter = chosen_adapter(question.provider, question.base_url, question.endpoint_path)
     if adapter.needs_model and not question.model:
         raise ConfigurationError("no model: give --model, or set KIMI_MODEL")
     async with AsyncKimi(adapter, model=question.model) as client:
         await follow(client.stream(question.messages), renderer, reasoning=question.reasoning)
 
 
-def _adapter(question: Question) -> ChatAdapter:
-    chosen = {} if question.provider is None else {"KIMI_PROVIDER": question.provider}
+def chosen_adapter(
+    provider: str | None, base_url: str | None, endpoint_path: str | None
+) -> ChatAdapter:
+    """The adapter that the options and the environment name, still without its key.
+
+    Args:
+        provider: Its name; ``None`` = from the environment.
+        base_url: Replaces the adapter's.
+        endpoint_path: Cloudsway's; ``None`` = from the environment.
+
+    Raises:
+        ConfigurationError: There is none, or *endpoint_path* is not for it.
+    """
+    chosen = {} if provider is None else {"KIMI_PROVIDER": provider}
     found = adapter_from_environment({**os.environ, **chosen})
     if isinstance(found, str):
         raise ConfigurationError(found)
     settings = {}
-    if question.base_url is not None:
-        settings["base_url"] = question.base_url
-    if question.endpoint_path is not None:
+    if base_url is not None:
+        settings["base_url"] = base_url
+    if endpoint_path is not None:
         if not isinstance(found, Cloudsway):
             raise ConfigurationError(f"--endpoint-path is for cloudsway, not for {found.name}")
-        settings["endpoint_path"] = question.endpoint_path
+        settings["endpoint_path"] = endpoint_path
     return type(found)(**settings)
 
 

@@ -1,4 +1,4 @@
-"""Events to JSON lines, for programs."""
+"""Events and values to JSON lines, for programs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from attrs import asdict
 
 from kimi_async import KimiError, StreamEvent
 
-__all__ = ["JsonRenderer"]
+__all__ = ["JsonRenderer", "json_line"]
 
 #: C1 control characters and DEL, which JSON may hold as they are and some terminals obey. They stand in strings alone.
 _ESCAPED: Final = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+
+
+def json_line(value: Mapping[str, Any]) -> str:
+    """*value* as one line of JSON, its end included, that does nothing to a terminal."""
+    return json.dumps(value, ensure_ascii=False).translate(_ESCAPED) + "\n"
 
 
 class JsonRenderer:
@@ -38,6 +43,5 @@ class JsonRenderer:
         self._line({"event": "error", "type": type(error).__name__, "message": str(error)})
 
     def _line(self, value: Mapping[str, Any]) -> None:
-        line = json.dumps(value, ensure_ascii=False).translate(_ESCAPED)
-        self._file.write(f"{line}\n")
+        self._file.write(json_line(value))
         self._file.flush()

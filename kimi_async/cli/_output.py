@@ -12,7 +12,7 @@ from typing import Final, TextIO
 from rich.console import Console
 from rich.style import Style
 
-__all__ = ["BOLD", "DIM", "PLAIN", "Output", "clean", "never_fail_on_characters", "report"]
+__all__ = ["BOLD", "DIM", "Output", "clean", "never_fail_on_characters", "report", "shows_styles"]
 
 PLAIN: Final = Style.null()
 DIM: Final = Style(dim=True)
@@ -47,21 +47,28 @@ def never_fail_on_characters(file: TextIO, encoding: str | None = None) -> None:
         file.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
+def shows_styles(file: TextIO) -> bool:
+    """Whether *file* is a terminal that knows styles, and whose user has not set ``NO_COLOR``."""
+    console = Console(file=file)
+    # "windows" is a console without escape sequences.
+    return console.color_system not in {None, "windows"} and not console.no_color
+
+
 class Output:
     """A text file that is written piece by piece and flushed each time.
 
-    rich says what the terminal can do and spells the styles. Its ``print()`` is not used: it expands tabs in each
-    piece by itself, and ends the process from inside the event loop when a pipe breaks. Each piece is reset behind
-    itself, so that no kill can leave a terminal dimmed.
+    rich spells the styles. Its ``print()`` is not used: it expands tabs in each piece by itself, and ends the process
+    from inside the event loop when a pipe breaks. Each piece is reset behind itself, so that no kill can leave a
+    terminal dimmed.
 
     Args:
         file: Where to write.
-        styled: Whether styles are written; ``None`` asks the terminal. ``NO_COLOR`` switches all of them off.
+        styled: Whether styles are written or left out.
     """
 
-    def __init__(self, file: TextIO, *, styled: bool | None = None) -> None:
+    def __init__(self, file: TextIO, *, styled: bool) -> None:
         self._file = file
-        self._styled = _shows_styles(file) if styled is None else styled
+        self._styled = styled
         #: The last two characters; at first as below an empty line, so that nothing starts with one.
         self._tail = "\n\n"
 
@@ -82,9 +89,3 @@ class Output:
         self.end_line()
         if self._tail != "\n\n":
             self.write("\n")
-
-
-def _shows_styles(file: TextIO) -> bool:
-    console = Console(file=file)
-    # "windows" is a console without escape sequences.
-    return console.color_system not in {None, "windows"} and not console.no_color

@@ -19,7 +19,7 @@ from kimi_async import (
     ToolCallDone,
     Usage,
 )
-from kimi_async.cli._output import DIM, PLAIN, Output, report
+from kimi_async.cli._output import DIM, Output, report
 
 __all__ = ["PlainRenderer", "Renderer", "TerminalRenderer", "call_line", "summary"]
 
@@ -89,7 +89,7 @@ class PlainRenderer:
         """Write the answer's text; its last line is ended."""
         match event:
             case ContentDelta(text=text):
-                self._output.write(text, PLAIN)
+                self._output.write(text)
             case StreamEnd(completion=completion):
                 self._output.end_line()
                 for note in _notes(completion):

@@ -1,0 +1,33 @@
+"""``kimi-async models``: what a provider lists for the key."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from attrs import asdict
+
+from kimi_async import AsyncKimi, ChatAdapter
+from kimi_async.cli._json import json_line
+from kimi_async.cli._output import clean
+
+__all__ = ["list_models"]
+
+
+async def list_models(adapter: ChatAdapter, file: TextIO, *, as_json: bool) -> None:
+    """Write one line for each model: its id, or all of it as JSON.
+
+    Args:
+        adapter: The provider; its key is taken from the environment.
+        file: Where to write.
+        as_json: Whether as JSON.
+
+    Raises:
+        ConfigurationError: Nothing could be sent.
+        KimiError: The list could not be had.
+    """
+    async with AsyncKimi(adapter) as client:
+        models = await client.models()
+    file.writelines(
+        json_line(asdict(model)) if as_json else f"{clean(model.id)}\n" for model in models
+    )
+    file.flush()

@@ -1,0 +1,78 @@
+"""``kimi-async providers``: what each provider and model family can do, and how that is known."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TextIO
+
+from attrs import asdict
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kimi_async import (
+    AceDataCloud,
+    CapabilityTable,
+    ChatAdapter,
+    Cloudsway,
+    Fact,
+    Moonshot,
+    OpenAICompatible,
+)
+from kimi_async.cli._json import json_line
+
+__all__ = ["show_providers"]
+
+_PROVIDERS: Final[tuple[ChatAdapter, ...]] = (
+    AceDataCloud(),
+    Cloudsway(),
+    Moonshot(),
+    OpenAICompatible(),
+)
+
+
+def show_providers(file: TextIO, *, as_json: bool) -> None:
+    """Write what each provider can do: tables to a terminal, else one line for each value; as JSON, one a provider.
+
+    Args:
+        file: Where to write.
+        as_json: Whether as JSON.
+    """
+    for adapter in _PROVIDERS:
+        if as_json:
+            file.write(_as_json(adapter.name, adapter.capabilities))
+        elif file.isatty():
+            Console(file=file).print(_as_table(adapter.name, adapter.capabilities))
+        else:
+            file.write(_as_lines(adapter.name, adapter.capabilities))
+    file.flush()
+
+
+def _as_json(provider: str, table: CapabilityTable) -> str:
+    families = {family: asdict(known) for family, known in table.by_family().items()}
+    return json_line({"provider": provider, "families": families})
+
+
+def _as_lines(provider: str, table: CapabilityTable) -> str:
+    return "".join(
+        f"{provider} {family} {name}: {fact.in_words()} ({fact.basis}; {fact.source})\n"
+        for family, known in table.by_family().items()
+        for name, fact in known.facts().items()
+    )
+
+
+def _as_table(provider: str, table: CapabilityTable) -> Table:
+    columns = {head: known.facts() for head, known in table.columns().items()}
+    shown = Table(title=provider, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    shown.padding, shown.pad_edge = (0, 1, 0, 0), False
+    shown.add_column("capability", no_wrap=True)
+    for head in columns:
+        shown.add_column(head, overflow="fold")
+    for name in table.default.facts():
+        shown.add_row(name, *(_as_cell(facts[name]) for facts in columns.values()))
+    return shown
+
+
+def _as_cell(fact: Fact[Any]) -> Text:
+    cell = Text(fact.in_words())
+    return cell if fact.basis == "documented" else cell.append(f" ({fact.basis})", style="dim")
