@@ -222,7 +222,7 @@ class AsyncKimi:
             raise
 
     def _prepare(
-        self, messages: Messages, params: CallParams, *, stream: bool
+        self, messages: Messages, params: CallParams, *, stream: object
     ) -> tuple[_Settings, ChatRequest]:
         """The settings of one call, and its request."""
         given = cast("Mapping[str, Any]", params)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Usage
@@ -37,6 +37,14 @@ class ChatRequest:
     extra_body: Mapping[str, Any] = field(factory=dict, repr=False)
 
 
+def _written(request: WireRequest) -> bytes:
+    try:
+        return b"" if request.body is None else msgspec.json.encode(request.body)
+    except (TypeError, ValueError, RecursionError):
+        pass  # what they say may quote a message
+    raise ConfigurationError("the request cannot be written as JSON")
+
+
 @frozen(kw_only=True)
 class WireRequest:
     """What is sent: everything but the key.
@@ -58,15 +66,9 @@ class WireRequest:
     headers: Mapping[str, str] = field(repr=False)
     body: Mapping[str, Any] | None = field(repr=False)
 
-    content: bytes = field(init=False, repr=False, eq=False)
-
-    @content.default
-    def _write(self) -> bytes:
-        try:
-            return b"" if self.body is None else msgspec.json.encode(self.body)
-        except (TypeError, ValueError, RecursionError):
-            pass  # what they say may quote a message
-        raise ConfigurationError("the request cannot be written as JSON")
+    content: bytes = field(
+        init=False, repr=False, eq=False, default=Factory(_written, takes_self=True)
+    )
 
 
 class ToolCallPiece(msgspec.Struct, frozen=True):
