@@ -62,11 +62,12 @@ async def cancelled_once(
     task = _start(run())
     try:
         await asyncio.wait([task])
-    except asyncio.CancelledError:
+    except BaseException as error:
         task.cancel()
         leaving = _start(_leave(task, discard, abandon))
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait([leaving], timeout=CLOSE_SECONDS)
+        if not isinstance(error, GeneratorExit):  # a coroutine that is closed cannot wait
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([leaving], timeout=CLOSE_SECONDS)
         raise
     return task.result()
 

@@ -82,6 +82,18 @@ class FakeHost(httpx.AsyncBaseTransport):
         return AsyncKimi(adapter, **(defaults | settings))
 
 
+async def break_at_once(events: AsyncIterator[object]) -> None:
+    """Leave a loop over *events* at the first one."""
+    async for _ in events:
+        break
+
+
+async def fail_at_once(events: AsyncIterator[object]) -> None:
+    """Raise ``KeyError`` in the body of a loop over *events*."""
+    async for _ in events:
+        raise KeyError
+
+
 def sse(*events: str) -> bytes:
     """Events of a stream, each with the given data."""
     return "".join(f"data: {event}\n\n" for event in events).encode()

@@ -105,6 +105,19 @@ def test_close_soon_without_a_loop_does_nothing() -> None:
     close_soon(Slow().close)
 
 
+class Left:
+    """What was closed because nobody took it."""
+
+    def __init__(self) -> None:
+        self.closed: list[object] = []
+
+    async def discard(self, value: object) -> None:
+        self.closed.append(value)
+
+    async def abandon(self) -> None:
+        self.closed.append("what was open")
+
+
 async def test_what_runs_gives_its_result_or_its_exception() -> None:
     async def give() -> int:
         return 7
@@ -112,22 +125,17 @@ async def test_what_runs_gives_its_result_or_its_exception() -> None:
     async def fail() -> int:
         raise KeyError("k")
 
-    async def discard(value: int) -> None:
-        pytest.fail(f"{value} was taken")
-
-    async def abandon() -> None:
-        pytest.fail("nothing was left")
-
-    assert await cancelled_once(give, discard=discard, abandon=abandon) == 7
+    left = Left()
+    assert await cancelled_once(give, discard=left.discard, abandon=left.abandon) == 7
     with pytest.raises(KeyError):
-        await cancelled_once(fail, discard=discard, abandon=abandon)
+        await cancelled_once(fail, discard=left.discard, abandon=left.abandon)
+    assert left.closed == []
 
 
 @ASYNCIO
 @pytest.mark.parametrize("ends", ["cancelled", "with a result", "with an exception"])
 async def test_what_runs_sees_one_cancellation_of_two(ends: str) -> None:
     cancellations = 0
-    discarded: list[str] = []
     slow = Slow()
 
     async def run() -> str:
@@ -144,13 +152,8 @@ async def test_what_runs_sees_one_cancellation_of_two(ends: str) -> None:
             raise KeyError("k")
         return "connection"
 
-    async def discard(value: str) -> None:
-        discarded.append(value)
-
-    async def abandon() -> None:
-        discarded.append("what was open")
-
-    task = asyncio.create_task(cancelled_once(run, discard=discard, abandon=abandon))
+    left = Left()
+    task = asyncio.create_task(cancelled_once(run, discard=left.discard, abandon=left.abandon))
     await slow.begun.wait()
     task.cancel()
     await asyncio.sleep(0)
@@ -159,4 +162,4 @@ async def test_what_runs_sees_one_cancellation_of_two(ends: str) -> None:
         await task
     await all_done()
     assert cancellations == 1
-    assert discarded == ["connection" if ends == "with a result" else "what was open"]
+    assert left.closed == ["connection" if ends == "with a result" else "what was open"]

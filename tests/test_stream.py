@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Generator
 import anyio
 import httpx
 import pytest
-from fakes import HELLO, STALL, FakeBody, FakeHost, delta, sse
+from fakes import HELLO, STALL, FakeBody, FakeHost, break_at_once, delta, fail_at_once, sse
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi
@@ -46,8 +46,7 @@ async def test_nothing_is_sent_before_the_stream_is_entered_or_read() -> None:
 async def test_an_error_status_is_raised_on_entering() -> None:
     host = FakeHost(httpx.Response(429, json={"error": {"code": "too_many_requests"}}))
     with pytest.raises(kimi.RateLimitError):
-        async with host.client().stream("Hi"):
-            pytest.fail("the block must not run")
+        await host.client().stream("Hi").__aenter__()
 
 
 async def test_final_gives_the_same_after_iterating_and_again() -> None:
@@ -159,8 +158,7 @@ async def test_leaving_early_is_cancelled_and_reading_on_raises() -> None:
     records: list[kimi.ReplyRecord] = []
     host = FakeHost([HELLO])
     async with host.client(on_complete=records.append).stream("Hi") as stream:
-        async for _ in stream:
-            break
+        await break_at_once(stream)
     assert [record.outcome for record in records] == ["cancelled"]
     assert stream.record is records[0]
     assert host.bodies[0].closed == 1
@@ -178,8 +176,7 @@ async def test_an_exception_in_the_loop_body_passes_through() -> None:
     stream = host.client().stream("Hi")
     with pytest.raises(KeyError):
         async with stream:
-            async for _ in stream:
-                raise KeyError
+            await fail_at_once(stream)
     assert host.bodies[0].closed == 1
 
 
@@ -263,6 +260,31 @@ async def test_a_coroutine_that_is_closed_while_it_reads_leaves_the_reply() -> N
     await anyio.wait_all_tasks_blocked()
     await stream.aclose()
     assert host.bodies[0].closed == 1
+    again = stream._reply._guard(wait_for_ever)
+    again.send(None)
+    again.close()
+    assert len(records) == 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_coroutine_that_is_closed_while_it_sends_leaves_the_reply() -> None:
+    records: list[kimi.ReplyRecord] = []
+    cancelled = anyio.Event()
+
+    class Silent(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            try:
+                return httpx.Response(200, text=str(await anyio.sleep_forever()))
+            finally:
+                cancelled.set()
+
+    http = httpx.AsyncClient(transport=Silent())
+    entering = FakeHost().client(on_complete=records.append, http_client=http).stream("Hi")._start()
+    entering.send(None)
+    await anyio.wait_all_tasks_blocked()
+    entering.close()
+    assert [record.outcome for record in records] == ["cancelled"]
+    await cancelled.wait()
 
 
 async def test_what_on_complete_raises_is_logged_and_not_raised(

@@ -91,7 +91,7 @@ class Attempt:
         self._clock = clock
         self._events = events
         self._body = BodyReader(adapter, wire)
-        self._scope: anyio.CancelScope | None = None
+        self._scope = anyio.CancelScope()
         self._done_seen = False
         read_timeout = clocks.read_timeout
         #: A read that may take this long needs no scope: the HTTP client's own read timeout ends it.
@@ -115,7 +115,8 @@ class Attempt:
             KimiError: Anything that went wrong before the first output.
         """
         begun = self._clock()
-        with anyio.move_on_after(self._clocks.until_first_output(begun)) as self._scope:
+        self._scope.deadline = anyio.current_time() + self._clocks.until_first_output(begun)
+        with self._scope:
             self.response = response = await self._transport.send(
                 self._adapter,
                 self._request,
@@ -133,8 +134,7 @@ class Attempt:
 
     def interrupt(self) -> None:
         """End :meth:`start` from another task, as if its limit had run out."""
-        if self._scope is not None:
-            self._scope.cancel()
+        self._scope.cancel()
 
     async def advance(self) -> None:
         """Read once more and turn it into events; the reply may be ``over`` then.
