@@ -82,6 +82,12 @@ class FakeHost(httpx.AsyncBaseTransport):
         return AsyncKimi(adapter, **(defaults | settings))
 
 
+async def no_answer() -> httpx.Response:
+    """What a server that says nothing gives."""
+    while True:
+        await anyio.sleep_forever()
+
+
 async def break_at_once(events: AsyncIterator[object]) -> None:
     """Leave a loop over *events* at the first one."""
     async for _ in events:

@@ -11,7 +11,17 @@ from collections.abc import AsyncGenerator, Generator
 import anyio
 import httpx
 import pytest
-from fakes import HELLO, STALL, FakeBody, FakeHost, break_at_once, delta, fail_at_once, sse
+from fakes import (
+    HELLO,
+    STALL,
+    FakeBody,
+    FakeHost,
+    break_at_once,
+    delta,
+    fail_at_once,
+    no_answer,
+    sse,
+)
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi
@@ -274,7 +284,7 @@ async def test_a_coroutine_that_is_closed_while_it_sends_leaves_the_reply() -> N
     class Silent(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             try:
-                return httpx.Response(200, text=str(await anyio.sleep_forever()))
+                return await no_answer()
             finally:
                 cancelled.set()
 

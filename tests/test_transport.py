@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import anyio
 import httpx
 import pytest
-from fakes import HELLO, STALL, FakeBody, FakeHost, delta, sse
+from fakes import HELLO, STALL, FakeBody, FakeHost, delta, no_answer, sse
 
 import kimi_async as kimi
 from kimi_async import AceDataCloud, AsyncKimi, Timeouts, _transport
@@ -277,7 +277,7 @@ async def test_a_socket_that_was_opened_for_a_cancelled_request_is_closed() -> N
             await trace("connection.connect_tcp.complete", {"return_value": sockets[0]})
             await trace("connection.start_tls.complete", {"return_value": sockets[1]})
             opened.set()
-            return httpx.Response(200, text=str(await anyio.sleep_forever()))
+            return await no_answer()
 
     client = FakeHost().client(http_client=httpx.AsyncClient(transport=Connecting()))
     async with anyio.create_task_group() as tasks:
