@@ -1,4 +1,4 @@
-"""Streaming Kimi chat models over Ace Data Cloud and Cloudsway.
+"""Streaming Kimi chat models over Ace Data Cloud, Cloudsway, Moonshot and hosts that speak the OpenAI wire.
 
 ::
 
