@@ -262,6 +262,15 @@ def test_what_was_good_in_a_chunk_that_breaks_the_contract_is_told() -> None:
     assert assembler.snapshot().text == "Hello"
 
 
+def test_a_call_that_only_ends_like_a_whole_one_goes_on() -> None:
+    """Neither index nor id, and the name again: a brace at the end of a piece need not be the last one."""
+    assembler = MessageAssembler("test")
+    for arguments in ('{"a": {}', ', "b": 1}', "{}"):
+        assembler.feed(read(called(piece(name="f", arguments=arguments))))
+    calls = assembler.snapshot().tool_calls
+    assert [call.arguments for call in calls] == ['{"a": {}, "b": 1}', "{}"]
+
+
 def test_a_late_call_that_never_gets_a_name_breaks_the_close() -> None:
     assembler = MessageAssembler("test")
     assembler.feed(read(END))

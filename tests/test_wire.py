@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from kimi_async._errors import ConfigurationError
 from kimi_async._wire import DONE, ChatRequest, Chunk, Done, WireRequest
 
 
@@ -28,6 +29,13 @@ def test_the_body_is_sent_as_compact_json() -> None:
     assert wire.content == (
         '{"model":"m","messages":[{"content":"ä\\n"}],"stream":true,"n":1.5}'.encode()
     )
+
+
+def test_a_body_that_cannot_be_written_is_refused_without_being_quoted() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        WireRequest(method="POST", url="", headers={}, body={"model": "\ud800"})
+    assert str(caught.value) == "the request cannot be written as JSON"
+    assert caught.value.__context__ is None
 
 
 def test_a_request_may_have_no_body() -> None:
