@@ -16,7 +16,7 @@ RESET = httpx.ReadError("reset")
 BAD_FRAME = httpx.RemoteProtocolError(
     "peer closed connection without sending complete message body"
 )
-SHORT = Timeouts(first_output=0.05, idle=0.05, progress=0.05, finish_grace=0.05)
+SHORT = Timeouts(first_output=5, idle=0.05, progress=0.05, finish_grace=0.05)
 OVERLOADED = '{"error":{"type":"engine_overloaded_error","message":"busy"}}'
 
 
@@ -248,7 +248,7 @@ BROKEN = {
         error=kimi.FirstOutputTimeout,
         outcome="timeout",
         text="'first_output' ran out",
-        timeouts=SHORT,
+        timeouts=Timeouts(first_output=0.05),
     ),
     "first-output-by-the-http-client": Broken(
         reads=[httpx.ReadTimeout("slow")], error=kimi.FirstOutputTimeout, outcome="timeout"
