@@ -150,6 +150,13 @@ BROKEN = {
         text="'idle' ran out: not one byte came within 0.05 s",
         timeouts=evolve(SHORT, progress=None),
     ),
+    "idle-where-the-http-client-keeps-the-limit": Broken(
+        reads=[sse(SAID), STALL],
+        error=kimi.IdleTimeout,
+        outcome="timeout",
+        partial="half an ans",
+        timeouts=Timeouts(first_output=0.5, idle=0.5, progress=None),
+    ),
     "idle-by-the-http-client": Broken(
         reads=[sse(SAID), httpx.ReadTimeout("slow")],
         error=kimi.IdleTimeout,
