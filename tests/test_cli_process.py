@@ -22,6 +22,14 @@ termios = pytest.importorskip("termios")  # there is none on Windows, nor pseudo
 INTERRUPTED = b"\nkimi-async: interrupted\n"
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_works() -> Iterator[None]:
+    """A shell ignores SIGINT for what it starts in the background, and every program under that inherits it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @define
 class Server:
     """A fake provider in a thread of its own."""
