@@ -67,6 +67,7 @@ from kimi_async._events import (
     ToolCallStart,
     UsageUpdate,
 )
+from kimi_async._markers import ToolMarkers
 from kimi_async._models import (
     ChatCompletion,
     Choice,
@@ -74,6 +75,7 @@ from kimi_async._models import (
     Message,
     Messages,
     ModelInfo,
+    ReasoningKey,
     Thinking,
     ToolCall,
     Usage,
@@ -139,6 +141,7 @@ __all__ = [
     "RateLimitError",
     "ReasoningDelta",
     "ReasoningDone",
+    "ReasoningKey",
     "RefusalDelta",
     "RefusalDone",
     "ReplyRecord",
@@ -155,6 +158,7 @@ __all__ = [
     "ToolCallDelta",
     "ToolCallDone",
     "ToolCallStart",
+    "ToolMarkers",
     "TotalTimeout",
     "TransportError",
     "Usage",

@@ -6,7 +6,8 @@ The whole of it in one line, which is also the test::
 
 Every field is merged by its own rule, never by the type of its value:
 
-- ``id``, ``model``, ``created``, a call's ``id``, ``name`` and ``type``: the first one that comes stays.
+- ``id``, ``model``, ``created``, the key of the reasoning, a call's ``id``, ``name`` and ``type``: the first one that
+  comes stays.
 - ``usage``: the last one that comes stays; ``null`` erases nothing and nothing is summed.
 - content, reasoning, refusal and arguments: appended. An empty piece makes no event, and still tells ``""`` from
   absent.
@@ -39,7 +40,8 @@ from kimi_async._events import (
     ToolCallStart,
     UsageUpdate,
 )
-from kimi_async._models import ChatCompletion, Choice, Message, ToolCall, Usage
+from kimi_async._markers import MarkerFilter, ToolMarkers
+from kimi_async._models import ChatCompletion, Choice, Message, ReasoningKey, ToolCall, Usage
 from kimi_async._wire import Chunk, ChunkChoice, ToolCallPiece
 
 __all__ = ["MessageAssembler"]
@@ -53,6 +55,7 @@ class MessageAssembler:
 
     Args:
         provider: The adapter's name; goes into ``StreamStart`` and the completion.
+        tool_markers: What is done with tool calls that came as text.
     """
 
     __slots__ = (
@@ -62,15 +65,17 @@ class MessageAssembler:
         "_model",
         "_provider",
         "_started",
+        "_tool_markers",
         "_unfinished",
         "_usage",
         "failure",
     )
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: str, tool_markers: ToolMarkers = "pass") -> None:
         #: What broke the contract, if something did; nothing is fed after that.
         self.failure: ProtocolError | None = None
         self._provider = provider
+        self._tool_markers: ToolMarkers = tool_markers
         self._id: str | None = None
         self._model: str | None = None
         self._created: int | None = None
@@ -119,7 +124,7 @@ class MessageAssembler:
     def _feed_choice(self, delta: ChunkChoice, events: list[StreamEvent]) -> None:
         choice = self._choices.get(delta.index)
         if choice is None:
-            choice = self._choices[delta.index] = _Choice(delta.index)
+            choice = self._choices[delta.index] = _Choice(delta.index, self._tool_markers)
             self._unfinished += 1
         unfinished = choice.finish_reason is None
         choice.feed(delta, events)
@@ -196,17 +201,23 @@ class _Choice:
         "_calls",
         "_content",
         "_logprobs",
+        "_markers",
         "_open",
         "_reasoning",
+        "_reasoning_key",
         "_refusal",
         "finish_reason",
         "index",
     )
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, tool_markers: ToolMarkers) -> None:
         self.index = index
         self.finish_reason: str | None = None
+        self._markers: MarkerFilter | None = None
+        if tool_markers != "pass":
+            self._markers = MarkerFilter(parse=tool_markers == "parse")
         self._reasoning = _Text(ReasoningDelta, ReasoningDone)
+        self._reasoning_key: ReasoningKey | None = None
         self._content = _Text(ContentDelta, ContentDone)
         self._refusal = _Text(RefusalDelta, RefusalDone)
         self._open: _Text | None = None
@@ -214,8 +225,12 @@ class _Choice:
         self._logprobs: dict[str, Any] | None = None
 
     def feed(self, delta: ChunkChoice, events: list[StreamEvent]) -> None:
+        if self._markers is not None:
+            delta = self._markers.feed(delta)
         # Reasoning first: one delta may carry its last piece and the first of the content (docs/providers.md 1.4).
         if delta.reasoning is not None:
+            if self._reasoning_key is None:
+                self._reasoning_key = "reasoning" if delta.by_other_key else "reasoning_content"
             self._say(self._reasoning, delta.reasoning, events)
         if delta.content is not None:
             self._say(self._content, delta.content, events)
@@ -271,18 +286,28 @@ class _Choice:
                 joined[key] = value
 
     def snapshot(self) -> Choice:
+        content, reasoning = self._content.joined, self._reasoning.joined
+        if self._markers is not None:
+            # A reply that broke shows what was held back, too: nothing that arrived is lost.
+            content = _and_held(content, self._markers.held_content)
+            reasoning = _and_held(reasoning, self._markers.held_reasoning)
         return Choice(
             index=self.index,
             message=Message(
                 role="assistant",
-                content=self._content.joined,
-                reasoning_content=self._reasoning.joined,
+                content=content,
+                reasoning_content=reasoning,
+                reasoning_key=self._reasoning_key or "reasoning_content",
                 refusal=self._refusal.joined,
                 tool_calls=self._calls.snapshot(),
             ),
             finish_reason=self.finish_reason,
             logprobs=None if self._logprobs is None else _with_own_lists(self._logprobs),
         )
+
+
+def _and_held(text: str | None, held: str) -> str | None:
+    return (text or "") + held if held else text
 
 
 def _with_own_lists(logprobs: Mapping[str, Any]) -> dict[str, Any]:

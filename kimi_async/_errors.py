@@ -303,7 +303,10 @@ class ContextLengthError(APIError):
 
 
 class RateLimitError(APIError):
-    """Too many requests or tokens; see ``retry_after``."""
+    """Too many requests or tokens; see ``retry_after``.
+
+    Not ``retryable`` when the message says that the limit is one of the day (``docs/providers.md`` 3.5).
+    """
 
     retryable = True
 

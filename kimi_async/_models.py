@@ -24,6 +24,7 @@ __all__ = [
     "Message",
     "Messages",
     "ModelInfo",
+    "ReasoningKey",
     "Thinking",
     "ToolCall",
     "Usage",
@@ -37,6 +38,10 @@ T = TypeVar("T")
 
 #: One part of a message's content in the OpenAI form, ``{"type": "text", "text": ...}``; sent as it is.
 ContentPart: TypeAlias = Mapping[str, Any]
+
+
+#: The two names that hosts have for the thinking in a message (``docs/providers.md`` 6.2).
+ReasoningKey: TypeAlias = Literal["reasoning_content", "reasoning"]
 
 
 def _empty_is_none(content: object) -> object:
@@ -119,6 +124,8 @@ class Message:
         tool_call_id: In a message of role ``tool``: the id of the call that it answers.
         name: The speaker; in partial mode it becomes part of the prefix (``docs/providers.md`` 3.3).
         partial: Last message of role ``assistant``: a prefix that the model is to go on from.
+        reasoning_key: The name under which the thinking came, and under which it is sent back
+            (``docs/providers.md`` 6.2); left out of the comparison.
     """
 
     role: str
@@ -129,6 +136,7 @@ class Message:
     tool_call_id: str | None = None
     name: str | None = None
     partial: bool = False
+    reasoning_key: ReasoningKey = field(default="reasoning_content", eq=False, repr=False)
 
     def to_wire(self) -> dict[str, Any]:
         """The message as JSON, with nothing that was not set.
@@ -141,7 +149,9 @@ class Message:
             wire["content"] = (
                 list(self.content) if isinstance(self.content, tuple) else self.content
             )
-        for key in ("reasoning_content", "refusal", "tool_call_id", "name"):
+        if self.reasoning_content is not None:
+            wire[self.reasoning_key] = self.reasoning_content
+        for key in ("refusal", "tool_call_id", "name"):
             value = getattr(self, key)
             if value is not None:
                 wire[key] = value

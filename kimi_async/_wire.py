@@ -91,6 +91,8 @@ class ChunkChoice(msgspec.Struct, frozen=True):
     tool_calls: tuple[ToolCallPiece, ...]
     finish_reason: str | None
     logprobs: Mapping[str, Any] | None
+    #: Whether the thinking came as ``reasoning``, without the usual key beside it.
+    by_other_key: bool = False
 
 
 class Chunk(msgspec.Struct, frozen=True):

@@ -23,8 +23,11 @@ def choice(
     calls: tuple[ToolCallPiece, ...] = (),
     finish: str | None = None,
     logprobs: Mapping[str, Any] | None = None,
+    by_other_key: bool = False,
 ) -> ChunkChoice:
-    return ChunkChoice(index, content, reasoning, refusal, calls, finish, logprobs)
+    return ChunkChoice(
+        index, content, reasoning, refusal, calls, finish, logprobs, by_other_key=by_other_key
+    )
 
 
 def piece(
@@ -86,8 +89,8 @@ SAID: Final[dict[str, tuple[JSON, ChunkChoice]]] = {
         {"reasoning_content": "a", "reasoning": "b"},
         choice(reasoning="a"),
     ),
-    "6.2-reasoning-second-key": ({"reasoning": "ok"}, choice(reasoning="ok")),
-    "6.2-reasoning-second-key-empty": ({"reasoning": ""}, choice(reasoning="")),
+    "6.2-reasoning-second-key": ({"reasoning": "ok"}, choice(reasoning="ok", by_other_key=True)),
+    "6.2-reasoning-second-key-empty": ({"reasoning": ""}, choice(reasoning="", by_other_key=True)),
     "6.2-reasoning-first-key-empty": (
         {"reasoning_content": "", "reasoning": "ok"},
         choice(reasoning="ok"),
@@ -102,11 +105,11 @@ SAID: Final[dict[str, tuple[JSON, ChunkChoice]]] = {
     ),
     "6.2-reasoning-first-key-null": (
         {"reasoning_content": None, "reasoning": "ok"},
-        choice(reasoning="ok"),
+        choice(reasoning="ok", by_other_key=True),
     ),
     "6.2-reasoning-details-beside-text": (
         {"reasoning": "ok", "reasoning_details": [{"text": "no"}]},
-        choice(reasoning="ok"),
+        choice(reasoning="ok", by_other_key=True),
     ),
     "6.2-content-null": ({"content": None}, choice()),
     "6.2-role-repeated": ({"role": "assistant", "content": "a"}, choice(content="a")),

@@ -113,12 +113,12 @@ TEXT: dict[str, Case] = {
     "6.2-reasoning-under-both-keys-comes-once": Case(
         [said(reasoning_content="r", reasoning="r"), said(reasoning_content="s", reasoning="s")],
         [R("r"), R("s")],
-        message={"reasoning_content": "rs"},
+        message={"reasoning_content": "rs", "reasoning_key": "reasoning_content"},
     ),
     "6.2-reasoning-under-the-other-key": Case(
         [said(reasoning="r"), said(reasoning="s")],
         [R("r"), R("s")],
-        message={"reasoning_content": "rs"},
+        message={"reasoning_content": "rs", "reasoning_key": "reasoning"},
     ),
     "6.2-reasoning-details-alone": Case(
         [said(reasoning_details=[{"text": "r"}]), said(reasoning_details=[{"text": "s"}])],

@@ -32,7 +32,7 @@ from kimi_async._adapters import (
     request_id_of,
 )
 from kimi_async._adapters._failures import read_error
-from kimi_async._errors import APIError, NotFoundError
+from kimi_async._errors import APIError, NotFoundError, RateLimitError
 
 #: 2015-10-21 07:26:20 UTC.
 NOW = 1445412380.0
@@ -108,6 +108,24 @@ def test_a_word_decides_alone(kind: type[APIError], word: str) -> None:
                 body = as_json({"error": {place: spelled, "message": "no"}})
                 error = read_error(status, {}, body, now=NOW)
                 assert (type(error), getattr(error, place)) == (kind, spelled)
+
+
+@pytest.mark.parametrize(
+    ("message", "retryable"),
+    [
+        ("request reached organization TPD rate limit, current: 1500127, limit: 1500000", False),
+        ("reached the limit of 100 requests per day", False),
+        ("Daily limit reached", False),
+        ("request reached organization TPM rate limit, current: 64127, limit: 64000", True),
+        ("request reached organization max concurrency: 3, please try again after 1 seconds", True),
+        ("httpd: try again", True),
+    ],
+)
+def test_a_rate_of_the_day_is_not_tried_again(message: str, retryable: bool) -> None:
+    body = as_json({"error": {"type": "rate_limit_reached_error", "message": message}})
+    error = read_error(429, {}, body, now=NOW)
+    assert (type(error), error.retryable) == (RateLimitError, retryable)
+    assert pickle.loads(pickle.dumps(error)).retryable is retryable
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308, 399])

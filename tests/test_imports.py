@@ -23,6 +23,7 @@ LAYERS = (
     ("_record",),
     ("_models",),
     ("_events", "_settings", "_sse", "_wire"),
+    ("_markers",),
     ("_params", "_adapters", "_assembler", "_eventloop"),
     ("_transport",),
     ("_attempts",),
@@ -33,6 +34,7 @@ LAYERS = (
 #: Values and the pure core: bytes in, values out.
 PURE = (
     *("_errors", "_record", "_models", "_events", "_settings", "_sse", "_wire", "_params"),
+    "_markers",
     *("_adapters", "_assembler"),
 )
 IMPURE = {

@@ -121,6 +121,11 @@ class StructTrip(msgspec.Struct):
             id="6.4-empty-reasoning-is-sent",
         ),
         pytest.param(
+            Message(role="assistant", reasoning_content="", reasoning_key="reasoning"),
+            {"role": "assistant", "reasoning": ""},
+            id="6.2-reasoning-goes-back-under-its-key",
+        ),
+        pytest.param(
             assistant("{", reasoning_content="ok", partial=True, name="Bot"),
             {
                 "role": "assistant",

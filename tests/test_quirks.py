@@ -11,7 +11,7 @@ import pytest
 from fakes import HELLO, STALL, USAGE, FakeHost, delta, sse
 
 import kimi_async as kimi
-from kimi_async import Moonshot, Timeouts
+from kimi_async import AceDataCloud, Moonshot, Timeouts
 
 pytestmark = pytest.mark.anyio
 
@@ -271,6 +271,29 @@ async def test_ids_that_repeat_over_turns_and_empty_reasoning_go_back_as_they_ca
     ]
     assert [said["tool_calls"][0]["id"] for said in history[::2]] == ["f:0", "f:0"]
     assert [said["content"] for said in history[1::2]] == ["f", "g"]
+
+
+async def test_reasoning_goes_back_under_the_key_that_it_came_by() -> None:
+    host = FakeHost([sse(delta(reasoning="Hm."), HI, STOP)], [HELLO])
+    client = host.client()
+    first = await client.chat("Hi")
+    await client.chat([kimi.user("Hi"), first.message, kimi.user("And?")])
+    _, said, _ = json.loads(host.requests[1].content)["messages"]
+    assert said == {"role": "assistant", "content": "Hi", "reasoning": "Hm."}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_call_that_the_host_left_in_the_text(stream: bool) -> None:
+    text = '<|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{"a":1}<|tool_call_end|>'
+    body = sse(delta("Let me see." + text), STOP)
+    if not stream:
+        said = {"role": "assistant", "content": "Let me see." + text}
+        whole = {"choices": [{"index": 0, "message": said, "finish_reason": "stop"}]}
+        body = json.dumps(whole).encode()
+    client = FakeHost([body]).client(AceDataCloud("test-key", tool_markers="parse"))
+    reply = await client.chat("Hi", stream=stream)
+    assert (reply.text, reply.outcome) == ("Let me see.", "tool_calls")
+    assert reply.tool_calls == (kimi.ToolCall(id="functions.f:0", name="f", arguments='{"a":1}'),)
 
 
 async def test_a_reply_is_not_glued_to_its_prefix() -> None:

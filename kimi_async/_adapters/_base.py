@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self, cast, get_args
 from urllib.parse import urlsplit
 
 from attrs import evolve, field
@@ -14,6 +14,7 @@ from kimi_async._adapters._capabilities import CapabilityTable
 from kimi_async._adapters._failures import excerpt_of, read_error
 from kimi_async._adapters._reading import read_chunk, read_completion, read_models
 from kimi_async._errors import APIError, ConfigurationError
+from kimi_async._markers import ToolMarkers
 from kimi_async._models import ModelInfo, Thinking
 from kimi_async._wire import ChatRequest, Chunk, Done, WireRequest
 
@@ -60,6 +61,9 @@ class ChatAdapter:
             it is.
         capabilities: What each model family can do there; ``capabilities.override(...)`` says otherwise.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
+        tool_markers: What is done with tool calls that the host has left in the text as marker tokens
+            (``docs/providers.md`` 6.3): ``"pass"`` nothing, so that a text which only quotes one never becomes a call;
+            ``"parse"`` makes them the tool calls that they were meant to be; ``"hide"`` cuts them out.
     """
 
     __slots__ = ()
@@ -74,6 +78,7 @@ class ChatAdapter:
     models: Mapping[str, str]
     capabilities: CapabilityTable
     allow_http: bool
+    tool_markers: ToolMarkers
 
     def resolve(self, env: Mapping[str, str]) -> Self:
         """Fill what was not given from *env*; what is in neither stays ``None`` until :meth:`check`."""
@@ -100,6 +105,9 @@ class ChatAdapter:
         problem = _problem_of_url(self.base_url, allow_http=self.allow_http)
         if problem is not None:
             raise ConfigurationError(f"{type(self).__name__}: base_url {problem}")
+        if self.tool_markers not in get_args(ToolMarkers):
+            known = ", ".join(map(repr, get_args(ToolMarkers)))
+            raise ConfigurationError(f"{type(self).__name__}: tool_markers must be one of {known}")
 
     def authorization(self) -> str:
         """The value of the authorization header; the one place where the key is spelled out."""

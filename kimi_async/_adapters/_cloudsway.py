@@ -16,6 +16,7 @@ from kimi_async._adapters._base import (
 )
 from kimi_async._adapters._capabilities import CLOUDSWAY, CapabilityTable
 from kimi_async._errors import ConfigurationError
+from kimi_async._markers import ToolMarkers
 from kimi_async._models import Thinking
 
 __all__ = ["Cloudsway"]
@@ -39,6 +40,7 @@ class Cloudsway(ChatAdapter):
         models: Translation of model names; the name is sent when one is given, and decides nothing there.
         capabilities: What each model family can do there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
+        tool_markers: What is done with tool calls that came as text; see :class:`~kimi_async.ChatAdapter`.
         thinking_words: The words for thinking on and off in ``thinking.type``. Only ``"false"`` was ever seen
             (``docs/providers.md`` 2.3), the other is its counterpart.
     """
@@ -57,6 +59,7 @@ class Cloudsway(ChatAdapter):
     models: Mapping[str, str] = models_field()
     capabilities: CapabilityTable = field(default=CLOUDSWAY, kw_only=True, repr=False)
     allow_http: bool = field(default=False, kw_only=True)
+    tool_markers: ToolMarkers = field(default="pass", kw_only=True)
     thinking_words: tuple[str, str] = field(default=("true", "false"), kw_only=True)
 
     @property

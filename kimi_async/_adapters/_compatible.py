@@ -14,6 +14,7 @@ from kimi_async._adapters._base import (
     models_field,
 )
 from kimi_async._adapters._capabilities import COMPATIBLE, CapabilityTable
+from kimi_async._markers import ToolMarkers
 
 __all__ = ["OpenAICompatible"]
 
@@ -30,6 +31,7 @@ class OpenAICompatible(ChatAdapter):
         models: Translation of model names.
         capabilities: What each model family can do there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
+        tool_markers: What is done with tool calls that came as text; see :class:`~kimi_async.ChatAdapter`.
     """
 
     name: ClassVar[str] = "openai"
@@ -43,3 +45,4 @@ class OpenAICompatible(ChatAdapter):
     models: Mapping[str, str] = models_field()
     capabilities: CapabilityTable = field(default=COMPATIBLE, kw_only=True, repr=False)
     allow_http: bool = field(default=False, kw_only=True)
+    tool_markers: ToolMarkers = field(default="pass", kw_only=True)

@@ -123,6 +123,9 @@ _BY_STATUS: Final[Mapping[int, type[APIError]]] = {
     529: OverloadedError,
 }
 
+#: A rate that is counted by the day does not pass while a program waits (docs/providers.md 3.5).
+_BY_THE_DAY: Final = re.compile(r"\b[TR]PD\b|per day|\bdaily\b", re.IGNORECASE)
+
 #: What stands where the key stood.
 _BLOT: Final = "[key]"
 
@@ -188,7 +191,7 @@ def read_error(
         message=_REDIRECTED if 300 <= status < 400 else facts.message or inner.message,
         request_id=facts.request_id or request_id_of(headers),
     ).without(key)
-    return kind(
+    error = kind(
         said.message or f"HTTP {status} without a message",
         status=status,
         code=said.code,
@@ -198,6 +201,9 @@ def read_error(
         body=raw if raw is not None else _excerpt(body) or None,
         retry_after=_retry_after(headers, now),
     )
+    if kind is RateLimitError and _BY_THE_DAY.search(error.message):
+        error.retryable = False
+    return error
 
 
 def _without(key: str | None, body: bytes) -> bytes:

@@ -14,6 +14,7 @@ from kimi_async._adapters._base import (
     models_field,
 )
 from kimi_async._adapters._capabilities import MOONSHOT, CapabilityTable
+from kimi_async._markers import ToolMarkers
 
 __all__ = ["Moonshot"]
 
@@ -29,6 +30,7 @@ class Moonshot(ChatAdapter):
         models: Translation of model names.
         capabilities: What each model family can do there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
+        tool_markers: What is done with tool calls that came as text; see :class:`~kimi_async.ChatAdapter`.
     """
 
     name: ClassVar[str] = "moonshot"
@@ -39,6 +41,7 @@ class Moonshot(ChatAdapter):
     models: Mapping[str, str] = models_field()
     capabilities: CapabilityTable = field(default=MOONSHOT, kw_only=True, repr=False)
     allow_http: bool = field(default=False, kw_only=True)
+    tool_markers: ToolMarkers = field(default="pass", kw_only=True)
 
     def spell(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters in Moonshot's words: ``max_tokens`` is deprecated there and loses against the new name."""

@@ -188,6 +188,7 @@ def _read_choice(item: Any, place: int, said: str) -> ChunkChoice:
         _read_calls(calls, whole=whole) if calls else _NO_CALLS,
         reason or None,  # "" is no reason (docs/design.md 3)
         logprobs if type(logprobs) is dict else None,
+        delta.get("reasoning_content") is None and type(delta.get("reasoning")) is str,
     )
 
 

@@ -96,7 +96,7 @@ class Attempt:
         read_timeout = clocks.read_timeout
         #: A read that may take this long needs no scope: the HTTP client's own read timeout ends it.
         self._free_seconds = math.inf if read_timeout is None else read_timeout
-        self.assembler = MessageAssembler(adapter.name)
+        self.assembler = MessageAssembler(adapter.name, adapter.tool_markers)
         self.response: Response | None = None
         self.over = False
         self.last_chunk: Mapping[str, Any] | None = None
