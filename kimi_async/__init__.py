@@ -75,6 +75,7 @@ from kimi_async._models import (
     Message,
     Messages,
     ModelInfo,
+    NoAnswer,
     ReasoningKey,
     Thinking,
     ToolCall,
@@ -85,6 +86,7 @@ from kimi_async._models import (
     user,
 )
 from kimi_async._params import ChatParams
+from kimi_async._prefix import Prefix
 from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
 from kimi_async._settings import Timeouts
 from kimi_async._stream import ChatStream, ResponseInfo
@@ -128,12 +130,14 @@ __all__ = [
     "Messages",
     "ModelInfo",
     "Moonshot",
+    "NoAnswer",
     "NotFoundError",
     "OpenAICompatible",
     "Outcome",
     "OutputError",
     "OverloadedError",
     "PermissionDeniedError",
+    "Prefix",
     "ProgressTimeout",
     "ProtocolError",
     "ProviderUnavailableError",

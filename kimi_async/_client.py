@@ -254,6 +254,7 @@ class AsyncKimi:
                 transport=self._transport,
                 timeouts=settings.timeouts,
                 on_complete=settings.on_complete,
+                prefix=settings.adapter.prefix_of(request),
             )
         )
 

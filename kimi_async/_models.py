@@ -7,7 +7,6 @@ whose empty reasoning was dropped (``docs/providers.md`` 6.4). Nothing here test
 from __future__ import annotations
 
 import builtins
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar, overload
 
@@ -15,6 +14,8 @@ import msgspec
 from attrs import evolve, field, frozen
 
 from kimi_async._errors import ConfigurationError, OutputError
+from kimi_async._json_text import read_json_text
+from kimi_async._prefix import Prefix
 from kimi_async._record import Outcome, ReplyRecord
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Message",
     "Messages",
     "ModelInfo",
+    "NoAnswer",
     "ReasoningKey",
     "Thinking",
     "ToolCall",
@@ -90,10 +92,9 @@ class ToolCall:
             OutputError: The text is no JSON, or does not fit *into*; ``.text`` is what came.
         """
         try:
-            value = json.loads(self.arguments, strict=False, parse_constant=_refuse_constant)
-            return value if into is Any else msgspec.convert(value, into)
-        except (ValueError, RecursionError, msgspec.ValidationError) as error:
-            problem = str(error) or error.__class__.__name__
+            return read_json_text(self.arguments, into)
+        except ValueError as error:
+            problem = str(error)
         raise OutputError(
             f"the arguments of the tool call {self.name!r} do not fit: {problem}",
             text=self.arguments,
@@ -105,10 +106,6 @@ class ToolCall:
         wire["type"] = self.type
         wire["function"] = {"name": self.name, "arguments": self.arguments}
         return wire
-
-
-def _refuse_constant(word: str) -> None:
-    raise ValueError(f"{word} is not JSON")
 
 
 @frozen(kw_only=True)
@@ -341,6 +338,10 @@ def _meaning(reason: str | None, *, has_calls: bool) -> Outcome | None:
             return "other"
 
 
+#: Why a reply holds thinking and no answer; see :attr:`ChatCompletion.no_answer`.
+NoAnswer: TypeAlias = Literal["budget", "cut", "model"]
+
+
 @frozen(kw_only=True)
 class ChatCompletion:
     """One reply, whole or as far as it came.
@@ -358,6 +359,7 @@ class ChatCompletion:
         request_id: Request or trace id of the response headers.
         record: The record of the reply; ``None`` on a snapshot of a running one.
         raw: The decoded JSON body of an unstreamed reply, unknown keys included; ``None`` for a stream.
+        prefix: What the reply was to go on from, when the last message was ``partial``.
     """
 
     id: str | None = field(default=None, eq=False)
@@ -369,6 +371,7 @@ class ChatCompletion:
     request_id: str | None = field(default=None, eq=False)
     record: ReplyRecord | None = field(default=None, eq=False)
     raw: Mapping[str, Any] | None = field(default=None, eq=False, repr=False)
+    prefix: Prefix | None = field(default=None, eq=False)
 
     @property
     def message(self) -> Message:
@@ -400,6 +403,71 @@ class ChatCompletion:
     def outcome(self) -> Outcome | None:
         """What the finish reason of choice 0 means; ``None`` while there is none."""
         return self.choices[0].outcome if self.choices else None
+
+    @property
+    def full_text(self) -> str:
+        """The prefix and what the model said, as one text (``docs/providers.md`` 3.3, 6.4).
+
+        :attr:`text` alone when there was no prefix, when the reply repeats it, and when it is known not to have been
+        honoured: a reply that starts afresh is not glued to it.
+        """
+        return self.text if self.prefix is None else self.prefix.joined_with(self.text)
+
+    @property
+    def prefix_honoured(self) -> bool | None:
+        """Whether the reply goes on from its prefix; ``None`` when there was none, or when it cannot be known."""
+        return None if self.prefix is None else self.prefix.is_honoured_in(self.text)
+
+    @property
+    def no_answer(self) -> NoAnswer | None:
+        """Why the model thought and then said nothing; ``None`` when it did answer, or did not think.
+
+        ``"budget"``: the output limit was used up by thinking (raise ``max_tokens``); ``"cut"``: there is no finish
+        reason, the reply broke or still runs; ``"model"``: it stopped by itself (``docs/providers.md`` 6.2), and asking
+        again may help.
+        """
+        message = self.message
+        if self.text.strip() or message.tool_calls or message.refusal or not self.reasoning:
+            return None
+        reason = self.finish_reason
+        return "cut" if reason is None else "budget" if reason == "length" else "model"
+
+    @overload
+    def json(self) -> Any: ...
+    @overload
+    def json(self, into: type[T]) -> T: ...
+    def json(self, into: Any = Any) -> Any:
+        """Read :attr:`full_text` as JSON and, when *into* is given, check it against that type.
+
+        Raw control characters inside strings are accepted, because models do write them; everything else is strict
+        JSON.
+
+        Args:
+            into: A type that msgspec can validate (builtins, attrs classes, dataclasses, ``TypedDict``, ...).
+
+        Raises:
+            OutputError: The text is no JSON, or does not fit *into*; ``.text`` is what came.
+        """
+        text = self.full_text
+        try:
+            return read_json_text(text, into)
+        except ValueError as error:
+            problem = str(error)
+        raise OutputError(
+            f"the reply is not the JSON that was asked for: {problem}{self._why()}", text=text
+        )
+
+    def _why(self) -> str:
+        """What most often lies behind a reply that is no JSON."""
+        if self.no_answer == "budget":
+            return "; the output limit was used up by thinking, raise max_tokens"
+        if self.no_answer is not None:
+            return "; there is no answer, only thinking"
+        if self.finish_reason == "length":
+            return "; the output limit cut it, raise max_tokens"
+        if self.text.lstrip().startswith("```"):
+            return "; it stands in a Markdown fence, ask with response_format"
+        return ""
 
     def with_record(self, record: ReplyRecord) -> ChatCompletion:
         """The same completion with its record."""

@@ -27,6 +27,7 @@ from kimi_async._models import (
     tool_result,
     user,
 )
+from kimi_async._prefix import Prefix
 from kimi_async._record import ReplyRecord
 
 RECORD = ReplyRecord(
@@ -253,6 +254,7 @@ REPLY = ChatCompletion(
         ("request_id", "req-2", False),
         ("record", None, False),
         ("raw", None, False),
+        ("prefix", Prefix(text="a", honoured=None), False),
         ("model", "n", True),
         ("provider", "other", True),
         ("choices", (), True),
@@ -277,6 +279,7 @@ def test_the_comparison_knows_every_field() -> None:
         "request_id",
         "record",
         "raw",
+        "prefix",
     ]
 
 
@@ -500,6 +503,69 @@ def test_shortcuts(
     assert (reply.text, reply.reasoning) == (text, reasoning)
     assert (reply.tool_calls, reply.finish_reason) == (calls, reason)
     assert reply.message.role == "assistant"
+
+
+def said(content: str | None, reason: str | None = "stop", **fields: Any) -> ChatCompletion:
+    """A reply with one choice; *fields* are of its message."""
+    message = attrs.evolve(assistant(content), **fields)
+    return ChatCompletion(
+        provider="test", choices=(Choice(index=0, message=message, finish_reason=reason),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "cause"),
+    [
+        pytest.param(said(None, "length", reasoning_content="Hm."), "budget", id="budget"),
+        pytest.param(said(" ", "length", reasoning_content="Hm."), "budget", id="blanks"),
+        pytest.param(said(None, None, reasoning_content="Hm."), "cut", id="cut"),
+        pytest.param(said("", "stop", reasoning_content="Hm."), "model", id="6.2-model"),
+        pytest.param(said("", "odd", reasoning_content="Hm."), "model", id="odd-reason"),
+        pytest.param(said("Hi", "length", reasoning_content="Hm."), None, id="answer"),
+        pytest.param(said("", "length"), None, id="no-thinking"),
+        pytest.param(
+            said(None, "tool_calls", reasoning_content="Hm.", tool_calls=(CALL,)), None, id="call"
+        ),
+        pytest.param(said(None, reasoning_content="Hm.", refusal="No."), None, id="refusal"),
+        pytest.param(ChatCompletion(provider="test"), None, id="nothing"),
+    ],
+)
+def test_thinking_without_an_answer_has_a_cause(reply: ChatCompletion, cause: str | None) -> None:
+    assert reply.no_answer == cause
+
+
+def test_a_reply_in_json() -> None:
+    assert said('{"city":"Bo\nnn","km":30}').json() == {"city": "Bo\nnn", "km": 30}
+    assert said('{"city":"Bonn","km":30}').json(AttrsTrip) == AttrsTrip("Bonn", 30)
+    begun = attrs.evolve(said('"km":30}'), prefix=Prefix(text='{"city":"Bonn",', honoured=True))
+    assert begun.json(AttrsTrip) == AttrsTrip("Bonn", 30)
+
+
+@pytest.mark.parametrize(
+    ("reply", "problem"),
+    [
+        pytest.param(
+            said("Sure! {}"), "Expecting value: line 1 column 1 \\(char 0\\)$", id="prose"
+        ),
+        pytest.param(said('{"city":NaN}'), "NaN is not JSON$", id="nan"),
+        pytest.param(said('{"city":1}'), r"Expected `str`, got `int` - at `\$.city`$", id="type"),
+        pytest.param(said("```json\n{}\n```"), "stands in a Markdown fence", id="fence"),
+        pytest.param(said('{"city":"B', "length"), "the output limit cut it", id="cut"),
+        pytest.param(
+            said(None, "length", reasoning_content="Hm."),
+            "the output limit was used up by thinking",
+            id="budget",
+        ),
+        pytest.param(said("", reasoning_content="Hm."), "only thinking$", id="no-answer"),
+        pytest.param(said("[" * 100_000), "nested too deeply$", id="depth"),
+    ],
+)
+def test_a_reply_that_is_not_the_json_that_was_asked_for(
+    reply: ChatCompletion, problem: str
+) -> None:
+    with pytest.raises(OutputError, match=f"^the reply is not the JSON .*: .*{problem}") as caught:
+        reply.json(AttrsTrip)
+    assert caught.value.text == reply.text
 
 
 def test_without_a_choice_there_is_no_outcome() -> None:

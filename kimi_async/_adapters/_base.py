@@ -16,6 +16,7 @@ from kimi_async._adapters._reading import read_chunk, read_completion, read_mode
 from kimi_async._errors import APIError, ConfigurationError
 from kimi_async._markers import ToolMarkers
 from kimi_async._models import ModelInfo, Thinking
+from kimi_async._prefix import Prefix
 from kimi_async._wire import ChatRequest, Chunk, Done, WireRequest
 
 __all__ = ["ChatAdapter", "api_key_field", "base_url_field", "models_field"]
@@ -181,6 +182,17 @@ class ChatAdapter:
         if thinking.keep is not None:
             spelled["keep"] = thinking.keep
         return spelled
+
+    def prefix_of(self, request: ChatRequest) -> Prefix | None:
+        """What the reply to *request* is to go on from: the text of a last message with ``partial``."""
+        last = request.messages[-1]
+        text = last.get("content")
+        if last.get("partial") is not True or not isinstance(text, str):
+            return None
+        known = self.capabilities.for_model(request.model).partial_mode
+        # A careful guess is no knowledge: nobody has seen what becomes of the prefix.
+        certain = known.value or known.basis in ("documented", "captured")
+        return Prefix(text=text, honoured=known.value if certain else None)
 
     def read_chunk(self, data: bytes) -> Chunk | Done:
         """Read the data of one event of a stream.

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from attrs import evolve
+
 from kimi_async._adapters import ChatAdapter
 from kimi_async._attempts._attempt import Attempt
 from kimi_async._attempts._clocks import Clocks
@@ -20,6 +22,7 @@ from kimi_async._errors import KimiError, KimiTimeoutError, StreamInterrupted
 from kimi_async._eventloop import close_soon, loop_clock
 from kimi_async._events import StreamEnd, StreamEvent
 from kimi_async._models import ChatCompletion
+from kimi_async._prefix import Prefix
 from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
 from kimi_async._settings import Timeouts
 from kimi_async._sse import SSEEvent
@@ -53,6 +56,7 @@ class Reply:
         transport: Sends it.
         timeouts: The limits.
         on_complete: Called once with the record, when the reply has ended.
+        prefix: What the reply is to go on from.
 
     Attributes:
         events: Events that nobody has taken yet.
@@ -70,6 +74,7 @@ class Reply:
         transport: Transport,
         timeouts: Timeouts,
         on_complete: OnComplete | None,
+        prefix: Prefix | None,
     ) -> None:
         self._adapter = adapter
         self._model = model
@@ -78,6 +83,7 @@ class Reply:
         self._transport = transport
         self._timeouts = timeouts
         self._on_complete = on_complete
+        self._prefix = prefix
         self._clock: Callable[[], float] = time.monotonic
         self._begun = 0.0
         self._begun_at = 0.0
@@ -184,14 +190,14 @@ class Reply:
         """The reply as far as it was read."""
         attempt = self._attempt
         if attempt is None:
-            return ChatCompletion(provider=self._adapter.name)
-        return attempt.snapshot()
+            return ChatCompletion(provider=self._adapter.name, prefix=self._prefix)
+        return evolve(attempt.snapshot(), prefix=self._prefix)
 
     def _partial(self) -> ChatCompletion | None:
         attempt = self._attempt
         if attempt is None or not attempt.assembler.started:
             return None
-        completion = attempt.snapshot()
+        completion = self.snapshot()
         return completion if self.record is None else completion.with_record(self.record)
 
     async def aclose(self) -> None:
