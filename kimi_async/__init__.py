@@ -20,7 +20,7 @@ from kimi_async._adapters import (
     OpenAICompatible,
     family_of,
 )
-from kimi_async._client import AsyncKimi, CallParams, ClientOptions
+from kimi_async._client import AsyncKimi, CallParams, Checks, ClientOptions
 from kimi_async._errors import (
     APIError,
     AuthenticationError,
@@ -35,6 +35,7 @@ from kimi_async._errors import (
     IdleTimeout,
     KimiError,
     KimiTimeoutError,
+    KimiWarning,
     NotFoundError,
     OutputError,
     OverloadedError,
@@ -92,7 +93,7 @@ from kimi_async._settings import Timeouts
 from kimi_async._stream import ChatStream, ResponseInfo
 from kimi_async._transport import http_client
 from kimi_async._version import __version__
-from kimi_async._wire import WireRequest
+from kimi_async._wire import Finding, WireRequest
 
 __all__ = [
     "APIError",
@@ -108,6 +109,7 @@ __all__ = [
     "ChatCompletion",
     "ChatParams",
     "ChatStream",
+    "Checks",
     "Choice",
     "ClientOptions",
     "Cloudsway",
@@ -121,11 +123,13 @@ __all__ = [
     "ContextLengthError",
     "EmptyResponseError",
     "Fact",
+    "Finding",
     "Finish",
     "FirstOutputTimeout",
     "IdleTimeout",
     "KimiError",
     "KimiTimeoutError",
+    "KimiWarning",
     "Message",
     "Messages",
     "ModelInfo",

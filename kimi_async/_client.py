@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import inspect
 import os
+import warnings
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Final, Self, TypedDict, Unpack, cast
+from typing import Any, Final, Literal, Self, TypeAlias, TypedDict, Unpack, cast, get_args
 
 import httpx
 from attrs import evolve, frozen
 
 from kimi_async._adapters import ChatAdapter, adapter_from_environment
 from kimi_async._attempts import OnComplete, Reply, fetch
-from kimi_async._errors import ConfigurationError, KimiError
+from kimi_async._checks import check_body, check_request
+from kimi_async._errors import ConfigurationError, KimiError, KimiWarning
 from kimi_async._models import ChatCompletion, Messages, ModelInfo
 from kimi_async._params import ChatParams, chat_request, check_headers
 from kimi_async._settings import Timeouts
 from kimi_async._stream import ChatStream
 from kimi_async._transport import Transport
-from kimi_async._wire import ChatRequest, WireRequest
+from kimi_async._wire import ChatRequest, Finding, WireRequest
 
-__all__ = ["AsyncKimi", "CallParams", "ClientOptions"]
+__all__ = ["AsyncKimi", "CallParams", "Checks", "ClientOptions"]
+
+#: What is done with a request that is known or likely to be refused.
+Checks: TypeAlias = Literal["error", "warn", "off"]
 
 
 class CallParams(ChatParams, total=False):
@@ -31,11 +36,13 @@ class CallParams(ChatParams, total=False):
         provider: Another adapter.
         timeouts: Other limits.
         on_complete: Called with the record of this reply, in place of the client's own.
+        checks: What is done with a request that is known or likely to be refused.
     """
 
     provider: ChatAdapter
     timeouts: Timeouts
     on_complete: OnComplete | None
+    checks: Checks
 
 
 class ClientOptions(TypedDict, total=False):
@@ -46,9 +53,10 @@ class ClientOptions(TypedDict, total=False):
     timeouts: Timeouts
     on_complete: OnComplete | None
     headers: Mapping[str, str]
+    checks: Checks
 
 
-_OF_THE_CLIENT: Final = frozenset({"provider", "timeouts", "on_complete"})
+_OF_THE_CLIENT: Final = frozenset({"provider", "timeouts", "on_complete", "checks"})
 
 
 @frozen(kw_only=True)
@@ -60,8 +68,12 @@ class _Settings:
     timeouts: Timeouts
     on_complete: OnComplete | None
     headers: Mapping[str, str]
+    checks: Checks
 
     def __attrs_post_init__(self) -> None:
+        if self.checks not in get_args(Checks):
+            known = ", ".join(map(repr, get_args(Checks)))
+            raise ConfigurationError(f"checks must be one of {known}")
         check_headers(self.headers, "headers")
         if not isinstance(self.timeouts, Timeouts):
             raise ConfigurationError("timeouts must be a Timeouts(...)")
@@ -93,6 +105,9 @@ class AsyncKimi:
         on_complete: Called with the :class:`~kimi_async.ReplyRecord` of every reply, exactly once, when it has
             ended, however it ended. A plain callable; what it raises is logged and never raised.
         headers: Headers of every request. The authorization cannot be given here.
+        checks: What is done with a request that the provider is known to refuse, or likely to, before it is sent:
+            ``"error"`` raises ConfigurationError for what is known and warns (:class:`~kimi_async.KimiWarning`) of what
+            is likely, ``"warn"`` warns of both, ``"off"`` does not look.
         http_client: An ``httpx.AsyncClient`` to send with, see :func:`~kimi_async.http_client`; it is never closed
             here. ``None`` makes one.
 
@@ -108,6 +123,7 @@ class AsyncKimi:
         timeouts: Timeouts | None = None,
         on_complete: OnComplete | None = None,
         headers: Mapping[str, str] | None = None,
+        checks: Checks = "error",
         http_client: httpx.AsyncClient | None = None,
     ) -> None:
         self._settings = _Settings(
@@ -116,6 +132,7 @@ class AsyncKimi:
             timeouts=Timeouts() if timeouts is None else timeouts,
             on_complete=on_complete,
             headers={} if headers is None else headers,
+            checks=checks,
         )
         self._transport = Transport(http_client)
 
@@ -194,10 +211,15 @@ class AsyncKimi:
     ) -> WireRequest:
         """What :meth:`chat` or :meth:`stream` would send, to which URL, without the key; sends nothing.
 
-        Takes and raises what they do. The caller's own headers and the User-Agent are added when it is sent.
+        Takes what they do; what is known or likely to be refused is in ``findings`` and never raised here. The caller's
+        own headers and the User-Agent are added when it is sent.
+
+        Raises:
+            ConfigurationError: A parameter or message that cannot be sent, or no model.
         """
         settings, request = self._prepare(messages, params, stream=stream)
-        return settings.adapter.build_request(request)
+        wire = settings.adapter.build_request(request)
+        return evolve(wire, findings=_findings(settings, request, wire))
 
     async def models(self) -> tuple[ModelInfo, ...]:
         """The models that the provider lists for this key.
@@ -245,11 +267,14 @@ class AsyncKimi:
 
     def _open(self, messages: Messages, params: CallParams, *, stream: bool) -> ChatStream:
         settings, request = self._prepare(messages, params, stream=stream)
+        wire = settings.adapter.build_request(request)
+        if settings.checks != "off":
+            _report(_findings(settings, request, wire), strict=settings.checks == "error")
         return ChatStream(
             Reply(
                 adapter=settings.adapter,
                 model=request.model,
-                wire_request=settings.adapter.build_request(request),
+                wire_request=wire,
                 headers={**settings.headers, **(params.get("extra_headers") or {})},
                 transport=self._transport,
                 timeouts=settings.timeouts,
@@ -257,6 +282,26 @@ class AsyncKimi:
                 prefix=settings.adapter.prefix_of(request),
             )
         )
+
+
+def _findings(settings: _Settings, request: ChatRequest, wire: WireRequest) -> tuple[Finding, ...]:
+    return (
+        *check_request(request, settings.adapter),
+        *check_body(len(wire.content), request, settings.adapter),
+    )
+
+
+def _report(findings: tuple[Finding, ...], *, strict: bool) -> None:
+    """Raise what is known to be refused, when that is wanted, and warn of the rest."""
+    refused = [str(finding) for finding in findings if strict and finding.level == "error"]
+    if refused:
+        raise ConfigurationError(
+            f"the provider is known to refuse this request: {'; '.join(refused)}."
+            " checks='warn' sends it all the same."
+        )
+    for finding in findings:
+        # The frames above: _open(), chat() or stream(), and who called that.
+        warnings.warn(str(finding), KimiWarning, stacklevel=4)
 
 
 def _adapter(provider: object) -> ChatAdapter:

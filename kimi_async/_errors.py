@@ -51,6 +51,7 @@ __all__ = [
     "IdleTimeout",
     "KimiError",
     "KimiTimeoutError",
+    "KimiWarning",
     "NotFoundError",
     "OutputError",
     "OverloadedError",
@@ -115,6 +116,10 @@ def _rebuild(cls: type[KimiError], args: tuple[object, ...]) -> KimiError:
     error = cls.__new__(cls, *args)
     error.args = args
     return error
+
+
+class KimiWarning(UserWarning):
+    """A request that the provider is likely to refuse, or to answer other than it seems to ask."""
 
 
 class ConfigurationError(KimiError):

@@ -7,7 +7,7 @@ frozen attrs class of this size takes 1 to 1.5 (CPython 3.11). They are private;
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from attrs import Factory, field, frozen
@@ -15,7 +15,36 @@ from attrs import Factory, field, frozen
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Usage
 
-__all__ = ["DONE", "ChatRequest", "Chunk", "ChunkChoice", "Done", "ToolCallPiece", "WireRequest"]
+__all__ = [
+    "DONE",
+    "ChatRequest",
+    "Chunk",
+    "ChunkChoice",
+    "Done",
+    "Finding",
+    "ToolCallPiece",
+    "WireRequest",
+]
+
+
+@frozen(kw_only=True)
+class Finding:
+    """One thing that is wrong with a request.
+
+    Attributes:
+        code: A short name, such as ``"dangling-result"``; ``Capabilities.refused`` lists those that are errors.
+        level: ``"error"`` where the provider is known to refuse the request, else ``"warning"``.
+        where: The parameter or message, such as ``"messages[3]"``.
+        message: What is wrong, what was expected and what to do; quotes nothing that a user said.
+    """
+
+    code: str
+    level: Literal["error", "warning"]
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message} ({self.code})"
 
 
 @frozen(kw_only=True)
@@ -54,6 +83,7 @@ class WireRequest:
         url: The whole URL.
         headers: Headers without the authorization.
         body: The JSON body as Python values, or ``None`` for a request without one.
+        findings: What is known or likely to be refused in it; filled in by ``client.preview()``.
         content: The body exactly as it is sent, compact JSON in UTF-8, or nothing; written when the request is made,
             so that what was checked is what is sent.
 
@@ -66,6 +96,7 @@ class WireRequest:
     headers: Mapping[str, str] = field(repr=False)
     body: Mapping[str, Any] | None = field(repr=False)
 
+    findings: tuple[Finding, ...] = field(default=(), kw_only=True, eq=False, repr=False)
     content: bytes = field(
         init=False, repr=False, eq=False, default=Factory(_written, takes_self=True)
     )

@@ -46,8 +46,27 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         "| string or parts | text, image_url, file |",
         "acedata",
         None,
-        {"media": ("text", "image_url", "file")},
+        {"media": ("text", "image_url", "file"), "media_urls": True, "max_body_bytes": None},
     ),
+    "1.3-temperature": (
+        "| temperature | number/null | 0..2 | 1 | quick start sends 0.7 to kimi-k2.5 |",
+        "acedata",
+        "kimi-k2.5",
+        {"fixed_temperature": {}},
+    ),
+    "1.3-reasoning": (
+        "| messages[].reasoning_content | string/null | | | send back as received |",
+        "acedata",
+        None,
+        {"reasoning_back": False},
+    ),
+    "6.4-reasoning": (
+        "| `reasoning_content is missing in assistant tool call message` |",
+        "acedata",
+        "kimi-k3",
+        {"reasoning_back": True},
+    ),
+    "1.5-refused": ("| 400 | bad_request |", "acedata", None, {"refused": ()}),
     "1.3-n": ("| older 1..128, newer exactly 1 |", "acedata", None, {"fixed_sampling": {"n": 1}}),
     "1.3-max_tokens": (
         "| max_tokens | number/null | | none |",
@@ -61,7 +80,12 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         "kimi-k3",
         {"max_output_tokens": None},
     ),
-    "1.3-stop": ("| stop | string or array | up to 4 |", "acedata", None, {"stop_limit": 4}),
+    "1.3-stop": (
+        "| stop | string or array | up to 4 |",
+        "acedata",
+        None,
+        {"stop_limit": 4, "stop_bytes": None},
+    ),
     "1.4-usage": (
         "| last chunk: `choices:[]` + usage, then `[DONE]` |",
         "acedata",
@@ -102,13 +126,19 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         "| media | image, file | not shown | image, video |",
         "cloudsway",
         None,
-        {"media": ("text",)},
+        {"media": ("text",), "media_urls": True, "max_body_bytes": None},
+    ),
+    "2.3-tool-result": (
+        "assistant `content:null` beside tool_calls seen",
+        "cloudsway",
+        None,
+        {"reasoning_back": False, "refused": ()},
     ),
     "2.3-temperature": (
         "| temperature | number | 0..2 |",
         "cloudsway",
         None,
-        {"fixed_sampling": {}},
+        {"fixed_sampling": {}, "fixed_temperature": {}},
     ),
     "2.3-max_tokens": (
         "| max_tokens | int | up to 128000 | **1024** |",
@@ -116,7 +146,12 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         None,
         {"max_output_tokens": 128_000, "default_output_tokens": 1024},
     ),
-    "2.3-stop": ("| stop | string/array | up to 4 |", "cloudsway", None, {"stop_limit": 4}),
+    "2.3-stop": (
+        "| stop | string/array | up to 4 |",
+        "cloudsway",
+        None,
+        {"stop_limit": 4, "stop_bytes": None},
+    ),
     "5-usage": (
         "| last, empty choices | body; stream unknown |",
         "cloudsway",
@@ -172,7 +207,44 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
             }
         },
     ),
-    "3.3-stop": ("| stop | string or array | 5 items,", "moonshot", None, {"stop_limit": 5}),
+    "3.3-temperature": (
+        "| temperature | number | fixed: 1.0, or 0.6 when not thinking |",
+        "moonshot",
+        None,
+        {"fixed_temperature": {"thinking": 1.0, "not thinking": 0.6}},
+    ),
+    "3.3-stop": (
+        "| stop | string or array | 5 items, 32 bytes each |",
+        "moonshot",
+        None,
+        {"stop_limit": 5, "stop_bytes": 32},
+    ),
+    "3.3-reasoning": (
+        "| messages[].reasoning_content | string | | | K3, K2.7: always send back;",
+        "moonshot",
+        None,
+        {"reasoning_back": True},
+    ),
+    "3.5-refused": (
+        "missing reasoning_content, `tool_call_id … is not found`",
+        "moonshot",
+        None,
+        {
+            "refused": (
+                "fixed-sampling",
+                "temperature",
+                "tool-choice",
+                "tool-name",
+                "repeated-tool",
+                "empty-message",
+                "empty-text",
+                "missing-reasoning",
+                "dangling-result",
+                "media-url",
+                "body-size",
+            )
+        },
+    ),
     "3.3-response_format": (
         "| response_format | object | text, json_object, json_schema |",
         "moonshot",
@@ -207,7 +279,11 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         "| content parts | array | text, image_url, video_url |",
         "moonshot",
         None,
-        {"media": ("text", "image_url", "video_url")},
+        {
+            "media": ("text", "image_url", "video_url"),
+            "media_urls": False,
+            "max_body_bytes": 100_000_000,
+        },
     ),
     "3.4-usage": (
         "recorded shape is `choices[0].usage` on the finish chunk",

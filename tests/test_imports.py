@@ -25,6 +25,7 @@ LAYERS = (
     ("_events", "_settings", "_sse", "_wire"),
     ("_markers",),
     ("_params", "_adapters", "_assembler", "_eventloop"),
+    ("_checks",),
     ("_transport",),
     ("_attempts",),
     ("_stream",),
@@ -34,7 +35,7 @@ LAYERS = (
 #: Values and the pure core: bytes in, values out.
 PURE = (
     *("_errors", "_record", "_models", "_events", "_settings", "_sse", "_wire", "_params"),
-    *("_json_text", "_markers", "_prefix"),
+    *("_checks", "_json_text", "_markers", "_prefix"),
     *("_adapters", "_assembler"),
 )
 IMPURE = {

@@ -172,10 +172,12 @@ async def test_every_option_of_a_copy_counts() -> None:
         "timeouts": SHORT,
         "on_complete": told.append,
         "headers": {"x-team": "a"},
+        "checks": "off",
     }
     assert options.keys() == ClientOptions.__annotations__.keys()
     client = host.client(headers={"x-old": "a"}).with_options(**options)
-    reply = await client.chat("Hi")
+    # Not warned of, although it is likely to be refused.
+    reply = await client.chat("Hi", reasoning_effort="high")
     (request,) = host.requests
     assert reply.provider == client.provider.name == "cloudsway"
     assert sent(host)["model"] == "b"

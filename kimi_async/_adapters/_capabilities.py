@@ -72,10 +72,17 @@ class Capabilities:
         tools: Tools can be called.
         tool_choice: The words of ``tool_choice``; ``"function"`` stands for one named as an object.
         media: The types of content parts.
+        media_urls: Media may be given by an http(s) URL; else as a data URL or by the provider's own ids.
+        max_body_bytes: The largest request; ``None`` when none is stated.
         fixed_sampling: Sampling parameters that accept one value only, and that value.
+        fixed_temperature: The only temperatures, ``"thinking"`` and ``"not thinking"``.
         max_output_tokens: The largest output limit; ``None`` when none is stated.
         default_output_tokens: The limit when none is sent; ``None`` when none is stated.
         stop_limit: How many stop texts are taken.
+        stop_bytes: The longest of them; ``None`` when none is stated.
+        reasoning_back: The thinking of a turn with tool calls has to be sent back.
+        refused: Codes of the findings (:class:`~kimi_async.Finding`) that are known to be answered with a 400; the
+            others are only likely to be.
         usage_place: Where a stream says its usage: ``"last chunk"`` (with empty choices), ``"choice"`` (inside the
             choice of the finish), or ``"any"`` when nobody knows.
     """
@@ -88,10 +95,16 @@ class Capabilities:
     tools: Fact[bool]
     tool_choice: Fact[tuple[str, ...]]
     media: Fact[tuple[str, ...]]
+    media_urls: Fact[bool]
+    max_body_bytes: Fact[int | None]
     fixed_sampling: Fact[Mapping[str, float]]
+    fixed_temperature: Fact[Mapping[str, float]]
     max_output_tokens: Fact[int | None]
     default_output_tokens: Fact[int | None]
     stop_limit: Fact[int]
+    stop_bytes: Fact[int | None]
+    reasoning_back: Fact[bool]
+    refused: Fact[tuple[str, ...]]
     usage_place: Fact[str]
 
     def facts(self) -> dict[str, Fact[Any]]:
@@ -214,20 +227,31 @@ _ACE: Final = Capabilities(
     tools=_docs(True, "1.3: newer spec only"),
     tool_choice=_docs(_WORDS, "1.3: newer spec only"),
     media=_docs(("text", "image_url", "file"), "1.3"),
+    media_urls=_unknown(True, "1.3"),
+    max_body_bytes=_unknown(None, "1.3"),
     fixed_sampling=_docs({"n": 1}, "1.3: 1 to 128 in the older spec"),
+    fixed_temperature=_docs(_NOTHING_FIXED, "1.3: 0 to 2; the quick start sends 0.7 to K2.5"),
     max_output_tokens=_unknown(None, "7: 16384 in one version of the guide for K3"),
     default_output_tokens=_docs(None, "1.3"),
     stop_limit=_docs(4, "1.3"),
+    stop_bytes=_unknown(None, "1.3"),
+    reasoning_back=_unknown(False, "1.3: sent back as received"),
+    refused=_unknown((), "1.5"),
     usage_place=Fact("last chunk", "captured", "1.4, acedata/stream_reasoning_ko"),
 )
 
 ACEDATA: Final = CapabilityTable(
     _ACE,
     {
-        "kimi-k2.6": evolve(_ACE, thinking_switch=_docs(True, "1.3")),
+        "kimi-k2.6": evolve(
+            _ACE,
+            thinking_switch=_docs(True, "1.3"),
+            reasoning_back=_inferred(True, "1.3, 6.4"),
+        ),
         "kimi-k3": evolve(
             _ACE,
             effort=_docs(("low", "high", "max"), "1.3: the prose promises max alone"),
+            reasoning_back=_inferred(True, "1.3, 6.4"),
             usage_place=_docs("last chunk", "1.4"),
         ),
     },
@@ -244,10 +268,16 @@ CLOUDSWAY: Final = CapabilityTable(
         tools=Fact(True, "captured", "2.3, cloudsway/chat_tool_call"),
         tool_choice=_docs(("auto",), "2.3: only auto is shown"),
         media=_unknown(("text",), "4: not shown"),
+        media_urls=_unknown(True, "4: not shown"),
+        max_body_bytes=_unknown(None, "2.3"),
         fixed_sampling=_docs(_NOTHING_FIXED, "2.3"),
+        fixed_temperature=_docs(_NOTHING_FIXED, "2.3: 0 to 2; the samples send 0.3 to K2.5"),
         max_output_tokens=_docs(128_000, "2.3"),
         default_output_tokens=_docs(1024, "2.3"),
         stop_limit=_docs(4, "2.3"),
+        stop_bytes=_unknown(None, "2.3"),
+        reasoning_back=_unknown(False, "2.3: the sample with a tool result has none"),
+        refused=_unknown((), "2.5"),
         usage_place=_unknown("any", "5: no stream capture is known"),
     )
 )
@@ -258,6 +288,19 @@ _FIXED: Final[Mapping[str, float]] = {
     "presence_penalty": 0,
     "frequency_penalty": 0,
 }
+_REFUSED_BY_MOONSHOT: Final = (
+    "fixed-sampling",
+    "temperature",
+    "tool-choice",
+    "tool-name",
+    "repeated-tool",
+    "empty-message",
+    "empty-text",
+    "missing-reasoning",
+    "dangling-result",
+    "media-url",
+    "body-size",
+)
 _K2: Final = Capabilities(
     partial_mode=_docs(True, "3.3"),
     json_object=_docs(True, "3.3"),
@@ -269,11 +312,16 @@ _K2: Final = Capabilities(
         ("auto", "none"), "3.3: required is for K3 only, a named one clashes with thinking"
     ),
     media=_docs(("text", "image_url", "video_url"), "3.3"),
-    # The temperature is fixed too, at 1.0, or 0.6 when not thinking: two values, so it is not listed as one.
+    media_urls=_docs(False, "3.3: a data URL or ms://id"),
+    max_body_bytes=_docs(100_000_000, "3.3"),
     fixed_sampling=_docs(_FIXED, "3.3"),
+    fixed_temperature=_docs({"thinking": 1.0, "not thinking": 0.6}, "3.3"),
     max_output_tokens=_unknown(None, "3.3"),
     default_output_tokens=_docs(32_768, "3.3"),
     stop_limit=_docs(5, "3.3"),
+    stop_bytes=_docs(32, "3.3"),
+    reasoning_back=_docs(True, "3.3"),
+    refused=_docs(_REFUSED_BY_MOONSHOT, "3.3, 3.5"),
     usage_place=_docs("choice", "3.4"),
 )
 _K3: Final = evolve(
@@ -306,10 +354,16 @@ COMPATIBLE: Final = CapabilityTable(
         tools=_inferred(True, "the OpenAI wire"),
         tool_choice=_inferred(_WORDS, "the OpenAI wire"),
         media=_inferred(("text", "image_url"), "the OpenAI wire"),
+        media_urls=_inferred(True, "the OpenAI wire"),
+        max_body_bytes=_unknown(None, "the host's own documentation"),
         fixed_sampling=_unknown(_NOTHING_FIXED, "the host's own documentation"),
+        fixed_temperature=_unknown(_NOTHING_FIXED, "the host's own documentation"),
         max_output_tokens=_unknown(None, "the host's own documentation"),
         default_output_tokens=_unknown(None, "the host's own documentation"),
         stop_limit=_inferred(4, "the OpenAI wire"),
+        stop_bytes=_unknown(None, "the host's own documentation"),
+        reasoning_back=_unknown(False, "the host's own documentation"),
+        refused=_unknown((), "the host's own documentation"),
         usage_place=_inferred("last chunk", "the OpenAI wire"),
     )
 )
