@@ -20,7 +20,8 @@ from kimi_async._adapters import (
     OpenAICompatible,
     family_of,
 )
-from kimi_async._client import AsyncKimi, CallParams, Checks, ClientOptions
+from kimi_async._client import AsyncKimi
+from kimi_async._conversation import Conversation
 from kimi_async._errors import (
     APIError,
     AuthenticationError,
@@ -69,6 +70,7 @@ from kimi_async._events import (
     UsageUpdate,
 )
 from kimi_async._markers import ToolMarkers
+from kimi_async._media import file_part, image_part, text_part, video_part
 from kimi_async._models import (
     ChatCompletion,
     Choice,
@@ -86,6 +88,7 @@ from kimi_async._models import (
     tool_result,
     user,
 )
+from kimi_async._options import CallParams, Checks, ClientOptions
 from kimi_async._params import ChatParams
 from kimi_async._prefix import Prefix
 from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
@@ -121,6 +124,7 @@ __all__ = [
     "ContentFilteredError",
     "ContentPart",
     "ContextLengthError",
+    "Conversation",
     "EmptyResponseError",
     "Fact",
     "Finding",
@@ -177,8 +181,12 @@ __all__ = [
     "__version__",
     "assistant",
     "family_of",
+    "file_part",
     "http_client",
+    "image_part",
     "system",
+    "text_part",
     "tool_result",
     "user",
+    "video_part",
 ]

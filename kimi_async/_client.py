@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeAlias, TypedDict, Unpack, cast, get_args
+from typing import Any, Final, Self, Unpack, cast, get_args
 
 import httpx
 from attrs import evolve, frozen
@@ -15,46 +15,17 @@ from attrs import evolve, frozen
 from kimi_async._adapters import ChatAdapter, adapter_from_environment
 from kimi_async._attempts import OnComplete, Reply, fetch
 from kimi_async._checks import check_body, check_request
+from kimi_async._conversation import Conversation, load_history, opening_history
 from kimi_async._errors import ConfigurationError, KimiError, KimiWarning
-from kimi_async._models import ChatCompletion, Messages, ModelInfo
-from kimi_async._params import ChatParams, chat_request, check_headers
+from kimi_async._models import ChatCompletion, Message, Messages, ModelInfo
+from kimi_async._options import CallParams, Checks, ClientOptions
+from kimi_async._params import chat_request, check_headers
 from kimi_async._settings import Timeouts
 from kimi_async._stream import ChatStream
 from kimi_async._transport import Transport
 from kimi_async._wire import ChatRequest, Finding, WireRequest
 
-__all__ = ["AsyncKimi", "CallParams", "Checks", "ClientOptions"]
-
-#: What is done with a request that is known or likely to be refused.
-Checks: TypeAlias = Literal["error", "warn", "off"]
-
-
-class CallParams(ChatParams, total=False):
-    """What one call can say: the parameters of its reply, and settings of the client for this call alone.
-
-    Attributes:
-        provider: Another adapter.
-        timeouts: Other limits.
-        on_complete: Called with the record of this reply, in place of the client's own.
-        checks: What is done with a request that is known or likely to be refused.
-    """
-
-    provider: ChatAdapter
-    timeouts: Timeouts
-    on_complete: OnComplete | None
-    checks: Checks
-
-
-class ClientOptions(TypedDict, total=False):
-    """The settings that ``with_options`` can change; see :class:`AsyncKimi`."""
-
-    provider: ChatAdapter
-    model: str | None
-    timeouts: Timeouts
-    on_complete: OnComplete | None
-    headers: Mapping[str, str]
-    checks: Checks
-
+__all__ = ["AsyncKimi"]
 
 _OF_THE_CLIENT: Final = frozenset({"provider", "timeouts", "on_complete", "checks"})
 
@@ -221,6 +192,42 @@ class AsyncKimi:
         wire = settings.adapter.build_request(request)
         return evolve(wire, findings=_findings(settings, request, wire))
 
+    def conversation(
+        self,
+        *,
+        system: str | None = None,
+        messages: Sequence[Message | Mapping[str, Any]] = (),
+        saved: str | bytes | None = None,
+        **params: Unpack[CallParams],
+    ) -> Conversation:
+        """Begin a conversation of several turns, or go on with a saved one.
+
+        Args:
+            system: The text of its opening message.
+            messages: What was said so far.
+            saved: What :meth:`Conversation.to_json` gave, in place of the two above.
+            params: Parameters of every turn.
+
+        Raises:
+            ConfigurationError: *saved* cannot be read, or comes with a beginning.
+        """
+        if saved is None:
+            history = opening_history(system, messages)
+        elif system is not None or messages:
+            raise ConfigurationError("a saved conversation has its beginning: give saved= alone")
+        else:
+            history = load_history(saved)
+        return Conversation(self._open_turn, params, history)
+
+    def _open_turn(
+        self,
+        messages: Messages,
+        params: CallParams,
+        stream: bool,
+        on_end: Callable[[ChatCompletion], None],
+    ) -> ChatStream:
+        return self._open(messages, params, stream=stream, on_end=on_end)
+
     async def models(self) -> tuple[ModelInfo, ...]:
         """The models that the provider lists for this key.
 
@@ -265,7 +272,14 @@ class AsyncKimi:
             )
         return settings, request
 
-    def _open(self, messages: Messages, params: CallParams, *, stream: bool) -> ChatStream:
+    def _open(
+        self,
+        messages: Messages,
+        params: CallParams,
+        *,
+        stream: bool,
+        on_end: Callable[[ChatCompletion], None] | None = None,
+    ) -> ChatStream:
         settings, request = self._prepare(messages, params, stream=stream)
         wire = settings.adapter.build_request(request)
         if settings.checks != "off":
@@ -280,7 +294,8 @@ class AsyncKimi:
                 timeouts=settings.timeouts,
                 on_complete=settings.on_complete,
                 prefix=settings.adapter.prefix_of(request),
-            )
+            ),
+            on_end,
         )
 
 
@@ -300,8 +315,15 @@ def _report(findings: tuple[Finding, ...], *, strict: bool) -> None:
             " checks='warn' sends it all the same."
         )
     for finding in findings:
-        # The frames above: _open(), chat() or stream(), and who called that.
-        warnings.warn(str(finding), KimiWarning, stacklevel=4)
+        warnings.warn(str(finding), KimiWarning, stacklevel=_level_of_the_caller())
+
+
+def _level_of_the_caller() -> int:
+    """How many frames above the one that asks the library was called; ``skip_file_prefixes`` came with 3.12."""
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__package__") == __package__:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _adapter(provider: object) -> ChatAdapter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -48,8 +48,11 @@ class ChatStream:
     For one task at a time; :meth:`aclose` may be called from any.
     """
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(
+        self, reply: Reply, on_end: Callable[[ChatCompletion], None] | None = None
+    ) -> None:
         self._reply = reply
+        self._on_end = on_end
         self._events = reply.events
         self._started = False
         self._busy = False
@@ -111,7 +114,10 @@ class ChatStream:
         if self._busy:
             raise RuntimeError("this stream is already being read by another task")
         if self._reply.over:
-            return self._reply.conclude()
+            end = self._reply.conclude()
+            if self._on_end is not None:
+                self._on_end(end.completion)
+            return end
         self._busy = True
         try:
             await self._reply.advance()
@@ -178,6 +184,11 @@ class ChatStream:
     def snapshot(self) -> ChatCompletion:
         """The reply as far as it came; a new value each time, in time linear in its length."""
         return self._reply.completion or self._reply.snapshot()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a request was sent whose end was not taken yet."""
+        return self._reply.is_open
 
     @property
     def last_chunk(self) -> Mapping[str, Any] | None:

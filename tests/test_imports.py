@@ -20,7 +20,7 @@ PACKAGE = Path(kimi_async.__file__).parent
 LAYERS = (
     ("_version",),
     ("_errors",),
-    ("_record", "_json_text", "_prefix"),
+    ("_record", "_json_text", "_media", "_prefix"),
     ("_models",),
     ("_events", "_settings", "_sse", "_wire"),
     ("_markers",),
@@ -28,7 +28,8 @@ LAYERS = (
     ("_checks",),
     ("_transport",),
     ("_attempts",),
-    ("_stream",),
+    ("_stream", "_options"),
+    ("_conversation",),
     ("_client",),
     ("__init__",),
 )

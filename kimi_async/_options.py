@@ -1,0 +1,43 @@
+"""What can be said for a whole client, and for one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias, TypedDict
+
+from kimi_async._adapters import ChatAdapter
+from kimi_async._attempts import OnComplete
+from kimi_async._params import ChatParams
+from kimi_async._settings import Timeouts
+
+__all__ = ["CallParams", "Checks", "ClientOptions"]
+
+#: What is done with a request that is known or likely to be refused.
+Checks: TypeAlias = Literal["error", "warn", "off"]
+
+
+class CallParams(ChatParams, total=False):
+    """What one call can say: the parameters of its reply, and settings of the client for this call alone.
+
+    Attributes:
+        provider: Another adapter.
+        timeouts: Other limits.
+        on_complete: Called with the record of this reply, in place of the client's own.
+        checks: What is done with a request that is known or likely to be refused.
+    """
+
+    provider: ChatAdapter
+    timeouts: Timeouts
+    on_complete: OnComplete | None
+    checks: Checks
+
+
+class ClientOptions(TypedDict, total=False):
+    """The settings that ``with_options`` can change; see :class:`AsyncKimi`."""
+
+    provider: ChatAdapter
+    model: str | None
+    timeouts: Timeouts
+    on_complete: OnComplete | None
+    headers: Mapping[str, str]
+    checks: Checks
