@@ -1,11 +1,29 @@
 """Fakes of the providers, for the tests of programs that use ``kimi_async``, and for its own.
 
-:class:`FakeProvider` is a real server on a free local port, :func:`mock_kimi` a client over respx without any
-socket (extra ``testing``). Both play the same scripts: :class:`Reply`, :class:`Recording`, :class:`ErrorReply`,
-:class:`RawReply`, :class:`ModelList`, or anything else that can ``render`` an :class:`Answer`.
+:class:`FakeProvider` is a real server on a free local port, :class:`FakeTransport` an HTTP transport without any
+socket, :func:`mock_kimi` a client over respx (extra ``testing``). All play the same scripts: :class:`Reply`,
+:class:`Recording`, :class:`ErrorReply`, :class:`RawReply`, :class:`ModelList`, or anything else that can ``render`` an
+:class:`Answer`; each with the faults of :class:`Faulty`. Over the last two, :func:`virtual_time` makes an hour of
+waiting take no time.
 """
 
 from kimi_async.testing._completion import FakeToolCall, ReplyChoice
+from kimi_async.testing._faults import (
+    Break,
+    ContentType,
+    Drip,
+    DrippingHeaders,
+    Fault,
+    Faulty,
+    HtmlPage,
+    Insert,
+    MissingDone,
+    NoHeaders,
+    OversizedEvent,
+    Placed,
+    SlowHeaders,
+    Stall,
+)
 from kimi_async.testing._provider import Models, ReceivedRequest, Script
 from kimi_async.testing._recordings import recording, recordings
 from kimi_async.testing._respx import MockedKimi, mock_kimi
@@ -26,42 +44,62 @@ from kimi_async.testing._steps import (
     Ending,
     Finish,
     Hangup,
+    Repeat,
     Reset,
     Send,
     Step,
     Wait,
     split_events,
 )
+from kimi_async.testing._time import virtual_time
+from kimi_async.testing._transport import FakeTransport
 from kimi_async.testing._wire import ProviderName
 
 __all__ = [
     "Answer",
     "Asked",
+    "Break",
+    "ContentType",
     "Cuts",
     "Delivered",
+    "Drip",
+    "DrippingHeaders",
     "Ending",
     "ErrorReply",
     "FakeProvider",
     "FakeToolCall",
+    "FakeTransport",
+    "Fault",
+    "Faulty",
     "Finish",
     "Hangup",
+    "HtmlPage",
+    "Insert",
+    "MissingDone",
     "MockedKimi",
     "ModelList",
     "Models",
+    "NoHeaders",
+    "OversizedEvent",
+    "Placed",
     "ProviderName",
     "RawReply",
     "ReceivedRequest",
     "Recording",
+    "Repeat",
     "Reply",
     "ReplyChoice",
     "Reset",
     "Script",
     "ScriptedReply",
     "Send",
+    "SlowHeaders",
+    "Stall",
     "Step",
     "Wait",
     "mock_kimi",
     "recording",
     "recordings",
     "split_events",
+    "virtual_time",
 ]

@@ -10,20 +10,19 @@ from __future__ import annotations
 import socket
 import struct
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, Final, Literal, TypeAlias, assert_never
+from typing import Final, Literal, TypeAlias, assert_never
 
 import anyio
 import anyio.abc
 import h11
 import httpx
-from attrs import evolve
 
-from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible
+from kimi_async.testing._hosts import FakeHosts
 from kimi_async.testing._provider import Models, ReceivedRequest, Script, ScriptedProvider
 from kimi_async.testing._script import ScriptedReply
-from kimi_async.testing._steps import Answer, Finish, Hangup, Reset, Send, Step, Wait
+from kimi_async.testing._steps import Answer, BasicStep, Finish, Hangup, Reset, Send, Wait, unrolled
 
 __all__ = ["FakeProvider"]
 
@@ -80,24 +79,46 @@ class Peer:
             await self._send_answer(Answer(status=400, headers=()))
 
     async def _send_answer(self, answer: Answer) -> None:
-        await self._send(h11.Response(status_code=answer.status, headers=[*answer.headers]))
-        for step in answer.steps:
-            await self._take(step)
+        for step in self._on_the_wire(answer):
+            match step:
+                case Send(data):
+                    await self._send(data)
+                case Wait(seconds):
+                    await (anyio.sleep_forever() if seconds is None else anyio.sleep(seconds))
+                case Reset():
+                    self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+                    return
+                case Hangup() | Finish():
+                    return  # a connection whose answer is unfinished gets closed by the caller
+                case _:
+                    assert_never(step)
 
-    async def _take(self, step: Step) -> None:
-        match step:
-            case Send(data):
-                await self._send(h11.Data(data=data))
-            case Wait(seconds):
-                await (anyio.sleep_forever() if seconds is None else anyio.sleep(seconds))
-            case Finish():
-                await self._send(h11.EndOfMessage())
-            case Reset():
-                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
-            case Hangup():
-                pass  # a connection whose answer is unfinished gets closed by the caller
-            case _:
-                assert_never(step)
+    def _on_the_wire(self, answer: Answer) -> Iterator[BasicStep]:
+        """Give the steps of an answer, with the bytes as HTTP frames them.
+
+        Raises:
+            h11.LocalProtocolError: A step does not fit what was promised before.
+        """
+        response = h11.Response(status_code=answer.status, headers=[*answer.headers])
+        status, line_end, rest = self._framed(response).partition(b"\r\n")
+        unsent = status + line_end
+        for step in unrolled(answer.before_headers):
+            if isinstance(step, Send):
+                yield Send(unsent + step.data)
+                unsent = b""
+            else:
+                yield step
+        yield Send(unsent + rest)
+        for step in unrolled(answer.steps):
+            if isinstance(step, Send):
+                yield Send(self._framed(h11.Data(data=step.data)))
+            elif isinstance(step, Finish):
+                yield Send(self._framed(h11.EndOfMessage()))
+            else:
+                yield step
+
+    def _framed(self, event: h11.Event) -> bytes:
+        return self._http.send(event) or b""
 
     async def _watch(self, scope: anyio.CancelScope) -> None:
         """Cancel *scope* when the client hangs up; keep what it sends early for the next request."""
@@ -119,20 +140,19 @@ class Peer:
         except OSError:
             return b""
 
-    async def _send(self, event: h11.Event) -> None:
-        """Write one event, at once and by itself.
+    async def _send(self, data: bytes) -> None:
+        """Write some bytes, at once and by themselves.
 
         Raises:
             OSError: The client is gone.
-            h11.LocalProtocolError: The event does not fit what was promised before.
         """
-        data = memoryview(self._http.send(event) or b"")
-        while data:
+        left = memoryview(data)
+        while left:
             await anyio.wait_writable(self._sock)
-            data = data[self._sock.send(data) :]
+            left = left[self._sock.send(left) :]
 
 
-class FakeProvider(anyio.AsyncContextManagerMixin):
+class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
     """All providers on a free port of 127.0.0.1, answering from a script.
 
     Each provider has the paths of its own host behind its name: ``/acedata/kimi/chat/completions``,
@@ -206,23 +226,6 @@ class FakeProvider(anyio.AsyncContextManagerMixin):
             RuntimeError: The script is a function.
         """
         self._provider.add(*replies)
-
-    def acedata(self, **settings: Any) -> AceDataCloud:
-        """Give an Ace Data Cloud adapter that reaches this server; *settings* replace fields of it."""
-        return evolve(AceDataCloud(self.api_key, f"{self.url}/acedata/kimi"), **settings)
-
-    def cloudsway(self, **settings: Any) -> Cloudsway:
-        """Give a Cloudsway adapter that reaches this server; *settings* replace fields of it."""
-        adapter = Cloudsway(self.api_key, "test-endpoint", f"{self.url}/cloudsway/v1/ai")
-        return evolve(adapter, **settings)
-
-    def moonshot(self, **settings: Any) -> Moonshot:
-        """Give a Moonshot adapter that reaches this server; *settings* replace fields of it."""
-        return evolve(Moonshot(self.api_key, f"{self.url}/moonshot/v1"), **settings)
-
-    def compatible(self, **settings: Any) -> OpenAICompatible:
-        """Give an adapter for compatible hosts that reaches this server; *settings* replace fields of it."""
-        return evolve(OpenAICompatible(self.api_key, f"{self.url}/openai/v1"), **settings)
 
     async def wait_until(self, condition: Callable[[], bool], *, timeout: float = 5.0) -> None:
         """Wait until *condition* holds; it is asked again after every change of the counts or :attr:`requests`.

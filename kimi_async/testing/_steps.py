@@ -1,31 +1,35 @@
 """How an answer reaches the client: a status, headers and a list of steps.
 
-Every scripted reply becomes an :class:`Answer`, and everything that answers (the server, the respx mocks) plays
-nothing else. What is said and how it is delivered are thus apart: a fault is a function that changes the
+Every scripted reply becomes an :class:`Answer`, and everything that answers (the server, the transport, the respx
+mocks) plays nothing else. What is said and how it is delivered are thus apart: a fault is a value that changes the
 steps, and works wherever steps are played. Pure: no I/O, no clock.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import cycle, pairwise
 from typing import Final, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import field, frozen, validators
 
 __all__ = [
+    "ENDINGS",
     "Answer",
+    "BasicStep",
     "Cuts",
     "Ending",
     "Finish",
     "Hangup",
+    "Repeat",
     "Reset",
     "Send",
     "Step",
     "Wait",
     "deliver",
     "split_events",
+    "unrolled",
 ]
 
 
@@ -44,6 +48,13 @@ class Wait:
 
 
 @frozen
+class Repeat:
+    """Take these steps again and again, until the client hangs up."""
+
+    steps: tuple[Send | Wait, ...] = field(validator=validators.min_len(1))
+
+
+@frozen
 class Finish:
     """End the body as HTTP wants it; the connection may serve another request."""
 
@@ -58,7 +69,10 @@ class Reset:
     """Reset the connection (RST) with the body unfinished."""
 
 
-Step: TypeAlias = Send | Wait | Finish | Hangup | Reset
+#: The steps without :class:`Repeat`, which stands for any number of them.
+BasicStep: TypeAlias = Send | Wait | Finish | Hangup | Reset
+
+Step: TypeAlias = BasicStep | Repeat
 
 #: How a body ends: ``"finish"`` politely, ``"hangup"`` with FIN, ``"reset"`` with RST, ``"stall"`` never: silence until
 #: the client hangs up.
@@ -68,7 +82,8 @@ Ending: TypeAlias = Literal["finish", "hangup", "reset", "stall"]
 #: byte, or the byte offsets to cut at (those outside of the body do nothing).
 Cuts: TypeAlias = Literal["whole", "bytes"] | Sequence[int] | None
 
-_ENDINGS: Final[Mapping[Ending, tuple[Step, ...]]] = {
+#: The steps of each ending.
+ENDINGS: Final[Mapping[Ending, tuple[Step, ...]]] = {
     "finish": (Finish(),),
     "hangup": (Hangup(),),
     "reset": (Reset(),),
@@ -84,7 +99,7 @@ def _ended(steps: Iterable[Step]) -> tuple[Step, ...]:
     kept: list[Step] = []
     for step in steps:
         kept.append(step)
-        if isinstance(step, (Finish, Hangup, Reset)):
+        if isinstance(step, (Finish, Hangup, Reset, Repeat)):
             return tuple(kept)
     return (*kept, Finish())
 
@@ -97,13 +112,17 @@ class Answer:
         status: The HTTP status.
         headers: Header names and values. The server adds the framing (``Transfer-Encoding: chunked``) when there
             is no ``Content-Length``; a length that the steps do not keep ends the connection.
-        steps: What happens after the headers. Nothing follows the first ending; without one it is
-            :class:`Finish`.
+        steps: What happens after the headers. Nothing follows the first ending (a :class:`Repeat` is one); without
+            one it is :class:`Finish`.
+        before_headers: What happens between the request and the headers. Bytes that are sent there are header lines,
+            each with its CRLF, behind the status line and before those of *headers*. Nothing follows an
+            ending; a :class:`Finish` there is a :class:`Hangup`.
     """
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = (("content-type", "text/event-stream"),)
     steps: tuple[Step, ...] = field(default=(), converter=_ended)
+    before_headers: tuple[Step, ...] = ()
 
     def render(self, _asked: object, /) -> Answer:
         """Give itself, whatever was asked."""
@@ -111,8 +130,17 @@ class Answer:
 
     @property
     def body(self) -> bytes:
-        """All bytes that the steps send."""
+        """All bytes that the steps send, those of a :class:`Repeat` left out."""
         return b"".join(step.data for step in self.steps if isinstance(step, Send))
+
+
+def unrolled(steps: Iterable[Step]) -> Iterator[BasicStep]:
+    """Give the steps one by one, those of a :class:`Repeat` without end."""
+    for step in steps:
+        if isinstance(step, Repeat):
+            yield from cycle(step.steps)
+        else:
+            yield step
 
 
 def split_events(body: bytes) -> tuple[bytes, ...]:
@@ -150,7 +178,7 @@ def deliver(
     kept = b"".join(pieces[:cut_after])[:cut_at]
     edges = [0, *sorted(_marks(kept, pieces, cuts)), len(kept)]
     sends = [Send(kept[start:stop]) for start, stop in pairwise(edges) if start < stop]
-    return (*_paced(sends, pace), *_ENDINGS[end])
+    return (*_paced(sends, pace), *ENDINGS[end])
 
 
 def _marks(body: bytes, pieces: Sequence[bytes], cuts: Cuts) -> set[int]:

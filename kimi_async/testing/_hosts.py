@@ -1,0 +1,44 @@
+"""The adapters that reach a fake: each provider has the paths of its own host behind its name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from attrs import evolve
+
+from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible
+
+__all__ = ["FakeHosts"]
+
+
+class FakeHosts(ABC):
+    """Something that answers for all providers under one address.
+
+    Attributes:
+        api_key: The key that requests must carry.
+    """
+
+    api_key: str
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """The root of all addresses."""
+
+    def acedata(self, **settings: Any) -> AceDataCloud:
+        """Give an Ace Data Cloud adapter that reaches this fake; *settings* replace fields of it."""
+        return evolve(AceDataCloud(self.api_key, f"{self.url}/acedata/kimi"), **settings)
+
+    def cloudsway(self, **settings: Any) -> Cloudsway:
+        """Give a Cloudsway adapter that reaches this fake; *settings* replace fields of it."""
+        adapter = Cloudsway(self.api_key, "test-endpoint", f"{self.url}/cloudsway/v1/ai")
+        return evolve(adapter, **settings)
+
+    def moonshot(self, **settings: Any) -> Moonshot:
+        """Give a Moonshot adapter that reaches this fake; *settings* replace fields of it."""
+        return evolve(Moonshot(self.api_key, f"{self.url}/moonshot/v1"), **settings)
+
+    def compatible(self, **settings: Any) -> OpenAICompatible:
+        """Give an adapter for compatible hosts that reaches this fake; *settings* replace fields of it."""
+        return evolve(OpenAICompatible(self.api_key, f"{self.url}/openai/v1"), **settings)

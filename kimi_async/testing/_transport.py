@@ -1,0 +1,245 @@
+"""The same scripts without a socket: an HTTP transport whose answers take their time by the clock of the event loop.
+
+It behaves as httpx's own transport does over a real connection: the timeouts of the request are honoured, each send is
+one read, and what goes wrong raises the same exceptions. A server goes on while its client is busy with something
+else, so a wait counts from the end of the step before it, and not from when the client asked for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Final, Literal, Unpack, assert_never
+
+import anyio
+import anyio.lowlevel
+import httpx
+
+from kimi_async import AsyncKimi, ClientOptions
+from kimi_async.testing._hosts import FakeHosts
+from kimi_async.testing._provider import Models, ReceivedRequest, Script, ScriptedProvider
+from kimi_async.testing._script import ScriptedReply
+from kimi_async.testing._steps import (
+    Answer,
+    BasicStep,
+    Finish,
+    Hangup,
+    Reset,
+    Send,
+    Wait,
+    unrolled,
+)
+
+__all__ = ["FakeTransport"]
+
+_TIMEOUTS: Final = {
+    "connect": (httpx.ConnectTimeout, "no connection within {} s"),
+    "write": (httpx.WriteTimeout, "the request was not sent within {} s"),
+    "read": (httpx.ReadTimeout, "no byte for {} s"),
+}
+
+
+class _Exchange(httpx.AsyncByteStream):
+    """One request with its answer, whose body it is: one piece for each send.
+
+    A class and not an async generator, which would need somebody to close it when the reply is left early.
+    """
+
+    def __init__(self, request: httpx.Request, on_close: Callable[[_Exchange], None]) -> None:
+        self._request = request
+        self._on_close = on_close
+        #: When the server took its last step, by the clock of the event loop.
+        self._time = anyio.current_time()
+        self._steps: Iterator[BasicStep] = iter(())
+        self._hung_up = "Server disconnected without sending a response."
+        self.whole = False
+
+    async def spend(self, seconds: float | None, limit: Literal["connect", "write"]) -> None:
+        """Take so long for what comes before the answer."""
+        with self._patience(limit):
+            await self._wait(seconds)
+
+    async def begin(self, answer: Answer) -> httpx.Response:
+        """Give the response, as soon as its headers are there."""
+        steps = unrolled(answer.before_headers)
+        lines = bytearray()
+        while (data := await self._read(steps)) is not None:
+            lines += data
+        self._steps = unrolled(answer.steps)
+        self._hung_up = "peer closed connection without sending complete message body"
+        headers = [*_pairs(bytes(lines)), *answer.headers]
+        return httpx.Response(answer.status, headers=headers, stream=self)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        data = await self._read(self._steps)
+        if data is None:
+            self.whole = True
+            raise StopAsyncIteration
+        return data
+
+    async def aclose(self) -> None:
+        self._on_close(self)
+
+    async def _read(self, steps: Iterator[BasicStep]) -> bytes | None:
+        """Give the bytes of the next send; ``None`` when there is none any more."""
+        with self._patience("read"):
+            for step in steps:
+                match step:
+                    case Send(data):
+                        await anyio.lowlevel.checkpoint()
+                        if data:
+                            return data
+                    case Wait(seconds):
+                        await self._wait(seconds)
+                    case Hangup():
+                        raise httpx.RemoteProtocolError(self._hung_up, request=self._request)
+                    case Reset():
+                        raise httpx.ReadError("connection reset by peer", request=self._request)
+                    case Finish():
+                        pass  # nothing follows it
+                    case _:
+                        assert_never(step)
+        return None
+
+    async def _wait(self, seconds: float | None) -> None:
+        if seconds is None:
+            await anyio.sleep_forever()
+        else:
+            self._time += seconds
+            await anyio.sleep_until(self._time)
+
+    @contextmanager
+    def _patience(self, limit: Literal["connect", "write", "read"]) -> Generator[None]:
+        """Raise the HTTP client's timeout when the block takes longer than the client allows."""
+        seconds: float | None = self._request.extensions.get("timeout", {}).get(limit)
+        with anyio.move_on_after(seconds) as scope:
+            yield
+        if scope.cancelled_caught:
+            kind, text = _TIMEOUTS[limit]
+            raise kind(text.format(seconds), request=self._request)
+
+
+def _pairs(lines: bytes) -> list[tuple[str, str]]:
+    """Split header lines into names and values."""
+    parted = (line.partition(":") for line in lines.decode().splitlines())
+    return [(name, value.strip()) for name, _, value in parted]
+
+
+class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
+    """All providers without a socket: a transport for ``httpx.AsyncClient`` that answers from a script.
+
+    Paths, keys and scripts are those of :class:`FakeProvider`, at ``https://kimi.test``. Every answer takes its time by
+    the clock of the event loop, so with :func:`virtual_time` an hour of silence is over at once. As over a real
+    connection, the ``connect``, ``write`` and ``read`` timeouts of a request raise ``httpx.ConnectTimeout`` and its
+    kind, a reset ``httpx.ReadError`` and a hang-up ``httpx.RemoteProtocolError``.
+
+    >>> import anyio
+    >>> from kimi_async import IdleTimeout
+    >>> from kimi_async.testing import FakeTransport, Reply, virtual_time
+    >>> async def main():
+    ...     fake = FakeTransport([Reply("Hello, you!", cut_after=2, end="stall")])
+    ...     try:
+    ...         await fake.client().chat("Hi")
+    ...     except IdleTimeout as error:
+    ...         print(error.partial.text, anyio.current_time(), fake.active_requests)
+    >>> backend, options = virtual_time()
+    >>> anyio.run(main, backend=backend, backend_options=options)
+    Hello, y 300.0 0
+
+    Leaving an ``async with`` block of it raises what a script function raised, if it did.
+
+    Args:
+        script: The replies in their order, or a function that makes the reply to each :class:`ReceivedRequest`.
+        models: The models that every provider lists, or a reply to every request for the list; ``None`` = the models
+            that each provider documents.
+        api_key: The key that requests must carry.
+        connect: Seconds until a request has its connection; ``None`` = never.
+        write: Seconds until a request is sent; ``None`` = never.
+
+    Attributes:
+        lost_connections: How many connections a real server would have lost: answers that broke, never came or were
+            closed before their end.
+    """
+
+    def __init__(
+        self,
+        script: Script = (),
+        *,
+        models: Models | None = None,
+        api_key: str = "test-key",
+        connect: float | None = 0.0,
+        write: float | None = 0.0,
+    ) -> None:
+        self.api_key = api_key
+        self.lost_connections = 0
+        self._connect = connect
+        self._write = write
+        self._provider = ScriptedProvider(script, api_key, models)
+        self._open: set[_Exchange] = set()
+
+    @property
+    def url(self) -> str:
+        """The root of all addresses; requests to other hosts are answered as well, as if sent to a provider's own."""
+        return "https://kimi.test"
+
+    @property
+    def requests(self) -> list[ReceivedRequest]:
+        """All requests so far, refused ones too; those that were never sent are not among them."""
+        return self._provider.requests
+
+    @property
+    def active_requests(self) -> int:
+        """How many requests were begun and not yet closed by the client."""
+        return len(self._open)
+
+    def add(self, *replies: ScriptedReply) -> None:
+        """Append replies to the script, also while it runs.
+
+        Raises:
+            RuntimeError: The script is a function.
+        """
+        self._provider.add(*replies)
+
+    def client(self, **options: Unpack[ClientOptions]) -> AsyncKimi:
+        """Give a client over this transport: Ace Data Cloud's and for ``kimi-k2.5``, but for what *options* say."""
+        http_client = httpx.AsyncClient(transport=self)
+        client = AsyncKimi(self.acedata(), model="kimi-k2.5", http_client=http_client)
+        return client.with_options(**options)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request, as ``httpx.AsyncClient`` asks for it."""
+        exchange = _Exchange(request, self._closed)
+        self._open.add(exchange)
+        try:
+            content = await request.aread()
+            await exchange.spend(self._connect, "connect")
+            await exchange.spend(self._write, "write")
+            answer = self._provider.answer(
+                method=request.method,
+                path=request.url.raw_path.decode(),
+                headers=request.headers,
+                content=content,
+                connection=0,
+            )
+            return await exchange.begin(answer)
+        except BaseException:
+            self._closed(exchange)
+            raise
+
+    def _closed(self, exchange: _Exchange) -> None:
+        if exchange in self._open:
+            self._open.remove(exchange)
+            self.lost_connections += not exchange.whole
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        if exc_value is None:
+            self._provider.raise_failure()
