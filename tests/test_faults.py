@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import anyio
 import pytest
 from fault_cases import FAULTS, FaultCase
 
 import kimi_async as kimi
-from kimi_async.testing import FakeProvider, FakeTransport, Reply
+from kimi_async.testing import FakeProvider, FakeTransport, Reply, virtual_time
 
 pytestmark = pytest.mark.anyio
 
@@ -45,8 +48,17 @@ async def test_over_a_socket(case: FaultCase) -> None:
         await fake.wait_until(lambda: fake.open_connections == 1)
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
 @pytest.mark.parametrize("case", CASES)
-async def test_without_a_socket(case: FaultCase) -> None:
-    fake = FakeTransport([case.reply, AGAIN])
-    await check(fake.client(), case)
-    assert (fake.active_requests, fake.lost_connections) == (0, 0 if case.kept_alive else 1)
+def test_without_a_socket(case: FaultCase, loop: Any) -> None:
+    async def main() -> None:
+        fake = FakeTransport([case.reply, AGAIN])
+        await check(fake.client(), case)
+        assert (fake.active_requests, fake.lost_connections) == (0, 0 if case.kept_alive else 1)
+
+    backend, options = virtual_time(loop)
+    anyio.run(main, backend=backend, backend_options=options)
+
+
+def test_every_row_has_a_name_of_its_own() -> None:
+    assert len({case.id for case in FAULTS}) == len({case.server for case in FAULTS}) == len(FAULTS)

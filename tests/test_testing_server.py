@@ -19,12 +19,16 @@ from kimi_async.testing import (
     Delivered,
     ErrorReply,
     FakeProvider,
+    Finish,
     Hangup,
     RawReply,
     ReceivedRequest,
     Recording,
+    Repeat,
     Reply,
+    Reset,
     Send,
+    Step,
     Wait,
     recording,
     split_events,
@@ -315,6 +319,45 @@ async def test_steps_can_be_given_by_hand() -> None:
         outcome = await read(response)
     assert response.status_code == 202
     assert outcome == (b"data: 1\n\n", httpx.RemoteProtocolError)
+
+
+async def test_lines_that_are_sent_before_the_headers_follow_the_status_line() -> None:
+    """Byte for byte, each line as it is sent: the client must cope with headers that are not there yet."""
+    lines: tuple[Step, ...] = (Wait(0), Send(b"x-one: 1\r\n"), Send(b"x-two: 2\r\n"), Finish())
+    answer = Answer(before_headers=lines, headers=(("content-length", "2"),), steps=(Send(b"Hi"),))
+    async with FakeProvider([answer]) as fake, connected(fake) as stream:
+        await stream.send(raw_request(extra="connection: close\r\n"))
+        received = await receive_all(stream)
+    assert received.startswith(b"HTTP/1.1 200 \r\nx-one: 1\r\nx-two: 2\r\ncontent-length: 2\r\n")
+    assert received.endswith(b"\r\n\r\nHi")
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        pytest.param((Hangup(),), httpx.RemoteProtocolError, id="hangup"),
+        pytest.param((Send(b"x: 1\r\n"), Hangup()), httpx.RemoteProtocolError, id="hangup within"),
+        pytest.param((Reset(),), httpx.ReadError, id="reset"),
+        pytest.param((Send(b"x: 1\r\n"), Reset()), httpx.ReadError, id="reset within"),
+    ],
+)
+async def test_a_connection_breaks_before_the_headers_are_there(
+    steps: tuple[Step, ...], expected: type[Exception]
+) -> None:
+    answer = Answer(before_headers=steps, steps=(Send(b"never sent"),))
+    async with FakeProvider([answer]) as fake, client_of(fake) as client:
+        with pytest.raises(expected):
+            await client.post(ACEDATA, json=ASKED)
+        await fake.wait_until(lambda: fake.open_connections == 0)
+
+
+async def test_what_repeats_ends_when_the_client_hangs_up() -> None:
+    drip = Repeat((Send(b": hi\n\n"), Wait(0.001)))
+    async with FakeProvider([Answer(steps=(drip,))]) as fake, client_of(fake) as client:
+        async with client.stream("POST", ACEDATA, json=ASKED) as response:
+            pieces = response.aiter_raw()
+            assert [await anext(pieces) for _ in range(3)] == [b": hi\n\n"] * 3
+        await fake.wait_until(lambda: fake.open_connections == 0)
 
 
 async def test_wait_until_gives_up_with_the_counts() -> None:

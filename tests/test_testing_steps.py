@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,12 +13,14 @@ from kimi_async.testing._steps import (
     Ending,
     Finish,
     Hangup,
+    Repeat,
     Reset,
     Send,
     Step,
     Wait,
     deliver,
     split_events,
+    unrolled,
 )
 
 PIECES = (b"one\n\n", b"two\n\n", b"end\n\n")
@@ -126,6 +130,15 @@ def test_split_events_lose_no_byte(body: bytes) -> None:
 )
 def test_an_answer_has_one_ending(steps: tuple[Step, ...], expected: tuple[Step, ...]) -> None:
     assert Answer(steps=steps).steps == expected
+
+
+def test_what_repeats_is_unrolled_without_end_and_is_no_body() -> None:
+    again = Repeat((Wait(1), Send(b"x")))
+    answer = Answer(steps=(Send(b"a"), again, Send(b"never")))
+    assert answer.steps == (Send(b"a"), again)
+    assert answer.body == b"a"
+    expected = (Send(b"a"), *again.steps, *again.steps, Wait(1))
+    assert tuple(islice(unrolled(answer.steps), 6)) == expected
 
 
 def test_an_answer_is_a_scripted_reply_and_knows_its_body() -> None:

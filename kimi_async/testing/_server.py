@@ -88,8 +88,10 @@ class Peer:
                 case Reset():
                     self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
                     return
-                case Hangup() | Finish():
+                case Hangup():
                     return  # a connection whose answer is unfinished gets closed by the caller
+                case Finish():
+                    pass  # of the headers; that of the body is bytes
                 case _:
                     assert_never(step)
 

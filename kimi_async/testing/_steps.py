@@ -115,8 +115,8 @@ class Answer:
         steps: What happens after the headers. Nothing follows the first ending (a :class:`Repeat` is one); without
             one it is :class:`Finish`.
         before_headers: What happens between the request and the headers. Bytes that are sent there are header lines,
-            each with its CRLF, behind the status line and before those of *headers*. Nothing follows an
-            ending; a :class:`Finish` there is a :class:`Hangup`.
+            each with its CRLF, behind the status line and before those of *headers*. Nothing follows a
+            :class:`Hangup` or :class:`Reset`; a :class:`Finish` means nothing there.
     """
 
     status: int = 200

@@ -100,7 +100,7 @@ class _Exchange(httpx.AsyncByteStream):
                     case Reset():
                         raise httpx.ReadError("connection reset by peer", request=self._request)
                     case Finish():
-                        pass  # nothing follows it
+                        pass  # of the headers, where it means nothing, or of the body, where it is the last
                     case _:
                         assert_never(step)
         return None
