@@ -263,7 +263,7 @@ FAULTS: Final = (
         outcome="timeout",
         error=kimi.TotalTimeout,
         limit="total",
-        timeouts=Timeouts(total=0.3),
+        timeouts=Timeouts(total=1),
         text="Hello ",
     ),
     FaultCase(
@@ -362,7 +362,7 @@ FAULTS: Final = (
         server="never says `[DONE]` and leaves the connection open",
         reply=Faulty(HELLO, MissingDone(), Stall()),
         gets=_ALL,
-        timeouts=Timeouts(finish_grace=0.1),
+        timeouts=Timeouts(finish_grace=0.5),
         text=WHOLE,
         usage=True,
     ),

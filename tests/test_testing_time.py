@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import anyio.to_thread
 import pytest
 
 from kimi_async.testing import virtual_time
+from kimi_async.testing._time import JumpingSelector
 
 DAY = 24 * 60 * 60
 
@@ -61,6 +63,35 @@ async def test_time_stands_still_while_somebody_can_run() -> None:
 async def test_a_thread_is_waited_for_where_no_timer_runs() -> None:
     assert await anyio.to_thread.run_sync(threading.get_ident) != threading.get_ident()
     assert anyio.current_time() == 0
+
+
+@pytest.mark.parametrize(
+    ("timeout", "ready", "waited", "now"),
+    [
+        pytest.param(5.0, False, 0.0, 5.0, id="nothing happens before the next timer"),
+        pytest.param(5.0, True, 0.0, 0.0, id="something happens before the next timer"),
+        pytest.param(0, False, 0.0, 0.0, id="a task can run"),
+        pytest.param(None, True, None, 0.0, id="there is no timer"),
+        pytest.param(None, False, None, 0.0, id="a signal ends the wait"),
+    ],
+)
+def test_the_clock_jumps_when_nothing_is_ready(
+    monkeypatch: pytest.MonkeyPatch,
+    timeout: float | None,
+    ready: bool,
+    waited: float | None,
+    now: float,
+) -> None:
+    asked: list[float | None] = []
+
+    def select(self: object, timeout: float | None) -> list[object]:
+        asked.append(timeout)
+        return [object()] if ready else []
+
+    monkeypatch.setattr(selectors.DefaultSelector, "select", select)
+    selector = JumpingSelector()
+    assert len(selector.select(timeout)) == ready
+    assert (asked, selector.now) == ([waited], now)
 
 
 def test_it_is_what_an_asyncio_runner_takes() -> None:

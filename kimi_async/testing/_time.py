@@ -9,7 +9,7 @@ from typing import Any, Literal
 __all__ = ["virtual_time"]
 
 
-class _JumpingSelector(selectors.DefaultSelector):
+class JumpingSelector(selectors.DefaultSelector):
     """A selector that does not wait for time to pass: it says that it has passed.
 
     An event loop gives its selector the seconds until its next timer, and nothing is left to do when it asks.
@@ -27,11 +27,11 @@ class _JumpingSelector(selectors.DefaultSelector):
         return ready
 
 
-class _VirtualLoop(asyncio.SelectorEventLoop):
+class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop of asyncio whose clock begins at 0 and jumps from timer to timer."""
 
     def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
+        self._jumping = JumpingSelector()
         super().__init__(self._jumping)
 
     def time(self) -> float:
@@ -67,7 +67,7 @@ def virtual_time(backend: Literal["asyncio", "trio"] = "asyncio") -> tuple[str, 
         ImportError: trio is asked for and not installed.
     """
     if backend == "asyncio":
-        return "asyncio", {"loop_factory": _VirtualLoop}
+        return "asyncio", {"loop_factory": VirtualLoop}
     from trio.testing import MockClock
 
     return "trio", {"clock": MockClock(autojump_threshold=0)}
