@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 from attrs import evolve, frozen
@@ -9,6 +11,7 @@ from fakes import HELLO, STALL, USAGE, FakeHost, delta, sse
 
 import kimi_async as kimi
 from kimi_async import ContentDelta, StreamEnd, Timeouts
+from kimi_async.testing import virtual_time
 
 pytestmark = pytest.mark.anyio
 
@@ -18,6 +21,12 @@ BAD_FRAME = httpx.RemoteProtocolError(
 )
 SHORT = Timeouts(first_output=5, idle=0.05, progress=0.05, finish_grace=0.05)
 OVERLOADED = '{"error":{"type":"engine_overloaded_error","message":"busy"}}'
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """Short limits must not run out because a machine is busy."""
+    return virtual_time(request.param)
 
 
 @frozen(kw_only=True)
