@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 
 import anyio
 
-__all__ = ["cancelled_once", "close_shielded", "close_soon", "loop_clock"]
+__all__ = ["cancelled_once", "close_shielded", "close_soon", "loop_caller", "loop_clock"]
 
 #: Seconds after which a close that does not end is given up; a TLS peer that never answers must not hold a caller.
 CLOSE_SECONDS: Final = 2.0
@@ -42,6 +42,18 @@ def on_asyncio() -> bool:
 def loop_clock() -> Callable[[], float]:
     """The clock by which the running loop keeps its deadlines, in seconds; bound, so that a call costs 0.05 us."""
     return asyncio.get_running_loop().time if on_asyncio() else anyio.current_time
+
+
+def loop_caller() -> Callable[[Callable[[], object]], object]:
+    """How to have something called by the running loop soon: from any thread, and from a finalizer.
+
+    What is returned raises ``RuntimeError`` when that loop has ended.
+    """
+    if on_asyncio():
+        return asyncio.get_running_loop().call_soon_threadsafe
+    from trio.lowlevel import current_trio_token
+
+    return current_trio_token().run_sync_soon
 
 
 async def cancelled_once(
