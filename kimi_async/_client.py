@@ -37,6 +37,7 @@ class _Settings:
     adapter: ChatAdapter
     model: str | None
     timeouts: Timeouts
+    max_concurrency: int | None
     on_complete: OnComplete | None
     headers: Mapping[str, str]
     checks: Checks
@@ -48,6 +49,11 @@ class _Settings:
         check_headers(self.headers, "headers")
         if not isinstance(self.timeouts, Timeouts):
             raise ConfigurationError("timeouts must be a Timeouts(...)")
+        limit = self.max_concurrency
+        if limit is not None and (type(limit) is not int or limit < 1):
+            raise ConfigurationError(
+                "max_concurrency must be a whole number above 0, or None for no limit"
+            )
         if self.on_complete is not None and (
             not callable(self.on_complete) or inspect.iscoroutinefunction(self.on_complete)
         ):
@@ -73,6 +79,9 @@ class AsyncKimi:
         model: The model of calls that name none; ``KIMI_MODEL`` when ``None``. There is no default model: ids are
             retired within months.
         timeouts: The limits of every reply; ``None`` is ``Timeouts()``.
+        max_concurrency: A reply is begun while fewer than this many are in flight over the shared connections, those of
+            clients made by :meth:`with_options` included; else it waits in line, first come, first served. Of clients
+            with different limits, those with the lower one give way. ``None`` is no limit.
         on_complete: Called with the :class:`~kimi_async.ReplyRecord` of every reply, exactly once, when it has
             ended, however it ended. A plain callable; what it raises is logged and never raised.
         headers: Headers of every request. The authorization cannot be given here.
@@ -92,6 +101,7 @@ class AsyncKimi:
         *,
         model: str | None = None,
         timeouts: Timeouts | None = None,
+        max_concurrency: int | None = 1000,
         on_complete: OnComplete | None = None,
         headers: Mapping[str, str] | None = None,
         checks: Checks = "error",
@@ -101,6 +111,7 @@ class AsyncKimi:
             adapter=_adapter(provider),
             model=model or os.environ.get("KIMI_MODEL", "").strip() or None,
             timeouts=Timeouts() if timeouts is None else timeouts,
+            max_concurrency=max_concurrency,
             on_complete=on_complete,
             headers={} if headers is None else headers,
             checks=checks,
@@ -118,6 +129,14 @@ class AsyncKimi:
     def provider(self) -> ChatAdapter:
         """The adapter in use, with what the environment added; its ``repr`` shows no key."""
         return self._settings.adapter
+
+    @property
+    def in_flight(self) -> int:
+        """Replies begun and not yet left, over all clients that share these connections.
+
+        0 when nothing runs. What stays above that belongs to streams that were neither read to their end nor closed.
+        """
+        return self._transport.slots.taken
 
     def with_options(self, **options: Unpack[ClientOptions]) -> Self:
         """The same client with other settings, sharing the connections; closing either closes both.
@@ -292,6 +311,7 @@ class AsyncKimi:
                 headers={**settings.headers, **(params.get("extra_headers") or {})},
                 transport=self._transport,
                 timeouts=settings.timeouts,
+                max_concurrency=settings.max_concurrency,
                 on_complete=settings.on_complete,
                 prefix=settings.adapter.prefix_of(request),
             ),

@@ -131,7 +131,8 @@ class TransportError(KimiError):
 
     Attributes:
         cause: Type and text of the HTTP client's exception, or ``None``.
-        stage: ``"connecting"``, ``"sending"``, ``"waiting for the first output"``, ``"streaming"``.
+        stage: ``"waiting for a slot"``, ``"connecting"``, ``"sending"``, ``"waiting for the first output"`` or
+            ``"streaming"``.
     """
 
     retryable = True
@@ -206,10 +207,16 @@ class ProgressTimeout(KimiTimeoutError):
 
 
 class SlotTimeout(KimiTimeoutError):
-    """No free slot of ``max_concurrency`` in time."""
+    """No free slot of ``max_concurrency`` within ``Timeouts.first_output`` or ``total``; nothing was sent.
+
+    ``limit`` is ``"slot"``, and ``seconds`` the shorter one of the two.
+    """
 
     limit = "slot"
     expectation = "no slot was free"
+    advice = (
+        "Nothing was sent. Ask for less at a time, close streams early, or raise max_concurrency."
+    )
 
 
 class TotalTimeout(KimiTimeoutError):

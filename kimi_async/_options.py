@@ -38,6 +38,7 @@ class ClientOptions(TypedDict, total=False):
     provider: ChatAdapter
     model: str | None
     timeouts: Timeouts
+    max_concurrency: int | None
     on_complete: OnComplete | None
     headers: Mapping[str, str]
     checks: Checks

@@ -28,7 +28,9 @@ from kimi_async._errors import (
     WriteTimeout,
 )
 from kimi_async._eventloop import cancelled_once, close_shielded
+from kimi_async._pool import Lease, Pool
 from kimi_async._settings import Timeouts
+from kimi_async._slots import Slot, Slots
 from kimi_async._version import __version__
 from kimi_async._wire import WireRequest
 
@@ -39,6 +41,8 @@ _OUR_HEADERS: Final = {"user-agent": f"kimi-async/{__version__}", "accept-encodi
 
 #: Seconds an idle connection is kept; below the minute after which common gateways drop it.
 KEEPALIVE_SECONDS: Final = 30.0
+
+_CLOSED: Final = "this AsyncKimi, or the HTTP client under it, is closed"
 
 
 class BodyBroken(Exception):
@@ -90,19 +94,40 @@ def http_client(
     )
 
 
+async def _tuned_client() -> httpx.AsyncClient:
+    await anyio.to_thread.run_sync(tls_context)
+    return http_client()
+
+
 class Transport:
-    """Sends requests over one HTTP client, its own or the caller's.
+    """Sends requests over HTTP clients of its own, one at a time, or over the caller's.
 
     Args:
         client: The caller's client, which is never closed here; ``None`` makes one at first use.
+
+    Attributes:
+        closed: Whether :meth:`aclose` was called.
+        slots: Counts the replies in flight.
     """
 
     def __init__(self, client: httpx.AsyncClient | None) -> None:
-        self._client = client
-        self._owned = client is None
-        self._lock = anyio.Lock()
+        self._pool = Pool(client, _tuned_client)
         self._loop: object = None
         self.closed = False
+        self.slots = Slots()
+
+    async def take_slot(self, limit: int | None) -> Slot:
+        """Take the slot of one reply; wait for as long as *limit* or more replies are in flight.
+
+        Raises:
+            TransportError: The client was closed meanwhile.
+            RuntimeError: The client is closed, or belongs to another event loop.
+        """
+        self._check()
+        slot = await self.slots.take(limit)
+        if slot is None:
+            raise TransportError("the client was closed meanwhile", stage="waiting for a slot")
+        return slot
 
     async def send(
         self,
@@ -127,7 +152,31 @@ class Transport:
             ConnectTimeout: Or one of the other limits ran out.
             RuntimeError: The client is closed, or belongs to another event loop.
         """
-        client = await self._usable_client()
+        self._check()
+        lease = await self._pool.lease()
+        try:
+            response = await self._send(
+                lease.client, adapter, wire, headers, timeouts, read_timeout
+            )
+            return Response(response, lease)
+        except GeneratorExit:  # a coroutine that is closed cannot wait
+            lease.end(cancelled=True)
+            raise
+        except BaseException as error:
+            await lease.aclose(cancelled=not isinstance(error, Exception))
+            raise
+
+    async def _send(
+        self,
+        client: httpx.AsyncClient,
+        adapter: ChatAdapter,
+        wire: WireRequest,
+        headers: Mapping[str, str],
+        timeouts: Timeouts,
+        read_timeout: float | None,
+    ) -> httpx.Response:
+        if self.closed or client.is_closed:
+            raise RuntimeError(_CLOSED)
         opened = _Opened()
         request = self._build(client, adapter, wire, headers)
         if request is None:
@@ -151,7 +200,7 @@ class Transport:
             failure: Exception = _send_failure(error, timeouts)
         else:
             if not self.closed:
-                return Response(response)
+                return response
             await close_shielded(response.aclose)
             failure = TransportError("the client was closed meanwhile", stage="sending")
         raise failure
@@ -182,7 +231,7 @@ class Transport:
         except Exception:
             return None
 
-    async def _usable_client(self) -> httpx.AsyncClient:
+    def _check(self) -> None:
         loop = anyio.lowlevel.current_token()
         if self._loop is None:
             self._loop = loop
@@ -190,25 +239,14 @@ class Transport:
             raise RuntimeError(
                 "this AsyncKimi was first used on another event loop; make one for each loop"
             )
-        client = self._client
-        if client is None:
-            client = await self._make_client()
-        if self.closed or client.is_closed:
-            raise RuntimeError("this AsyncKimi, or the HTTP client under it, is closed")
-        return client
-
-    async def _make_client(self) -> httpx.AsyncClient:
-        async with self._lock:
-            if self._client is None:
-                await anyio.to_thread.run_sync(tls_context)
-                self._client = http_client()
-            return self._client
+        if self.closed:
+            raise RuntimeError(_CLOSED)
 
     async def aclose(self) -> None:
-        """Close the HTTP client if it is our own; idempotent."""
+        """Close the HTTP clients that are our own, and send away who waits for a slot; idempotent."""
         self.closed = True
-        if self._owned and self._client is not None:
-            await close_shielded(self._client.aclose)
+        self.slots.close()
+        await self._pool.aclose()
 
 
 class _Opened:
@@ -241,10 +279,11 @@ class Response:
         headers: The response headers, names in lower case.
     """
 
-    __slots__ = ("_body", "_ended", "_next", "_response", "headers", "status")
+    __slots__ = ("_body", "_ended", "_lease", "_next", "_response", "headers", "status")
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, lease: Lease) -> None:
         self._response = response
+        self._lease = lease
         self._ended = False
         self.status = response.status_code
         self.headers: Mapping[str, str] = dict(response.headers.items())
@@ -286,6 +325,7 @@ class Response:
         try:
             await self._response.aclose()
         finally:
+            await self._lease.aclose()
             await self._close_socket()
 
     async def _close_socket(self) -> None:

@@ -320,7 +320,10 @@ def test_a_deep_copy_shares_nothing_that_can_be_changed() -> None:
             id="progress",
         ),
         pytest.param(
-            SlotTimeout(1.0), "the limit 'slot' ran out: no slot was free within 1 s", id="slot"
+            SlotTimeout(1.0, stage="waiting for a slot"),
+            "the limit 'slot' ran out: no slot was free within 1 s [stage: waiting for a slot]"
+            " Nothing was sent. Ask for less at a time, close streams early, or raise max_concurrency.",
+            id="slot",
         ),
         pytest.param(
             TotalTimeout(3600.0),

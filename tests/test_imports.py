@@ -25,7 +25,7 @@ LAYERS = (
     ("_events", "_settings", "_sse", "_wire"),
     ("_markers",),
     ("_params", "_adapters", "_assembler", "_eventloop"),
-    ("_checks", "_slots"),
+    ("_checks", "_pool", "_slots"),
     ("_transport",),
     ("_attempts",),
     ("_stream", "_options"),

@@ -170,6 +170,7 @@ async def test_every_option_of_a_copy_counts() -> None:
         "provider": Cloudsway(KEY, "path"),
         "model": "b",
         "timeouts": SHORT,
+        "max_concurrency": None,
         "on_complete": told.append,
         "headers": {"x-team": "a"},
         "checks": "off",

@@ -14,6 +14,7 @@ from fakes import HELLO, STALL, FakeBody, FakeHost, delta, no_answer, sse
 
 import kimi_async as kimi
 from kimi_async import AceDataCloud, AsyncKimi, Timeouts, _transport
+from kimi_async._pool import Pool
 from kimi_async.testing import FakeProvider, Reply
 
 pytestmark = pytest.mark.anyio
@@ -172,8 +173,10 @@ class _Stream(httpx.AsyncByteStream):
 async def test_a_client_that_gives_a_synchronous_body_is_not_one_of_ours() -> None:
     response = httpx.Response(200, stream=httpx.ByteStream(b""))
     response.stream = _SyncStream()
-    with pytest.raises(TypeError, match="cannot be read asynchronously"):
-        _transport.Response(response)
+    async with httpx.AsyncClient() as http:
+        lease = await Pool(http, _transport._tuned_client).lease()
+        with pytest.raises(TypeError, match="cannot be read asynchronously"):
+            _transport.Response(response, lease)
 
 
 class _SyncStream(httpx.SyncByteStream):
@@ -197,8 +200,7 @@ async def test_a_client_closes_its_own_http_client_and_never_the_caller_s() -> N
         await client.aclose()
         async with AsyncKimi(fake.acedata(), model="m") as client:
             await client.chat("Hi")
-            own = client._transport._client
-        assert own is not None
+            (own,) = client._transport._pool.clients
         assert own.is_closed
         await client.aclose()
     host = FakeHost([HELLO])

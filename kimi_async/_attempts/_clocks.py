@@ -17,6 +17,7 @@ from kimi_async._errors import (
     IdleTimeout,
     KimiTimeoutError,
     ProgressTimeout,
+    SlotTimeout,
     TotalTimeout,
 )
 from kimi_async._settings import Timeouts
@@ -50,7 +51,7 @@ class Clocks:
         return None if longest == math.inf else longest
 
     def until_first_output(self, now: float) -> float:
-        """Seconds that the whole way to the first output may take."""
+        """Seconds that the whole way to the first output may take, or the wait for a slot before it."""
         return min(_or_never(self.timeouts.first_output), self._total_at - now)
 
     def for_read(self, now: float) -> float:
@@ -80,6 +81,11 @@ class Clocks:
         if self._total_at - begun <= first_output:
             return TotalTimeout(self.timeouts.total or 0.0, stage=stage)
         return FirstOutputTimeout(first_output, stage=stage)
+
+    def slot_error(self) -> KimiTimeoutError:
+        """The error for a wait for a slot that took as long as :meth:`until_first_output` allowed."""
+        limits = _or_never(self.timeouts.first_output), _or_never(self.timeouts.total)
+        return SlotTimeout(min(limits), stage="waiting for a slot")
 
     def read_error(self, begun: float) -> KimiTimeoutError:
         """The error for a read, *begun* then, that took as long as :meth:`for_read` allowed."""

@@ -1,18 +1,20 @@
 """One reply, however many requests it takes (one, for now): its events, its record, its end.
 
-Ownership: a ``Reply`` owns its attempt's response from ``start()`` until the attempt is over, failed or
-``aclose()`` was called; each of these closes it. The record is made, and ``on_complete`` called, exactly once:
+Ownership: a ``Reply`` owns its slot and its attempt's response from ``start()`` until the attempt is over, failed or
+``aclose()`` was called; each of these gives both back. The record is made, and ``on_complete`` called, exactly once:
 when the end of the reply is handed to the caller, or when the caller leaves before.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+import anyio
 from attrs import evolve
 
 from kimi_async._adapters import ChatAdapter
@@ -25,6 +27,7 @@ from kimi_async._models import ChatCompletion
 from kimi_async._prefix import Prefix
 from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
 from kimi_async._settings import Timeouts
+from kimi_async._slots import Slot
 from kimi_async._sse import SSEEvent
 from kimi_async._transport import Transport
 from kimi_async._wire import WireRequest
@@ -55,6 +58,7 @@ class Reply:
         headers: Headers of this call.
         transport: Sends it.
         timeouts: The limits.
+        max_concurrency: The most replies in flight with this one; ``None`` is no limit.
         on_complete: Called once with the record, when the reply has ended.
         prefix: What the reply is to go on from.
 
@@ -73,6 +77,7 @@ class Reply:
         headers: Mapping[str, str],
         transport: Transport,
         timeouts: Timeouts,
+        max_concurrency: int | None,
         on_complete: OnComplete | None,
         prefix: Prefix | None,
     ) -> None:
@@ -82,6 +87,7 @@ class Reply:
         self._headers = headers
         self._transport = transport
         self._timeouts = timeouts
+        self._max_concurrency = max_concurrency
         self._on_complete = on_complete
         self._prefix = prefix
         self._clock: Callable[[], float] = time.monotonic
@@ -89,6 +95,8 @@ class Reply:
         self._begun_at = 0.0
         self._failure: KimiError | None = None
         self._attempt: Attempt | None = None
+        self._slot: Slot | None = None
+        self._slot_wait: anyio.CancelScope | None = None
         self.events: deque[StreamEvent] = deque()
         self._wire: deque[SSEEvent] | None = None
         self.completion: ChatCompletion | None = None
@@ -106,7 +114,7 @@ class Reply:
 
     @property
     def is_open(self) -> bool:
-        """Whether a request was sent whose end nobody has taken."""
+        """Whether it was started, and nobody has taken its end."""
         return self._attempt is not None and self.record is None
 
     def keep_wire(self) -> deque[SSEEvent]:
@@ -115,26 +123,40 @@ class Reply:
         return self._wire
 
     async def start(self) -> None:
-        """Send the request and wait for the first output; the events so far are in :attr:`events`.
+        """Wait for a slot, send the request and wait for the first output; the events so far are in :attr:`events`.
 
         Raises:
             KimiError: What went wrong before the first output.
         """
         self._clock = loop_clock()
         self._begun, self._begun_at = self._clock(), time.time()
+        clocks = Clocks(self._timeouts, self._begun)
         attempt = self._attempt = Attempt(
             adapter=self._adapter,
             wire_request=self._wire_request,
             headers=self._headers,
             transport=self._transport,
-            clocks=Clocks(self._timeouts, self._begun),
+            clocks=clocks,
             clock=self._clock,
             events=self.events,
             wire=self._wire,
         )
-        await self._guard(attempt.start)
+        await self._guard(functools.partial(self._first_step, attempt, clocks))
         if self._failure is not None and not self.events:
             self.conclude()
+
+    async def _first_step(self, attempt: Attempt, clocks: Clocks) -> None:
+        await self._take_slot(clocks)
+        await attempt.start()
+
+    async def _take_slot(self, clocks: Clocks) -> None:
+        seconds = clocks.until_first_output(self._begun)
+        self._slot_wait = anyio.CancelScope(deadline=anyio.current_time() + seconds)
+        with self._slot_wait:
+            self._slot = await self._transport.take_slot(self._max_concurrency)
+            if not self.over:  # closed in the same moment
+                return
+        raise clocks.slot_error()
 
     async def advance(self) -> None:
         """Read once more; new events are in :attr:`events`, or the reply is :attr:`over`."""
@@ -202,12 +224,13 @@ class Reply:
 
     async def aclose(self) -> None:
         """Leave the reply, from any task; idempotent, bounded. A reply left before its end is ``cancelled``."""
-        if self._attempt is None:
+        if self._attempt is None or self._slot_wait is None:
             self._fail(_left_early())
             return
         if self.record is None:
             self._settle("cancelled")
             self._fail(_left_early())
+            self._slot_wait.cancel()
             self._attempt.interrupt()
         await self._close()
 
@@ -219,10 +242,16 @@ class Reply:
             self._fail(_left_early())
             if attempt.response is not None:
                 close_soon(attempt.response.close)
+            if self._slot is not None:
+                self._slot.give_back_soon()
 
     async def _close(self) -> None:
-        if self._attempt is not None and self._attempt.response is not None:
-            await self._attempt.response.aclose()
+        try:
+            if self._attempt is not None and self._attempt.response is not None:
+                await self._attempt.response.aclose()
+        finally:
+            if self._slot is not None:
+                self._slot.give_back()
 
     def _settle(self, outcome: Outcome) -> ReplyRecord:
         """Make the record and call ``on_complete``; only the first call does."""
@@ -258,7 +287,7 @@ class Reply:
             longest_gap=attempt.longest_gap,
             chunks=attempt.chunks,
             bytes=attempt.bytes,
-            attempts=1,
+            attempts=0 if self._slot is None else 1,
             usage=snapshot.usage,
             usage_origin=origin,
             late_error=None if late is None else f"{type(late).__name__}: {late.message}",

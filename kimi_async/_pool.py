@@ -1,0 +1,138 @@
+"""Which HTTP client a request goes over, and when that client is replaced.
+
+The pool inside httpx keeps an entry for good when a request is cancelled between being given a connection and using it
+(httpcore 1.0.9: about 5 in 100 cancelled requests; its socket is closed by us). Every later request walks past all of
+them twice. There is no public way to see or to remove such entries, so after so many cancelled requests our own HTTP
+client is retired: new requests go over a fresh one, and the old one is closed with its last reply.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import anyio
+import httpx
+
+from kimi_async._eventloop import close_shielded
+
+__all__ = ["Lease", "Pool"]
+
+#: Cancelled requests after which an HTTP client is retired. The 25 to 30 dead entries that it has by then add 40 us to
+#: a request, under a hundredth of what a short reply costs. A new client takes 0.25 ms and opens its connections anew,
+#: which the cancelled requests, each of them the end of a connection, have cost 500 times by then.
+RETIRE_AFTER: Final = 500
+
+_logger: Final = logging.getLogger("kimi_async")
+
+
+class Pool:
+    """The HTTP clients under an ``AsyncKimi``: the one in use, and retired ones on which replies still run.
+
+    Args:
+        given: The caller's own client, which is neither retired nor closed; ``None`` makes them here.
+        make: Makes one.
+    """
+
+    def __init__(
+        self, given: httpx.AsyncClient | None, make: Callable[[], Awaitable[httpx.AsyncClient]]
+    ) -> None:
+        self._owned = given is None
+        self._make = make
+        self._lock = anyio.Lock()
+        self._current = None if given is None else _Member(given)
+        self._retired: list[_Member] = []
+
+    @property
+    def clients(self) -> tuple[httpx.AsyncClient, ...]:
+        """The HTTP clients that are not closed yet; the one in use, if there is one, is the last."""
+        members = self._retired if self._current is None else [*self._retired, self._current]
+        return tuple(member.client for member in members)
+
+    async def lease(self) -> Lease:
+        """The HTTP client for one request, until its response is closed."""
+        await self.sweep()
+        return Lease(self, self._current or await self._fresh())
+
+    async def _fresh(self) -> _Member:
+        async with self._lock:
+            if self._current is None:
+                self._current = _Member(await self._make())
+            return self._current
+
+    def leave(self, member: _Member, *, cancelled: bool) -> None:
+        """A request that went over *member* is over; *cancelled* before its response began."""
+        member.users -= 1
+        member.cancelled += cancelled
+        if cancelled and member.cancelled == RETIRE_AFTER:
+            self._retire(member)
+
+    def _retire(self, member: _Member) -> None:
+        if self._owned:
+            self._current = None
+            self._retired.append(member)
+        else:
+            _logger.warning(
+                "%d requests were cancelled over the HTTP client that was passed in; its pool may hold dead entries "
+                "for some of them, which slow down every request (httpx 0.28); replace that client now and then",
+                RETIRE_AFTER,
+            )
+
+    async def sweep(self) -> None:
+        """Close the retired clients that nobody uses any more."""
+        while unused := next((member for member in self._retired if not member.users), None):
+            self._retired.remove(unused)
+            await close_shielded(unused.client.aclose)
+
+    async def aclose(self) -> None:
+        """Close all HTTP clients that were made here; idempotent."""
+        if self._owned:
+            await close_shielded(self._close_all)
+
+    async def _close_all(self) -> None:
+        for client in self.clients:
+            await close_shielded(client.aclose)
+
+
+class _Member:
+    """One HTTP client and how it fares."""
+
+    __slots__ = ("cancelled", "client", "users")
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+        self.users = 0
+        self.cancelled = 0
+
+
+class Lease:
+    """The use of one HTTP client by one request.
+
+    Attributes:
+        client: The HTTP client.
+    """
+
+    __slots__ = ("_member", "_over", "_pool", "client")
+
+    def __init__(self, pool: Pool, member: _Member) -> None:
+        self._pool = pool
+        self._member = member
+        self._over = False
+        member.users += 1
+        self.client = member.client
+
+    def end(self, *, cancelled: bool = False) -> None:
+        """The request is over; only the first call counts.
+
+        Args:
+            cancelled: Whether it was cancelled before its response began.
+        """
+        if not self._over:
+            self._over = True
+            self._pool.leave(self._member, cancelled=cancelled)
+
+    async def aclose(self, *, cancelled: bool = False) -> None:
+        """End it, and close the HTTP client if it is retired and this was its last request."""
+        self.end(cancelled=cancelled)
+        await self._pool.sweep()
