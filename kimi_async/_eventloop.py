@@ -70,7 +70,11 @@ async def cancelled_once(
         abandon: Closes what *run* has left open when it was cancelled.
     """
     if not on_asyncio():
-        return await run()
+        try:
+            return await run()
+        except anyio.get_cancelled_exc_class():
+            await close_shielded(abandon)
+            raise
     task = _start(run())
     try:
         await asyncio.wait([task])

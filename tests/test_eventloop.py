@@ -163,3 +163,15 @@ async def test_what_runs_sees_one_cancellation_of_two(ends: str) -> None:
     await all_done()
     assert cancellations == 1
     assert left.closed == ["connection" if ends == "with a result" else "what was open"]
+
+
+async def test_what_runs_is_abandoned_when_its_scope_is_cancelled() -> None:
+    left = Left()
+    slow = Slow()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(
+            lambda: cancelled_once(slow.close, discard=left.discard, abandon=left.abandon)
+        )
+        await slow.begun.wait()
+        tasks.cancel_scope.cancel()
+    assert left.closed == ["what was open"]
