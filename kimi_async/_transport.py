@@ -7,9 +7,10 @@ handler, so that no frame of the HTTP client, and no header in it, hangs on a tr
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final
 
 import anyio
@@ -113,6 +114,7 @@ class Transport:
     def __init__(self, client: httpx.AsyncClient | None) -> None:
         self._pool = Pool(client, _tuned_client)
         self._loop: object = None
+        self._sending: set[anyio.CancelScope] = set()
         self.closed = False
         self.slots = Slots()
 
@@ -192,18 +194,29 @@ class Transport:
         send = functools.partial(
             client.send, request, stream=True, auth=None, follow_redirects=False
         )
-        try:
-            response = await cancelled_once(
-                send, discard=httpx.Response.aclose, abandon=opened.aclose
-            )
-        except Exception as error:
-            failure: Exception = _send_failure(error, timeouts)
-        else:
-            if not self.closed:
-                return response
-            await close_shielded(response.aclose)
-            failure = TransportError("the client was closed meanwhile", stage="sending")
+        failure: Exception = TransportError("the client was closed meanwhile", stage="sending")
+        with self._until_closed():
+            try:
+                response = await cancelled_once(
+                    send, discard=httpx.Response.aclose, abandon=opened.aclose
+                )
+            except Exception as error:
+                failure = _send_failure(error, timeouts)
+            else:
+                if not self.closed:
+                    return response
+                await close_shielded(response.aclose)
         raise failure
+
+    @contextlib.contextmanager
+    def _until_closed(self) -> Iterator[None]:
+        """Leave the block when :meth:`aclose` is called: closing the HTTP client does not end what still connects."""
+        with anyio.CancelScope() as scope:
+            self._sending.add(scope)
+            try:
+                yield
+            finally:
+                self._sending.remove(scope)
 
     @staticmethod
     def _build(
@@ -246,6 +259,8 @@ class Transport:
         """Close the HTTP clients that are our own, and send away who waits for a slot; idempotent."""
         self.closed = True
         self.slots.close()
+        for scope in self._sending:
+            scope.cancel()
         await self._pool.aclose()
 
 

@@ -266,7 +266,6 @@ class Socket:
         self.closed += 1
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_socket_that_was_opened_for_a_cancelled_request_is_closed() -> None:
     """Httpcore never closes a connection that was not used yet (seen with 1.0.9)."""
     sockets = [Socket(), Socket()]
@@ -329,6 +328,26 @@ async def test_the_socket_goes_although_the_close_of_the_http_client_fails() -> 
     async with FakeHost(response).client().stream("Hi") as stream:
         await anext(stream)
     assert socket.closed == 1
+
+
+async def test_closing_the_client_ends_a_request_that_waits() -> None:
+    """Closing the HTTP client does not: one that still connects would go on up to its limit."""
+    waiting = anyio.Event()
+
+    class Silent(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            waiting.set()
+            return await no_answer()
+
+    async def ask() -> None:
+        with pytest.raises(kimi.TransportError, match="closed meanwhile"):
+            await client.chat("Hi")
+
+    client = FakeHost().client(http_client=httpx.AsyncClient(transport=Silent()))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await waiting.wait()
+        await client.aclose()
 
 
 async def test_a_client_that_is_closed_while_it_connects_cuts_the_reply() -> None:
