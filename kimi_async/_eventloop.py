@@ -11,6 +11,7 @@ enough.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
@@ -18,7 +19,14 @@ from typing import Any, Final, TypeVar
 
 import anyio
 
-__all__ = ["cancelled_once", "close_shielded", "close_soon", "loop_caller", "loop_clock"]
+__all__ = [
+    "asyncio_loop",
+    "cancelled_once",
+    "close_shielded",
+    "close_soon",
+    "loop_caller",
+    "loop_clock",
+]
 
 #: Seconds after which a close that does not end is given up; a TLS peer that never answers must not hold a caller.
 CLOSE_SECONDS: Final = 2.0
@@ -30,18 +38,25 @@ _tasks: Final[set[asyncio.Task[Any]]] = set()
 T = TypeVar("T")
 
 
-def on_asyncio() -> bool:
-    """Whether the running event loop is asyncio's (uvloop's included)."""
+def asyncio_loop() -> asyncio.AbstractEventLoop | None:
+    """The running loop if it is asyncio's (uvloop's included); ``None`` on trio, and where none runs."""
     try:
-        asyncio.get_running_loop()
+        return asyncio.get_running_loop()
     except RuntimeError:
-        return False
-    return True
+        return None
 
 
 def loop_clock() -> Callable[[], float]:
-    """The clock by which the running loop keeps its deadlines, in seconds; bound, so that a call costs 0.05 us."""
-    return asyncio.get_running_loop().time if on_asyncio() else anyio.current_time
+    """The clock by which the running loop keeps its deadlines, in seconds; bound, so that a call costs 0.05 us.
+
+    It can still be read when the loop is gone: a stream that was left open may be collected then.
+    """
+    loop = asyncio_loop()
+    if loop is not None:
+        return loop.time
+    from trio.lowlevel import current_clock
+
+    return current_clock().current_time
 
 
 def loop_caller() -> Callable[[Callable[[], object]], object]:
@@ -49,8 +64,9 @@ def loop_caller() -> Callable[[Callable[[], object]], object]:
 
     What is returned raises ``RuntimeError`` when that loop has ended.
     """
-    if on_asyncio():
-        return asyncio.get_running_loop().call_soon_threadsafe
+    loop = asyncio_loop()
+    if loop is not None:
+        return loop.call_soon_threadsafe
     from trio.lowlevel import current_trio_token
 
     return current_trio_token().run_sync_soon
@@ -69,7 +85,7 @@ async def cancelled_once(
         discard: Closes a result that comes although the caller was cancelled.
         abandon: Closes what *run* has left open when it was cancelled.
     """
-    if not on_asyncio():
+    if asyncio_loop() is None:
         try:
             return await run()
         except anyio.get_cancelled_exc_class():
@@ -103,7 +119,7 @@ async def close_shielded(close: Callable[[], Awaitable[None]]) -> None:
 
     A cancellation that arrives meanwhile is raised here, and the close goes on without the caller.
     """
-    if on_asyncio():
+    if asyncio_loop() is not None:
         # The scope keeps an anyio cancellation that is already under way from being raised again here; the shield of
         # asyncio keeps a second task.cancel() from reaching the close.
         with anyio.CancelScope(shield=True):
@@ -113,14 +129,17 @@ async def close_shielded(close: Callable[[], Awaitable[None]]) -> None:
             await _bounded(close)
 
 
-def close_soon(close: Callable[[], Awaitable[None]]) -> None:
-    """Run *close* on the running asyncio loop without waiting for it; elsewhere do nothing.
+def close_soon(
+    close: Callable[[], Awaitable[None]], loop: asyncio.AbstractEventLoop | None
+) -> None:
+    """Run *close* on its own asyncio *loop*, without waiting for it; with ``None`` or a closed loop do nothing.
 
-    For places that cannot await: a finalizer, or a coroutine that is itself being closed. On trio the HTTP client's
-    own generators are finalized by trio.
+    For places that cannot await: a coroutine that is itself being closed, or a finalizer, which may run in any thread.
+    On trio the HTTP client's own generators are finalized by trio.
     """
-    if on_asyncio():
-        _start(_bounded(close))
+    if loop is not None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and its sockets with it
+            loop.call_soon_threadsafe(lambda: _start(_bounded(close)))
 
 
 def _start(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from kimi_async import _eventloop
-from kimi_async._eventloop import cancelled_once, close_shielded, close_soon, loop_clock
+from kimi_async._eventloop import (
+    asyncio_loop,
+    cancelled_once,
+    close_shielded,
+    close_soon,
+    loop_clock,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -42,6 +50,14 @@ class Slow:
 async def test_the_clock_is_that_of_the_deadlines() -> None:
     clock = loop_clock()
     assert clock() <= anyio.current_time() <= clock()
+
+
+def test_the_clock_can_be_read_when_the_loop_is_gone(anyio_backend_name: str) -> None:
+    async def clock_and_time() -> tuple[Callable[[], float], float]:
+        return loop_clock(), anyio.current_time()
+
+    clock, then = anyio.run(clock_and_time, backend=anyio_backend_name)
+    assert then <= clock() < then + 60
 
 
 async def test_a_close_ends_although_its_scope_is_cancelled() -> None:
@@ -95,14 +111,32 @@ async def test_close_soon_closes_on_asyncio_and_leaves_it_to_trio_elsewhere(
 ) -> None:
     slow = Slow()
     slow.go_on.set()
-    close_soon(slow.close)
+    close_soon(slow.close, asyncio_loop())
     assert not slow.closed
     await anyio.wait_all_tasks_blocked()
     assert slow.closed is (anyio_backend_name == "asyncio")
 
 
-def test_close_soon_without_a_loop_does_nothing() -> None:
-    close_soon(Slow().close)
+@ASYNCIO
+async def test_close_soon_closes_on_the_loop_that_it_is_given() -> None:
+    """A finalizer runs in whatever thread drops the last reference, where another loop may run."""
+    own = asyncio_loop()
+    closed_on = asyncio.get_running_loop().create_future()
+
+    async def close() -> None:
+        closed_on.set_result(asyncio_loop())
+
+    async def elsewhere() -> None:
+        close_soon(close, own)
+
+    await anyio.to_thread.run_sync(asyncio.run, elsewhere())
+    assert await closed_on is own
+
+
+def test_close_soon_on_a_closed_loop_does_nothing() -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    close_soon(Slow().close, loop)
 
 
 class Left:

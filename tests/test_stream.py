@@ -276,6 +276,21 @@ async def test_a_coroutine_that_is_closed_while_it_reads_leaves_the_reply() -> N
     assert len(records) == 1
 
 
+def test_a_stream_cannot_be_read_on_another_event_loop() -> None:
+    """What arrives on the first one would never wake the reader on the second."""
+    stream = FakeHost(HALF).client().stream("Hi")
+
+    async def close() -> None:
+        async with stream:
+            with pytest.raises(RuntimeError, match="begun on another event loop"):
+                await stream.final()
+
+    asyncio.run(stream.__aenter__())
+    asyncio.run(close())
+    assert stream.record is not None
+    assert stream.record.outcome == "cancelled"
+
+
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_coroutine_that_is_closed_while_it_sends_leaves_the_reply() -> None:
     records: list[kimi.ReplyRecord] = []

@@ -7,6 +7,7 @@ when the end of the reply is handed to the caller, or when the caller leaves bef
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import time
@@ -21,7 +22,7 @@ from kimi_async._adapters import ChatAdapter
 from kimi_async._attempts._attempt import Attempt
 from kimi_async._attempts._clocks import Clocks
 from kimi_async._errors import KimiError, KimiTimeoutError, StreamInterrupted
-from kimi_async._eventloop import close_soon, loop_clock
+from kimi_async._eventloop import asyncio_loop, close_soon, loop_clock
 from kimi_async._events import StreamEnd, StreamEvent
 from kimi_async._models import ChatCompletion
 from kimi_async._prefix import Prefix
@@ -91,6 +92,7 @@ class Reply:
         self._on_complete = on_complete
         self._prefix = prefix
         self._clock: Callable[[], float] = time.monotonic
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._begun = 0.0
         self._begun_at = 0.0
         self._failure: KimiError | None = None
@@ -128,7 +130,7 @@ class Reply:
         Raises:
             KimiError: What went wrong before the first output.
         """
-        self._clock = loop_clock()
+        self._clock, self._loop = loop_clock(), asyncio_loop()
         self._begun, self._begun_at = self._clock(), time.time()
         clocks = Clocks(self._timeouts, self._begun)
         attempt = self._attempt = Attempt(
@@ -159,8 +161,14 @@ class Reply:
         raise clocks.slot_error()
 
     async def advance(self) -> None:
-        """Read once more; new events are in :attr:`events`, or the reply is :attr:`over`."""
+        """Read once more; new events are in :attr:`events`, or the reply is :attr:`over`.
+
+        Raises:
+            RuntimeError: The reply was begun on another event loop; what arrives there would never wake this one.
+        """
         assert self._attempt is not None
+        if asyncio_loop() is not self._loop:
+            raise RuntimeError("this stream was begun on another event loop")
         await self._guard(self._attempt.advance)
 
     async def _guard(self, step: Callable[[], Awaitable[None]]) -> None:
@@ -241,7 +249,7 @@ class Reply:
             self._settle("cancelled")
             self._fail(_left_early())
             if attempt.response is not None:
-                close_soon(attempt.response.close)
+                close_soon(attempt.response.close, self._loop)
             if self._slot is not None:
                 self._slot.give_back_soon()
 
