@@ -2,14 +2,20 @@
 
 ``nox -s tests-3.12 -- tests/test_sse.py -k bom`` runs one session, with arguments for pytest;
 ``nox -r`` keeps the environments of the last run and is much faster.
+``nox -s stress`` is not part of it: it takes minutes.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
+import subprocess
+import sys
 import tarfile
 import zipfile
+from collections.abc import Generator
 from pathlib import Path
 
 import nox
@@ -29,6 +35,9 @@ DIST = Path(".nox", "dist")
 # 3.11 cannot give one: it reports no "call" to a tracer when a coroutine goes on because one that
 # it awaits has caught a cancellation, and coverage then loses lines that did run.
 MEASURED = PYTHONS[-1]
+
+#: The exit code of pytest when every test was deselected.
+NO_TESTS = 5
 
 
 @nox.session
@@ -88,6 +97,27 @@ def docs(session: nox.Session) -> None:
     strict = ["--fail-on-warning", "--nitpicky", "--keep-going", "--fresh-env"]
     session.run("sphinx-build", "--quiet", *strict, "docs", str(Path(".nox", "html")))
     session.run("python", "-m", "pytest", "tests/test_docs.py")
+
+
+@nox.session(default=False, requires=["build"])
+def stress(session: nox.Session) -> None:
+    """Take every exit 20 times, in random order, and run the tests marked `stress`; on a busy machine."""
+    install(session, "tests")
+    session.install("pytest-randomly")
+    with busy_processors():
+        session.run("python", "-m", "pytest", "-m", "stress", success_codes=[0, NO_TESTS])
+        for _ in range(20):
+            session.run("python", "-m", "pytest", "--quiet", "tests/test_exits.py")
+
+
+@contextlib.contextmanager
+def busy_processors() -> Generator[None]:
+    """Keep every processor busy with something else."""
+    spin = [sys.executable, "-c", "while True: pass"]
+    with contextlib.ExitStack() as stack:
+        for _ in range(os.cpu_count() or 1):
+            stack.callback(stack.enter_context(subprocess.Popen(spin)).kill)
+        yield
 
 
 def install(session: nox.Session, *groups: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from typing import Any, Final
 
 import anyio
@@ -209,7 +209,7 @@ class Transport:
         raise failure
 
     @contextlib.contextmanager
-    def _until_closed(self) -> Iterator[None]:
+    def _until_closed(self) -> Generator[None]:
         """Leave the block when :meth:`aclose` is called: closing the HTTP client does not end what still connects."""
         with anyio.CancelScope() as scope:
             self._sending.add(scope)

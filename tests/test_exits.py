@@ -1,216 +1,133 @@
-"""Every way out of a reply gives its connection back: on a real server that counts its connections."""
+"""Every way out of a reply, at every stage of one, on three event loops: against servers that count connections.
+
+The table is in ``exit_cases.py``, and how each exit is taken in ``leaving.py``.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
 
 import anyio
-import anyio.lowlevel
 import pytest
-from fakes import break_at_once, fail_at_once
-
-import kimi_async as kimi
-from kimi_async import AsyncKimi, Timeouts
-from kimi_async.testing import (
-    Answer,
-    Ending,
-    ErrorReply,
-    FakeProvider,
-    Reply,
-    ScriptedReply,
-    Send,
-    Wait,
+from exit_cases import (
+    EXITS,
+    NO_EVENT,
+    NO_LATE_EVENT,
+    NO_LOOP_END,
+    NO_TASK_CANCEL,
+    STAGES,
+    Exit,
+    Stage,
+    left_out,
+    matrix,
+    outcome,
 )
+from fakes import break_at_once, fail_at_once
+from leaving import PATIENT, Loop, Situation, until
+from loops import LOOPS, on_loop
+
+from kimi_async import AsyncKimi, StreamEnd, Timeouts
+from kimi_async.testing import FakeProvider, Reply
 
 pytestmark = pytest.mark.anyio
 
-LONG = Reply("Hello, this goes on", "hm, hm", tool_calls=(), chunk_chars=2)
+PAGE = Path(__file__).parent.parent / "docs" / "errors-and-endings.md"
+EVERY = list(product(STAGES, EXITS, LOOPS))
 
 
-def stalled_after(events: int) -> ScriptedReply:
-    """A reply that goes silent after so many events."""
-    return Reply("content", "reasoning", chunk_chars=4, cut_after=events, end="stall")
+def cells() -> Iterator[Any]:
+    """Every exit at every stage on every loop, but for those that are left out."""
+    for stage, exit_, loop in EVERY:
+        if not left_out(stage, exit_, loop):
+            name = re.sub(r"[^a-z_]+", "-", f"{stage.name}_{exit_.name}_{loop}".lower())
+            yield on_loop(loop, stage, exit_, id=name)
 
 
-#: Where the reply stands still.
-STAGES: dict[str, ScriptedReply] = {
-    "before-the-first-output": stalled_after(1),
-    "in-reasoning": stalled_after(2),
-    "in-content": stalled_after(5),
-    "after-the-finish-reason": Reply("content", cut_after=-2, end="stall"),
-    "after-done": Reply("content", end="stall"),
-    "in-an-error-body": Answer(status=500, headers=(), steps=(Send(b'{"err'), Wait(None))),
-}
-
-Run = Callable[[FakeProvider, kimi.ChatStream], Awaitable[None]]
+def test_nothing_is_left_out_without_a_reason() -> None:
+    assert Counter(left_out(*pair) for pair in EVERY) == {
+        "": 318,
+        NO_EVENT: 4 * 4 * 3,  # stages, exits out of a loop's body, event loops
+        NO_LATE_EVENT: 1 * 4 * 3,
+        NO_TASK_CANCEL: 9 * 2 * 1,
+        NO_LOOP_END: 9 * 1 * 1,
+    }
 
 
-async def read(stream: kimi.ChatStream) -> None:
-    async with stream:
-        async for _ in stream:
-            pass
+def test_the_page_shows_the_matrix() -> None:
+    assert matrix() in PAGE.read_text("utf-8")
 
 
-async def standing_still(fake: FakeProvider, stream: kimi.ChatStream) -> None:
-    """Wait until all that the reply gives has been read, so that the stage is the one that was meant."""
-    await fake.wait_until(lambda: fake.active_requests == 1)
-    with anyio.fail_after(5):
-        while stream.response is None:
-            await anyio.lowlevel.checkpoint()
-        # The server is in this loop too: what it sent has arrived when nothing has changed for a while.
-        for _ in range(20):
-            await anyio.wait_all_tasks_blocked()
-            await anyio.lowlevel.checkpoint()
+@pytest.fixture(scope="module", autouse=True)
+def _cheap_collections() -> Iterator[None]:
+    """Let a cell collect what it left itself and nothing older: 1 ms each time, not 100."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
-async def cancel(fake: FakeProvider, stream: kimi.ChatStream) -> None:
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(read, stream)
-        await standing_still(fake, stream)
-        tasks.cancel_scope.cancel()
+@pytest.mark.parametrize(("anyio_backend", "stage", "exit_"), [*cells()])
+async def test_exit(
+    anyio_backend: Loop, stage: Stage, exit_: Exit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drain = 0.1 if exit_.own_limit else 60.0
+    monkeypatch.setattr("kimi_async._attempts._attempt.DRAIN_SECONDS", drain)
+    tasks = anyio.get_running_tasks()
+    limits = stage.limits if exit_.own_limit else PATIENT
+    at = Situation(stage, exit_.end, limits, anyio_backend)
+    async with at.fake as fake, at.silent as silent:
+        at.begin()
+        await exit_.leave(at)
+        # An answer that was read to its polite end leaves a connection to use again.
+        kept = exit_.end == "finish" and stage.scheme is None
+        await until(lambda: silent.connections == 0)
+        await fake.wait_until(lambda: fake.active_requests == 0)
+        await fake.wait_until(lambda: fake.open_connections == int(kept))
+        assert [record.outcome for record in at.records] == [outcome(stage, exit_)]
+        if exit_.takes_client:
+            await at.client.aclose()
+            at.client = AsyncKimi(fake.acedata(), model="m")
+        await still_works(at)
+        assert fake.total_connections == (1 if kept or stage.scheme else 2)
+    gc.collect()
+    assert len(at.records) == 1
+    await until(lambda: set(anyio.get_running_tasks()) <= set(tasks))
 
 
-async def time_out(fake: FakeProvider, stream: kimi.ChatStream) -> None:
-    with anyio.CancelScope() as scope:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(read, stream)
-            await standing_still(fake, stream)
-            scope.deadline = anyio.current_time()
-
-
-async def close_from_another_task(fake: FakeProvider, stream: kimi.ChatStream) -> None:
-    async def expect_interruption() -> None:
-        with pytest.raises(kimi.StreamInterrupted, match="closed before its end"):
-            await read(stream)
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(expect_interruption)
-        await standing_still(fake, stream)
-        await stream.aclose()
-
-
-EXITS: dict[str, Run] = {
-    "cancel": cancel,
-    "timeout-of-the-caller": time_out,
-    "aclose-from-another-task": close_from_another_task,
-}
-
-
-@pytest.mark.parametrize("leave", EXITS.values(), ids=EXITS)
-@pytest.mark.parametrize("reply", STAGES.values(), ids=STAGES)
-async def test_leaving_a_reply_that_stands_still(reply: ScriptedReply, leave: Run) -> None:
-    async with FakeProvider([reply, Reply("still works")]) as fake:
-        records: list[kimi.ReplyRecord] = []
-        # Without a limit that could end the reply by itself.
-        limits = Timeouts(finish_grace=None)
-        async with AsyncKimi(
-            fake.acedata(), model="m", timeouts=limits, on_complete=records.append
-        ) as client:
-            await leave(fake, client.stream("Hi"))
-            await fake.wait_until(lambda: fake.active_requests == 0)
-            await fake.wait_until(lambda: fake.open_connections == 0)
-            assert len(records) == 1
-            assert (await client.chat("Hi")).text == "still works"
-        await fake.wait_until(lambda: fake.open_connections == 0)
+async def still_works(at: Situation) -> None:
+    """The next request gets its reply, and closing the client closes every connection."""
+    async with at.client as client:
+        reply = await client.chat(
+            "Hi", provider=at.fake.acedata(), timeouts=Timeouts(), on_complete=None
+        )
+        assert reply.text == "still works"
+    await at.fake.wait_until(lambda: at.fake.open_connections == 0)
 
 
 async def test_exhausting_a_reply_keeps_the_connection() -> None:
-    async with FakeProvider([LONG, LONG]) as fake, AsyncKimi(fake.acedata(), model="m") as client:
-        for _ in range(2):
-            stream = client.stream("Hi")
-            await read(stream)
-            await break_at_once(stream)
-            await fail_at_once(stream)
-        assert fake.total_connections == 1
-
-
-async def test_break_inside_async_with() -> None:
-    async with FakeProvider([stalled_after(5)]) as fake:
+    """Leaving the loop once more behind the end changes nothing."""
+    async with FakeProvider([Reply("a", "b")] * 2) as fake:
         async with AsyncKimi(fake.acedata(), model="m") as client:
-            async with client.stream("Hi") as stream:
+            for _ in range(2):
+                stream = client.stream("Hi")
+                async with stream:
+                    assert isinstance([event async for event in stream][-1], StreamEnd)
                 await break_at_once(stream)
-            await fake.wait_until(lambda: fake.open_connections == 0)
+                await fail_at_once(stream)
+        assert fake.total_connections == 1
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # trio warns of it, as of any generator
 async def test_break_out_of_the_text() -> None:
-    """Without ``async with`` the stream is closed when it is collected."""
-    async with FakeProvider([stalled_after(5)]) as fake:
+    """Without ``async with`` the stream is closed when its generator is collected."""
+    async with FakeProvider([Reply("content", cut_after=2, end="stall")]) as fake:
         async with AsyncKimi(fake.acedata(), model="m") as client:
             await break_at_once(client.stream("Hi").text_deltas())
             gc.collect()
             await fake.wait_until(lambda: fake.open_connections == 0)
-
-
-async def test_an_exception_in_the_loop_body() -> None:
-    async with FakeProvider([stalled_after(5)]) as fake:
-        async with AsyncKimi(fake.acedata(), model="m") as client:
-            with pytest.raises(KeyError):
-                async with client.stream("Hi") as stream:
-                    await fail_at_once(stream)
-            await fake.wait_until(lambda: fake.open_connections == 0)
-
-
-@pytest.mark.parametrize("end", ["finish", "hangup", "reset"])
-@pytest.mark.parametrize("events", [0, 1, 4], ids=["at once", "before output", "in the middle"])
-async def test_a_body_that_is_cut(end: Ending, events: int) -> None:
-    reply = Reply("content", "reasoning", chunk_chars=4, cut_after=events, end=end)
-    async with FakeProvider([reply, Reply("still works")]) as fake:
-        async with AsyncKimi(fake.acedata(), model="m") as client:
-            wanted: type[kimi.KimiError] = kimi.StreamInterrupted
-            if events < 4:
-                wanted = kimi.EmptyResponseError if end == "finish" else kimi.TransportError
-            with pytest.raises(wanted) as caught:
-                await client.chat("Hi")
-            partial = caught.value.partial
-            if events == 4:
-                assert partial is not None
-                assert (partial.reasoning, partial.text) == ("reasoning", "cont")
-            else:
-                assert partial is None
-            assert (await client.chat("Hi")).text == "still works"
-
-
-async def test_an_error_status_gives_the_connection_back() -> None:
-    async with FakeProvider([ErrorReply(429), ErrorReply(500), Reply("a")]) as fake:
-        async with AsyncKimi(fake.acedata(), model="m") as client:
-            with pytest.raises(kimi.RateLimitError):
-                await client.chat("Hi")
-            with pytest.raises(kimi.ServerError):
-                await client.chat("Hi")
-            await client.chat("Hi")
-        assert fake.total_connections == 1
-
-
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-@pytest.mark.parametrize("reply", STAGES.values(), ids=STAGES)
-async def test_two_cancels_one_turn_of_the_loop_apart(reply: ScriptedReply) -> None:
-    """A second ``task.cancel()`` pierces a shield of anyio; the close runs in a task of its own."""
-    async with FakeProvider([reply, Reply("still works")]) as fake:
-        async with AsyncKimi(
-            fake.acedata(), model="m", timeouts=Timeouts(finish_grace=None)
-        ) as client:
-            stream = client.stream("Hi")
-            task = asyncio.create_task(read(stream))
-            await standing_still(fake, stream)
-            task.cancel()
-            await asyncio.sleep(0)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            await fake.wait_until(lambda: fake.open_connections == 0)
-            assert (await client.chat("Hi")).text == "still works"
-
-
-async def test_nothing_is_left_behind() -> None:
-    """No task of ours outlives the client; the server of the test is the one that is left."""
-    async with FakeProvider([stalled_after(5), LONG]) as fake:
-        async with AsyncKimi(fake.acedata(), model="m") as client:
-            await cancel(fake, client.stream("Hi"))
-            await read(client.stream("Hi"))
-        gc.collect()
-        await anyio.wait_all_tasks_blocked()
-        names = {task.name for task in anyio.get_running_tasks()}
-        assert not [name for name in names if name and "kimi_async close" in name]

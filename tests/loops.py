@@ -1,0 +1,26 @@
+"""The event loops that the tests with sockets run on: one more than the two of all others."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+
+LOOPS: dict[str, tuple[str, dict[str, Any]]] = {
+    "asyncio": ("asyncio", {}),
+    "uvloop": ("asyncio", {"use_uvloop": True}),
+    "trio": ("trio", {}),
+}
+
+_MARKS = {
+    "uvloop": [pytest.mark.skipif(find_spec("uvloop") is None, reason="uvloop is not made for it")]
+}
+
+
+def on_loop(loop: str, *values: object, id: str) -> Any:
+    """A row of parameters for *loop*, which comes first."""
+    return pytest.param(LOOPS[loop], *values, id=id, marks=_MARKS.get(loop, []))
+
+
+EVERY_LOOP = pytest.mark.parametrize("anyio_backend", [on_loop(loop, id=loop) for loop in LOOPS])
