@@ -8,13 +8,14 @@ import gc
 import socket
 import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 import anyio.abc
 import anyio.lowlevel
 import anyio.to_thread
 import pytest
+from loops import Loop
 
 import kimi_async as kimi
 from kimi_async import (
@@ -36,7 +37,6 @@ PATIENT = Timeouts(finish_grace=None)
 
 DELTAS = (ReasoningDelta, ContentDelta, ToolCallDelta)
 
-Loop: TypeAlias = tuple[str, dict[str, Any]]
 Leave: TypeAlias = "Callable[[Situation], Awaitable[None]]"
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
-LOOPS: dict[str, tuple[str, dict[str, Any]]] = {
+#: The backend as anyio names it, and its options.
+Loop: TypeAlias = tuple[str, dict[str, Any]]
+
+LOOPS: dict[str, Loop] = {
     "asyncio": ("asyncio", {}),
     "uvloop": ("asyncio", {"use_uvloop": True}),
     "trio": ("trio", {}),
@@ -23,4 +26,5 @@ def on_loop(loop: str, *values: object, id: str) -> Any:
     return pytest.param(LOOPS[loop], *values, id=id, marks=_MARKS.get(loop, []))
 
 
-EVERY_LOOP = pytest.mark.parametrize("anyio_backend", [on_loop(loop, id=loop) for loop in LOOPS])
+#: The parameters of a module's own fixture ``anyio_backend``.
+EVERY_LOOP = [on_loop(loop, id=loop) for loop in LOOPS]

@@ -29,8 +29,8 @@ from exit_cases import (
     outcome,
 )
 from fakes import break_at_once, fail_at_once
-from leaving import PATIENT, Loop, Situation, until
-from loops import LOOPS, on_loop
+from leaving import PATIENT, Situation, until
+from loops import LOOPS, Loop, on_loop
 
 from kimi_async import AsyncKimi, StreamEnd, Timeouts
 from kimi_async.testing import FakeProvider, Reply

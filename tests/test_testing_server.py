@@ -12,6 +12,7 @@ import anyio.abc
 import httpx
 import pytest
 from anyio.from_thread import start_blocking_portal
+from loops import EVERY_LOOP, Loop
 
 from kimi_async import AsyncKimi
 from kimi_async.testing import (
@@ -35,6 +36,12 @@ from kimi_async.testing import (
 )
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module", params=EVERY_LOOP)
+def anyio_backend(request: pytest.FixtureRequest) -> Loop:
+    return request.param
+
 
 KO = "acedata/stream_reasoning_ko"
 ACEDATA = "/kimi/chat/completions"
