@@ -107,7 +107,7 @@ def stress(session: nox.Session) -> None:
     with busy_processors():
         session.run("python", "-m", "pytest", "-m", "stress", success_codes=[0, NO_TESTS])
         for _ in range(20):
-            session.run("python", "-m", "pytest", "--quiet", "tests/test_exits.py")
+            session.run("python", "-m", "pytest", "tests/test_exits.py")
 
 
 @contextlib.contextmanager

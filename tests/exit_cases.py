@@ -156,7 +156,7 @@ STAGES = (
         phase="during",
         reply=cut(CALL, 3),
         reached=has(kimi.ToolCallDelta(0, '{"a"')),
-        limits=Timeouts(total=0.1),
+        limits=Timeouts(total=0.2),
         at_limit=kimi.TotalTimeout,
         at_end=kimi.StreamInterrupted,
         at_break=kimi.StreamInterrupted,

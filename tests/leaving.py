@@ -27,13 +27,16 @@ from kimi_async import (
     Timeouts,
     ToolCallDelta,
 )
-from kimi_async.testing import Ending, FakeProvider, Reply
+from kimi_async.testing import Ending, FakeProvider, ReceivedRequest, Reply, ScriptedReply
 
 if TYPE_CHECKING:
     from exit_cases import Stage
 
 #: Without a limit that could end a reply by itself.
 PATIENT = Timeouts(finish_grace=None)
+
+#: What the request says that follows.
+NEXT_REQUEST = "Do you still work?"
 
 DELTAS = (ReasoningDelta, ContentDelta, ToolCallDelta)
 
@@ -119,11 +122,16 @@ class Situation:
         self._limits = limits
         self._loop = loop
         self.silent = SilentServer(end)
-        # The last one is for the next request.
-        replies = [] if stage.reply is None else [stage.reply(end)]
-        self.fake = FakeProvider([*replies, Reply("still works")])
+        self.fake = FakeProvider(self._answer)
         self.records: list[kimi.ReplyRecord] = []
         self.seen: list[StreamEvent] = []
+
+    def _answer(self, request: ReceivedRequest) -> ScriptedReply:
+        # Not by their order: a limit may end the first request before it was sent.
+        if request.body["messages"][0]["content"] == NEXT_REQUEST:
+            return Reply("still works")
+        assert self.stage.reply is not None
+        return self.stage.reply(self.end)
 
     def begin(self) -> None:
         """Make the client and the stream, once the servers run."""
@@ -290,4 +298,5 @@ async def end_loop_while_reading(at: Situation) -> None:
 async def end_loop_between_reads(at: Situation) -> None:
     """The loop is gone before the stream is, so that nothing can be awaited any more."""
     await at.run_in_a_loop_of_its_own(at.read_up_to_here)
-    drop_stream(at)
+    # In a thread where no loop runs, either.
+    await anyio.to_thread.run_sync(drop_stream, at)
