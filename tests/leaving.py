@@ -118,7 +118,7 @@ class Situation:
 
     def __init__(self, stage: Stage, end: Ending, limits: Timeouts, loop: Loop) -> None:
         self.stage = stage
-        self.end = end
+        self.end: Ending = end
         self._limits = limits
         self._loop = loop
         self.silent = SilentServer(end)
