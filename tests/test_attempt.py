@@ -19,6 +19,8 @@ RESET = httpx.ReadError("reset")
 BAD_FRAME = httpx.RemoteProtocolError(
     "peer closed connection without sending complete message body"
 )
+#: For a total that must not run out before the reads are taken, however busy the machine is.
+TOTAL = Timeouts(total=0.3)
 SHORT = Timeouts(first_output=5, idle=0.05, progress=0.05, finish_grace=0.05)
 OVERLOADED = '{"error":{"type":"engine_overloaded_error","message":"busy"}}'
 
@@ -184,7 +186,7 @@ BROKEN = {
         error=kimi.TotalTimeout,
         outcome="timeout",
         partial="half an ans",
-        timeouts=Timeouts(total=0.05),
+        timeouts=TOTAL,
     ),
     "second-choice-that-only-began": Broken(
         reads=[
@@ -264,7 +266,7 @@ BROKEN = {
         error=kimi.FirstOutputTimeout,
         outcome="timeout",
         text="'first_output' ran out",
-        timeouts=Timeouts(first_output=0.05),
+        timeouts=Timeouts(first_output=0.3),
     ),
     "first-output-by-the-http-client": Broken(
         reads=[httpx.ReadTimeout("slow")], error=kimi.FirstOutputTimeout, outcome="timeout"
@@ -273,7 +275,7 @@ BROKEN = {
         reads=[STALL],
         error=kimi.TotalTimeout,
         outcome="timeout",
-        timeouts=Timeouts(total=0.05),
+        timeouts=TOTAL,
     ),
 }
 
@@ -335,10 +337,8 @@ WHOLE = {
     ),
     "read-timeout-after-finish": Whole(reads=[ANSWER, httpx.ReadTimeout("slow")], usage=False),
     "grace-runs-out": Whole(reads=[ANSWER, STALL], usage=False, timeouts=SHORT),
-    "grace-runs-out-after-usage": Whole(reads=[ANSWER, sse(USAGE), STALL], timeouts=SHORT),
-    "total-runs-out-after-finish": Whole(
-        reads=[ANSWER, STALL], usage=False, timeouts=Timeouts(total=0.05)
-    ),
+    "grace-runs-out-after-usage": Whole(reads=[ANSWER + sse(USAGE), STALL], timeouts=SHORT),
+    "total-runs-out-after-finish": Whole(reads=[ANSWER, STALL], usage=False, timeouts=TOTAL),
     "error-after-finish": Whole(
         reads=[ANSWER, sse(USAGE, OVERLOADED)], late_error="OverloadedError: busy"
     ),
@@ -469,7 +469,7 @@ async def test_events_do_not_wait_for_the_connection_to_be_drained() -> None:
 async def test_the_body_of_an_error_status_is_not_waited_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("kimi_async._attempts._fetch.ERROR_BODY_SECONDS", 0.05)
+    monkeypatch.setattr("kimi_async._attempts._fetch.ERROR_BODY_SECONDS", 0.3)
     host = FakeHost([b'{"error":{"message":"no"}}', STALL])
     host.status = 401
     with pytest.raises(kimi.AuthenticationError, match="no"):
@@ -479,6 +479,7 @@ async def test_the_body_of_an_error_status_is_not_waited_for_long(
 async def test_time_that_the_caller_takes_counts_against_no_limit() -> None:
     """A reader that pauses longer than every limit still gets all that the provider sent meanwhile."""
     host = FakeHost([sse(delta("a")), sse(delta("b")), sse(delta(finish="stop")), sse(USAGE)])
+    limits = Timeouts(first_output=60, idle=60, progress=60, finish_grace=60)
     clock = 0.0
 
     def passing() -> float:
@@ -486,7 +487,7 @@ async def test_time_that_the_caller_takes_counts_against_no_limit() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kimi_async._attempts._reply.loop_clock", lambda: passing)
-        async with host.client(timeouts=SHORT).stream("Hi") as stream:
+        async with host.client(timeouts=limits).stream("Hi") as stream:
             async for _ in stream:
                 clock += 1000.0
             reply = await stream.final()
