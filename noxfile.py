@@ -1,8 +1,8 @@
 """What CI runs: ``nox``, without arguments, runs every session below from top to bottom.
 
+The last ones take long and are run by hand, before a release: ``nox -s stress mutants soak clocks``.
 ``nox -s tests-3.12 -- tests/test_sse.py -k bom`` runs one session, with arguments for pytest;
 ``nox -r`` keeps the environments of the last run and is much faster.
-``nox -s stress`` is not part of it: it takes minutes.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def build(session: nox.Session) -> None:
     session.install("build", *PYPROJECT["build-system"]["requires"])
     shutil.rmtree(DIST, ignore_errors=True)
     session.run("python", "-m", "build", "--no-isolation", "--outdir", str(DIST))
-    missing = files_in("kimi_async", "tests", "docs") - sdist_names()
+    missing = files_in("kimi_async", "tests", "benchmarks", "docs") - sdist_names()
     missing |= files_in("kimi_async") - wheel_names()
     if missing:
         session.error(f"left out of the sdist or the wheel: {sorted(missing)}")
@@ -118,6 +118,32 @@ def busy_processors() -> Generator[None]:
         for _ in range(os.cpu_count() or 1):
             stack.callback(stack.enter_context(subprocess.Popen(spin)).kill)
         yield
+
+
+#: A script finds what lies beside it, which is never the package.
+SCRIPT = {"PYTHONSAFEPATH": ""}
+
+
+@nox.session(default=False, requires=["build"])
+def mutants(session: nox.Session) -> None:
+    """Take each protection out, one at a time, and see a test fail."""
+    install(session, "tests")
+    session.run("python", "tests/mutants.py", *session.posargs, env=SCRIPT)
+
+
+@nox.session(default=False, requires=["build"])
+def soak(session: nox.Session) -> None:
+    """Run many short streams against a server that misbehaves: ``nox -s soak -- 100000 --save``."""
+    install(session)
+    session.run("python", "benchmarks/soak.py", *session.posargs, env=SCRIPT)
+
+
+@nox.session(default=False, requires=["build"])
+def clocks(session: nox.Session) -> None:
+    """Measure what the limits cost for each chunk, over each HTTP engine: ``nox -s clocks -- --save``."""
+    install(session)
+    session.install("httpx-aiohttp", "httpx2")
+    session.run("python", "benchmarks/clocks.py", *session.posargs, env=SCRIPT)
 
 
 def install(session: nox.Session, *groups: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from ending_cases import BROKEN, SAID, SHORT, WHOLE, Broken, Whole
 from fakes import HELLO, STALL, USAGE, FakeHost, delta, sse
 
 import kimi_async as kimi
-from kimi_async import ContentDelta, StreamEnd
+from kimi_async import ContentDelta, StreamEnd, Timeouts
 from kimi_async.testing import virtual_time
 
 pytestmark = pytest.mark.anyio
@@ -150,6 +151,13 @@ async def test_events_do_not_wait_for_the_connection_to_be_drained() -> None:
         assert host.bodies[0].read == 1
 
 
+async def test_a_flood_behind_the_end_is_not_drained() -> None:
+    """One read more than a new connection is worth, and the connection is given up."""
+    host = FakeHost([HELLO, *[b"x" * 60_000] * 10])
+    await host.client().chat("Hi")
+    assert host.bodies[0].read == 3
+
+
 async def test_the_body_of_an_error_status_is_not_waited_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -158,6 +166,30 @@ async def test_the_body_of_an_error_status_is_not_waited_for_long(
     host.status = 401
     with pytest.raises(kimi.AuthenticationError, match="no"):
         await host.client().chat("Hi")
+
+
+@pytest.mark.parametrize(
+    "drip",
+    [
+        pytest.param(b": still here\n\n", id="comments"),
+        pytest.param(sse(delta()), id="chunks-without-output"),
+        pytest.param(sse(USAGE), id="usage"),
+    ],
+)
+async def test_a_drip_without_output_uses_up_progress(
+    drip: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every look at the clock finds it a second later, so that each read has taken a second."""
+    seconds = itertools.count()
+    monkeypatch.setattr(
+        "kimi_async._attempts._reply.loop_clock", lambda: lambda: float(next(seconds))
+    )
+    host = FakeHost([sse(SAID), *[drip] * 1000])
+    with pytest.raises(kimi.ProgressTimeout) as caught:
+        await host.client(timeouts=Timeouts(progress=100)).chat("Hi")
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "half an ans"
+    assert 100 <= host.bodies[0].read <= 102
 
 
 async def test_time_that_the_caller_takes_counts_against_no_limit() -> None:

@@ -1,0 +1,317 @@
+"""The protections of the library, and what each is worth: how to take it out, and the tests that must then fail."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+__all__ = ["MUTANTS", "Mutant"]
+
+
+@frozen(kw_only=True)
+class Mutant:
+    """A protection taken out.
+
+    Attributes:
+        file: Where, from the folder of the package.
+        find: The text that protects; it must be there exactly once.
+        replace: What stands there without the protection.
+        tests: The tests of which one at the least must fail then.
+    """
+
+    file: str
+    find: str
+    replace: str
+    tests: tuple[str, ...]
+
+
+ATTEMPT = "_attempts/_attempt.py"
+BODY = "_attempts/_body.py"
+CLOCKS = "_attempts/_clocks.py"
+FETCH = "_attempts/_fetch.py"
+REPLY = "_attempts/_reply.py"
+ASSEMBLER = "_assembler.py"
+EVENTLOOP = "_eventloop.py"
+FAILURES = "_adapters/_failures.py"
+READING = "_adapters/_reading.py"
+TRANSPORT = "_transport.py"
+
+BROKEN = (
+    "tests/test_attempt.py::test_a_reply_that_is_not_whole_raises_what_it_is_and_keeps_what_came"
+)
+WHOLE = "tests/test_attempt.py::test_a_whole_reply_is_the_same_however_it_came"
+FOR_READ = "tests/test_clocks.py::test_what_is_left_for_a_read_and_what_ends_it"
+SECRETS = "tests/test_secrets.py::test_errors_do_not_show_the_key"
+
+MUTANTS = {
+    # An ending that can be trusted
+    "no-invented-finish": Mutant(
+        file=ATTEMPT,
+        find='raise self._ended("the body ended")',
+        replace="pass",
+        tests=(BROKEN,),
+    ),
+    "no-invented-finish-at-done": Mutant(
+        file=ATTEMPT,
+        find='raise self._ended("the stream said [DONE]")',
+        replace="pass",
+        tests=(BROKEN,),
+    ),
+    "no-finish-by-an-empty-word": Mutant(
+        file=READING,
+        find='reason or None,  # ""',
+        replace='reason,  # ""',
+        tests=(BROKEN,),
+    ),
+    "every-choice-must-finish": Mutant(
+        file=ASSEMBLER,
+        find="return not self._unfinished and bool(self._choices)",
+        replace="return self._unfinished < len(self._choices)",
+        tests=(BROKEN,),
+    ),
+    "what-breaks-behind-the-finish-is-late": Mutant(
+        file=ATTEMPT,
+        find="            if not self.assembler.complete:\n                raise\n",
+        replace="            raise\n",
+        tests=(f"{WHOLE}[asyncio-streamed-broken-after-finish]",),
+    ),
+    "error-before-choices": Mutant(
+        file=READING,
+        find='    if raw.get("error"):\n        return True\n    if raw.get("choices"):\n        return False\n',
+        replace='    if raw.get("choices"):\n        return False\n    if raw.get("error"):\n        return True\n',
+        tests=("tests/test_adapters_reading.py",),
+    ),
+    "error-inside-a-stream": Mutant(
+        file=READING,
+        find='return None if is_error(raw) else _read(raw, "delta")',
+        replace='return _read(raw, "delta")',
+        tests=(BROKEN,),
+    ),
+    "tail-rule": Mutant(
+        file=BODY,
+        find="tail = self._decoder.close()",
+        replace="tail = None",
+        tests=(f"{WHOLE}[asyncio-streamed-tail-without-blank-line]",),
+    ),
+    "usage-not-erased": Mutant(
+        file=ASSEMBLER,
+        find="        if chunk.usage is not None:\n            self._usage = chunk.usage\n",
+        replace="        self._usage = chunk.usage\n        if chunk.usage is not None:\n",
+        tests=("tests/test_assembler.py::test_usage_and_ids_of_the_reply",),
+    ),
+    "first-id-stays": Mutant(
+        file=ASSEMBLER,
+        find="        if self._id is None:\n            self._id = chunk.id\n",
+        replace="        self._id = chunk.id\n",
+        tests=("tests/test_assembler.py::test_usage_and_ids_of_the_reply",),
+    ),
+    "calls-are-told-apart-by-id": Mutant(
+        file=ASSEMBLER,
+        find="last is None or (piece.id is not None and last.id not in (None, piece.id))",
+        replace="last is None",
+        tests=("tests/test_assembler.py::test_chunks_become_events_and_a_message",),
+    ),
+    "a-cut-call-is-not-whole": Mutant(
+        file=ASSEMBLER,
+        find="cut=reason in _CUTTING",
+        replace="cut=False",
+        tests=("tests/test_assembler.py::test_chunks_become_events_and_a_message",),
+    ),
+    "one-key-of-reasoning": Mutant(
+        file=READING,
+        find='if text is None or text == "" or type(text) is not str:',
+        replace="if True:",
+        tests=("tests/test_adapters_reading.py",),
+    ),
+    "an-error-keeps-what-came": Mutant(
+        file=REPLY,
+        find="failure.partial = self._partial()",
+        replace="pass",
+        tests=(BROKEN,),
+    ),
+    "on-complete-once": Mutant(
+        file=REPLY,
+        find="        if self.record is not None:\n            return self.record\n",
+        replace="",
+        tests=(BROKEN, "tests/test_stream.py"),
+    ),
+    "events-before-the-error": Mutant(
+        file=REPLY,
+        find="if self._failure is not None and not self.events:",
+        replace="if self._failure is not None:",
+        tests=(
+            "tests/test_attempt.py::test_events_that_came_before_the_break_are_handed_out_first",
+        ),
+    ),
+    # It cannot hang
+    "grace": Mutant(
+        file=CLOCKS,
+        find="return min(left, _or_never(self.timeouts.finish_grace) - self._waited)",
+        replace="return left",
+        tests=("tests/test_clocks.py::test_behind_the_finish_reason_the_grace_runs",),
+    ),
+    "grace-ends-well": Mutant(
+        file=ATTEMPT,
+        find="            if not self.assembler.complete:\n                raise\n",
+        replace="            if not self._done_seen:\n                raise\n",
+        tests=(f"{WHOLE}[asyncio-streamed-grace-runs-out]",),
+    ),
+    "progress-clock": Mutant(
+        file=CLOCKS,
+        find="return min(left, self._idle, self._progress - self._waited)",
+        replace="return min(left, self._idle)",
+        tests=(FOR_READ,),
+    ),
+    "comments-are-no-progress": Mutant(
+        file=ATTEMPT,
+        find="self._clocks.waited(self._clock() - begun)",
+        replace="self._clocks.output_came()",
+        tests=("tests/test_attempt.py::test_a_drip_without_output_uses_up_progress",),
+    ),
+    "chunks-without-output-are-no-progress": Mutant(
+        file=ATTEMPT,
+        find="if events and type(events[0]) is not UsageUpdate:",
+        replace="if True:",
+        tests=("tests/test_attempt.py::test_a_drip_without_output_uses_up_progress",),
+    ),
+    "total": Mutant(
+        file=CLOCKS,
+        find="self._total_at = started + _or_never(timeouts.total)",
+        replace="self._total_at = math.inf",
+        tests=(FOR_READ,),
+    ),
+    "first-output": Mutant(
+        file=CLOCKS,
+        find="return min(_or_never(self.timeouts.first_output), self._total_at - now)",
+        replace="return self._total_at - now",
+        tests=("tests/test_clocks.py::test_what_is_left_until_the_first_output",),
+    ),
+    "drain-bound": Mutant(
+        file=ATTEMPT,
+        find="with anyio.move_on_after(DRAIN_SECONDS):",
+        replace="with anyio.CancelScope():",
+        tests=(f"{WHOLE}[asyncio-streamed-trickle-after-done]",),
+    ),
+    "drain-bytes-bound": Mutant(
+        file=ATTEMPT,
+        find="while drained < DRAIN_BYTES and ",
+        replace="while ",
+        tests=("tests/test_attempt.py::test_a_flood_behind_the_end_is_not_drained",),
+    ),
+    "drain": Mutant(
+        file=ATTEMPT,
+        find="await self._drain(response)",
+        replace="pass",
+        tests=("tests/test_exits.py::test_exhausting_a_reply_keeps_the_connection",),
+    ),
+    "error-body-is-not-waited-for-long": Mutant(
+        file=FETCH,
+        find="with anyio.move_on_after(ERROR_BODY_SECONDS):",
+        replace="with anyio.CancelScope():",
+        tests=("tests/test_attempt.py::test_the_body_of_an_error_status_is_not_waited_for_long",),
+    ),
+    "close-bound": Mutant(
+        file=EVENTLOOP,
+        find="with anyio.move_on_after(CLOSE_SECONDS):",
+        replace="with anyio.CancelScope():",
+        tests=("tests/test_eventloop.py::test_a_close_that_does_not_end_is_given_up",),
+    ),
+    # It does not leak
+    "two-cancels-while-sending": Mutant(
+        file=EVENTLOOP,
+        find="    if not on_asyncio():\n        return await run()\n",
+        replace="    return await run()\n",
+        tests=("tests/test_eventloop.py::test_what_runs_sees_one_cancellation_of_two",),
+    ),
+    "two-cancels-while-closing": Mutant(
+        file=EVENTLOOP,
+        find="await asyncio.shield(_start(_bounded(close)))",
+        replace="await _start(_bounded(close))",
+        tests=("tests/test_eventloop.py::test_a_close_ends_although_its_task_is_cancelled_twice",),
+    ),
+    "own-close-task": Mutant(
+        file=EVENTLOOP,
+        find="await asyncio.shield(_start(_bounded(close)))",
+        replace="await _bounded(close)",
+        tests=("tests/test_eventloop.py::test_a_close_ends_although_its_task_is_cancelled_twice",),
+    ),
+    "sockets-opened-for-a-cancelled-request": Mutant(
+        file=TRANSPORT,
+        find="abandon=opened.aclose",
+        replace="abandon=_Opened().aclose",
+        tests=(
+            "tests/test_transport.py::test_a_socket_that_was_opened_for_a_cancelled_request_is_closed",
+        ),
+    ),
+    "socket-of-a-body-left-early": Mutant(
+        file=TRANSPORT,
+        find="            await self._close_socket()\n",
+        replace="            pass\n",
+        tests=(
+            "tests/test_transport.py::test_leaving_early_takes_the_socket_unless_others_share_it",
+        ),
+    ),
+    "an-error-gives-the-connection-back": Mutant(
+        file=REPLY,
+        find="            if self.over:\n                await self._close()\n",
+        replace="",
+        tests=(BROKEN,),
+    ),
+    "a-stream-left-open-is-reported": Mutant(
+        file="_stream.py",
+        find="if reply is not None and reply.is_open:",
+        replace="if False:",
+        tests=("tests/test_stream.py::test_a_stream_left_open_is_reported_and_recorded",),
+    ),
+    # It is bounded
+    "size-bound-of-an-event": Mutant(
+        file="_sse.py",
+        find="return data_bytes + line_bytes > self._limit",
+        replace="return False",
+        tests=(f"{BROKEN}[asyncio-event-over-the-limit]",),
+    ),
+    "size-bound-of-a-body": Mutant(
+        file=BODY,
+        find="if len(self._whole) > MAX_BODY_BYTES:",
+        replace="if False:",
+        tests=(f"{BROKEN}[asyncio-json-too-large]",),
+    ),
+    "size-bound-of-an-error-body": Mutant(
+        file=FETCH,
+        find="while len(body) < ERROR_BODY_BYTES and ",
+        replace="while ",
+        tests=(
+            "tests/test_transport.py::test_an_error_body_is_read_up_to_a_bound_and_survives_a_break",
+        ),
+    ),
+    # It keeps the key to itself
+    "key-redaction-of-errors": Mutant(
+        file=FAILURES,
+        find="body = _without(key, body.strip())",
+        replace="body = body.strip()",
+        tests=(SECRETS,),
+    ),
+    "key-redaction-of-excerpts": Mutant(
+        file=FAILURES,
+        find="return _excerpt(_without(key, body))",
+        replace="return _excerpt(body)",
+        tests=(SECRETS,),
+    ),
+    "no-foreign-error-in-the-context": Mutant(
+        file=TRANSPORT,
+        find="failure: Exception = _send_failure(error, timeouts)",
+        replace="raise _send_failure(error, timeouts)",
+        tests=(SECRETS,),
+    ),
+    "local-protocol-errors-quote-a-header": Mutant(
+        file=TRANSPORT,
+        find='text = "" if "LocalProtocolError" in _names(error) else " ".join',
+        replace='text = " ".join',
+        tests=(SECRETS,),
+    ),
+    "no-redirects": Mutant(
+        file=TRANSPORT,
+        find="client.send, request, stream=True, auth=None, follow_redirects=False",
+        replace="client.send, request, stream=True, auth=None, follow_redirects=True",
+        tests=("tests/test_transport.py::test_a_redirect_is_not_followed",),
+    ),
+}
