@@ -5,9 +5,11 @@ from __future__ import annotations
 import runpy
 from typing import TypeAlias
 
+import pytest
 from attrs import evolve
 from ending_cases import BROKEN, WHOLE
 from ending_table import as_markdown
+from fault_cases import FAULTS
 from list_rows import PAGE
 from markdown_it import MarkdownIt
 
@@ -29,52 +31,60 @@ def cells(page: str) -> Cells:
     return lines
 
 
-def test_every_row_is_on_the_page_once() -> None:
-    told = [line[0] for line in cells(as_markdown())]
-    assert told == sorted(set(told), key=told.index)
-    assert set(told) == {row.server for row in BROKEN.values()} | {
-        row.server for row in WHOLE.values()
-    }
+def test_every_row_is_on_the_page_and_nothing_else() -> None:
+    rows = [*FAULTS, *BROKEN.values(), *WHOLE.values()]
+    assert sorted(line[0] for line in cells(as_markdown())) == sorted(row.server for row in rows)
 
 
-def test_a_row_says_what_the_caller_gets() -> None:
-    lines = cells(as_markdown())
-    assert [
-        "goes silent in the middle of the answer",
-        "`timeout`",
-        "{class}`~kimi_async.IdleTimeout`",
-        "`half an ans`",
-    ] in lines
-    assert [
-        "ends the body at once",
-        "`error`",
-        "{class}`~kimi_async.EmptyResponseError`",
-        "`None`",
-    ] in lines
-    assert [
-        "sends an error object behind the usage",
-        "`complete`",
-        "the reply",
-        "reported",
-        "`OverloadedError: busy…`",
-    ] in lines
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(
+            "goes silent in the middle of the reply"
+            " | the events that came, then an error with the text so far"
+            " | `timeout` | {class}`~kimi_async.IdleTimeout` | `Hello `",
+            id="fault",
+        ),
+        pytest.param(
+            "calls the stream plain text | the whole reply | `complete` |  | ",
+            id="fault-and-a-whole-reply",
+        ),
+        pytest.param(
+            "goes silent in the middle of the answer"
+            " | `timeout` | {class}`~kimi_async.IdleTimeout` | `half an ans`",
+            id="answer-has-begun",
+        ),
+        pytest.param(
+            "ends the body at once | `error` | {class}`~kimi_async.EmptyResponseError` | `None`",
+            id="before-output",
+        ),
+        pytest.param(
+            "sends an error object behind the usage"
+            " | `complete` | reported | `OverloadedError: busy…`",
+            id="whole-and-a-late-error",
+        ),
+        pytest.param(
+            "ends the body behind the finish reason | `complete` | `None` | `None`", id="whole"
+        ),
+    ],
+)
+def test_a_row_says_what_the_caller_gets(line: str) -> None:
+    assert line.split(" | ") in cells(as_markdown())
 
 
 def test_a_changed_row_changes_the_page() -> None:
+    reset = BROKEN["reset"]
     broken = {
-        "x": evolve(BROKEN["reset"], server="a|b", error=kimi.ProtocolError, outcome="other"),
-        "y": evolve(BROKEN["reset"], partial=None),
+        "x": evolve(reset, server="a|b", error=kimi.ProtocolError, outcome="other"),
+        "y": evolve(reset, server="before", partial=None),
     }
-    whole = {"z": evolve(WHOLE["plain"], usage=False)}
-    assert cells(as_markdown(broken, whole)) == [
+    whole = {"z": evolve(WHOLE["plain"], server="nothing wrong", usage=False)}
+    fault = evolve(FAULTS[0], server="odd", gets="luck", outcome="other", error=None)
+    assert cells(as_markdown([fault], broken, whole)) == [
+        ["odd", "luck", "`other`", "", ""],
         ["a|b", "`other`", "{class}`~kimi_async.ProtocolError`", "`half an ans`"],
-        [
-            BROKEN["reset"].server,
-            "`interrupted`",
-            "{class}`~kimi_async.StreamInterrupted`",
-            "`None`",
-        ],
-        [WHOLE["plain"].server, "`complete`", "the reply", "`None`", "`None`"],
+        ["before", "`interrupted`", "{class}`~kimi_async.StreamInterrupted`", "`None`"],
+        ["nothing wrong", "`complete`", "`None`", "`None`"],
     ]
 
 
