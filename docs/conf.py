@@ -31,6 +31,7 @@ project_copyright = "2026, The kimi_async authors"
 version = release = installed_version("kimi-async")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["figures"]  # parts of a page, written by the sessions that measure
 html_theme = "furo"
 html_title = f"kimi_async {release}"
 html_static_path = ["_static"]
