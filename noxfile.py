@@ -1,6 +1,6 @@
 """What CI runs: ``nox``, without arguments, runs every session below from top to bottom.
 
-The last ones take long and are run by hand, before a release: ``nox -s stress mutants soak clocks``.
+The last ones take long and are run by hand, before a release: ``nox -s stress fuzz mutants soak clocks``.
 ``nox -s tests-3.12 -- tests/test_sse.py -k bom`` runs one session, with arguments for pytest;
 ``nox -r`` keeps the environments of the last run and is much faster.
 """
@@ -144,6 +144,17 @@ def clocks(session: nox.Session) -> None:
     install(session)
     session.install("httpx-aiohttp", "httpx2")
     session.run("python", "benchmarks/clocks.py", *session.posargs, env=SCRIPT)
+
+
+@nox.session(default=False, requires=["build"])
+def fuzz(session: nox.Session) -> None:
+    """Search for JSON texts that are read wrongly while they grow; arguments are those of libFuzzer."""
+    install(session, "tests")
+    # It has no wheel for every machine; without it the search is by Hypothesis.
+    session.install("atheris", success_codes=[0, 1])
+    session.run(
+        "python", "tests/fuzz_partial_json.py", *(session.posargs or ["-max_total_time=60"])
+    )
 
 
 def install(session: nox.Session, *groups: str) -> None:

@@ -20,7 +20,7 @@ PACKAGE = Path(kimi_async.__file__).parent
 LAYERS = (
     ("_version",),
     ("_errors",),
-    ("_record", "_json_text", "_media", "_prefix"),
+    ("_record", "_json_text", "_media", "_partial_json", "_prefix"),
     ("_models",),
     ("_events", "_settings", "_sse", "_wire"),
     ("_markers",),
@@ -36,7 +36,7 @@ LAYERS = (
 #: Values and the pure core: bytes in, values out.
 PURE = (
     *("_errors", "_record", "_models", "_events", "_settings", "_sse", "_wire", "_params"),
-    *("_checks", "_json_text", "_markers", "_prefix"),
+    *("_checks", "_json_text", "_markers", "_partial_json", "_prefix"),
     *("_adapters", "_assembler"),
 )
 IMPURE = {
