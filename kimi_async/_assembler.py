@@ -35,13 +35,14 @@ from kimi_async._events import (
     RefusalDone,
     StreamEvent,
     StreamStart,
-    ToolCallDelta,
     ToolCallDone,
     ToolCallStart,
     UsageUpdate,
+    tool_call_delta,
 )
 from kimi_async._markers import MarkerFilter, ToolMarkers
 from kimi_async._models import ChatCompletion, Choice, Message, ReasoningKey, ToolCall, Usage
+from kimi_async._partial_json import GrowingText
 from kimi_async._wire import Chunk, ChunkChoice, ToolCallPiece
 
 __all__ = ["MessageAssembler"]
@@ -317,7 +318,7 @@ def _with_own_lists(logprobs: Mapping[str, Any]) -> dict[str, Any]:
 class _Call:
     """One tool call under construction."""
 
-    __slots__ = ("done", "id", "index", "name", "pieces", "started", "type")
+    __slots__ = ("done", "growing", "id", "index", "name", "pieces", "started", "type")
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -325,6 +326,7 @@ class _Call:
         self.name: str | None = None
         self.type: str | None = None
         self.pieces: list[str] = []
+        self.growing = GrowingText(self.pieces)
         #: Whether ``ToolCallStart`` and whether ``ToolCallDone`` was given.
         self.started = False
         self.done = False
@@ -388,7 +390,7 @@ class _Calls:
         if not call.started:
             self._start(call, choice, events)
         elif piece.arguments:
-            events.append(ToolCallDelta(call.index, piece.arguments, choice))
+            events.append(tool_call_delta(call.index, piece.arguments, choice, call.growing))
 
     @staticmethod
     def _take_name(call: _Call, name: str) -> None:
@@ -406,7 +408,7 @@ class _Calls:
             events.append(ToolCallStart(call.index, call.id, call.name, choice))
             held = "".join(call.pieces)
             if held:
-                events.append(ToolCallDelta(call.index, held, choice))
+                events.append(tool_call_delta(call.index, held, choice, call.growing))
 
     def end(self, choice: int, events: list[StreamEvent], *, cut: bool) -> None:
         """The choice has its finish reason: unless that may have *cut* the calls, they are whole."""

@@ -6,11 +6,12 @@ Several come for every chunk.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from attrs import frozen
 
 from kimi_async._models import ChatCompletion, ToolCall, Usage
+from kimi_async._partial_json import GrowingText
 
 __all__ = [
     "ContentDelta",
@@ -106,13 +107,58 @@ class ToolCallStart:
     choice: int = 0
 
 
+class _Following:
+    """What comes behind something: the text that it goes on with, and how many pieces that had by then.
+
+    A slot and no field, so that it takes no part in comparing, printing, matching, ``attrs.asdict``, pickling and
+    copying.
+    """
+
+    __slots__ = ("_so_far",)
+
+    _so_far: tuple[GrowingText, int]
+
+
 @frozen
-class ToolCallDelta:
+class ToolCallDelta(_Following):
     """A piece of the arguments of call ``index``, as text; never empty."""
 
     index: int
     arguments: str
     choice: int = 0
+
+    def partial(self) -> Any:
+        """The value of the call's arguments as far as they came with this piece, for showing them as they grow.
+
+        Only what is certain is there: strings as far as they came, but no half escape; numbers, ``true``, ``false`` and
+        ``null`` once they have ended; a key once its value has begun. ``None`` while that is nothing. Whether the
+        arguments are whole, and fit, is for :class:`ToolCallDone` and :meth:`ToolCall.parse` to say.
+
+        There is one value for each call, and it grows: objects and lists are the same ones at each delta. Do not change
+        them, and copy what is to stay. A delta that is asked after a later one gives the later value, too.
+
+        Each character is read once, when a delta is asked that needs it: asking at every delta takes time linear in the
+        arguments, asking at none takes none. A string that grows is extended in place only while nobody else holds it,
+        and copied otherwise; so hold on to the object that it is in.
+
+        Raises:
+            OutputError: No JSON text begins like these arguments; ``.text`` is what had come. From then on it is raised
+                at every delta of the call.
+            RuntimeError: The event does not come straight from a stream: it was copied, pickled or made by hand, and
+                does not know the pieces before it.
+        """
+        so_far = getattr(self, "_so_far", None)
+        if so_far is None:
+            raise RuntimeError("partial() needs the event as it came from the stream, not a copy")
+        growing, count = so_far
+        return growing.value(count)
+
+
+def tool_call_delta(index: int, arguments: str, choice: int, growing: GrowingText) -> ToolCallDelta:
+    """Make the event of the last piece of *growing*."""
+    event = ToolCallDelta(index, arguments, choice)
+    object.__setattr__(event, "_so_far", (growing, len(growing.pieces)))
+    return event
 
 
 @frozen

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from assembler_cases import (
     END,
     ENDED,
@@ -19,7 +21,7 @@ from assembler_cases import (
     cut,
     whole,
 )
-from chunks import call, called, piece, said
+from chunks import Json, call, called, piece, said
 
 from kimi_async._events import Finish
 from kimi_async._events import ToolCallDelta as Args
@@ -317,3 +319,30 @@ CALLS: dict[str, Case] = {
         [F_START, F_DELTA, F, ENDED],
     ),
 }
+
+# chunks: what each delta in its turn shows of the arguments
+PARTIAL: dict[str, tuple[list[Json], list[Any]]] = {
+    "one-call": (
+        [
+            call('{"city": "', index=0, name="f"),
+            call("Os", index=0),
+            call('lo", "days": 1', index=0),
+            call("2", index=0),
+            call("}", index=0),
+        ],
+        [{"city": ""}, {"city": "Os"}, {"city": "Oslo"}, {"city": "Oslo"}, {"city": "Oslo", "days": 12}],
+    ),
+    "before-the-name": (
+        [call('{"a"', index=0), call(": ", index=0), call("[", index=0, name="f"), call("1]}", index=0)],
+        [{"a": []}, {"a": [1]}],
+    ),
+    "two-calls": (
+        [call("[", index=0, name="f"), call("{", index=1, name="f"), call("1,", index=0), call("}", index=1)],
+        [[], {}, [1], {}],
+    ),
+    "two-choices": (
+        [call("[", name="f", choice=0), call("{", name="f", choice=1), call("1]", choice=0)],
+        [[], {}, [1]],
+    ),
+    "an-object-for-a-text": ([call({"a": 1}, name="f")], [{"a": 1}]),
+}  # fmt: skip

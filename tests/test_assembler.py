@@ -5,12 +5,14 @@ The rows are in ``assembler_cases.py`` and ``assembler_call_cases.py``.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
-from assembler_call_cases import CALLS
+from assembler_call_cases import CALLS, PARTIAL
 from assembler_cases import CASES, END, Case, used
 from attrs import asdict, frozen
 from chunks import Json, called, counted, counts, piece, read, said
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 
 from kimi_async._adapters._reading import read_completion
 from kimi_async._assembler import MessageAssembler
+from kimi_async._errors import OutputError
 from kimi_async._events import (
     ContentDelta,
     ContentDone,
@@ -454,6 +457,32 @@ def test_calls_may_be_interleaved_in_any_way(
     assert {call.id: call for call in completion.tool_calls} == {call.id: call for call in expected}
     assert len(completion.tool_calls) == len(expected)
     assert by != "index" or list(completion.tool_calls) == expected
+
+
+# The value of arguments that still come
+
+
+def deltas(*chunks: Json) -> list[ToolCallDelta]:
+    return [event for event in assemble(chunks)[0] if isinstance(event, ToolCallDelta)]
+
+
+@pytest.mark.parametrize(("chunks", "shown"), PARTIAL.values(), ids=PARTIAL)
+def test_a_delta_shows_the_arguments_up_to_itself(chunks: list[Json], shown: list[Any]) -> None:
+    """Whatever of the reply has been read by then: how the network cuts the bytes must not show."""
+    assert [copy.deepcopy(delta.partial()) for delta in deltas(*chunks)] == shown
+
+
+def test_arguments_that_are_no_json_end_no_stream() -> None:
+    good, bad, later = deltas(
+        called(piece(index=0, name="f", arguments="[")),
+        called(piece(index=0, arguments="oops")),
+        called(piece(index=0, arguments="]"), finish="stop"),
+    )
+    assert good.partial() == []
+    for delta in (bad, later, good):
+        with pytest.raises(OutputError, match="at character 1") as caught:
+            delta.partial()
+        assert caught.value.text == "[oops"
 
 
 @st.composite

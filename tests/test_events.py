@@ -24,8 +24,10 @@ from kimi_async._events import (
     ToolCallDone,
     ToolCallStart,
     UsageUpdate,
+    tool_call_delta,
 )
 from kimi_async._models import ChatCompletion, Choice, Message, ToolCall, Usage
+from kimi_async._partial_json import GrowingText
 
 COMPLETION = ChatCompletion(
     provider="test", choices=(Choice(index=0, message=Message(role="assistant", content="Hi")),)
@@ -92,6 +94,38 @@ def test_an_event_is_a_value(event: Any) -> None:
 def test_an_event_can_be_copied(event: StreamEvent) -> None:
     assert pickle.loads(pickle.dumps(event)) == event
     assert copy.deepcopy(event) == event
+
+
+def test_a_delta_knows_what_came_before_it() -> None:
+    pieces = ['{"a": ', "1"]
+    growing = GrowingText(pieces)
+    delta = tool_call_delta(0, "1", 2, growing)
+    pieces.append("2}")
+    last = tool_call_delta(0, "2}", 2, growing)
+    assert (delta, repr(delta)) == (ToolCallDelta(0, "1", 2), repr(ToolCallDelta(0, "1", 2)))
+    assert hash(delta) == hash(ToolCallDelta(0, "1", 2))
+    assert attrs.astuple(delta) == (0, "1", 2)
+    shown = [dict(event.partial()) for event in (delta, last, delta)]
+    assert shown == [{}, {"a": 12}, {"a": 12}]
+
+
+DELTA = tool_call_delta(0, "[", 0, GrowingText(["["]))
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        pytest.param(ToolCallDelta(0, "["), id="made-by-hand"),
+        pytest.param(copy.copy(DELTA), id="copied"),
+        pytest.param(copy.deepcopy(DELTA), id="copied-deeply"),
+        pytest.param(attrs.evolve(DELTA), id="evolved"),
+        pytest.param(pickle.loads(pickle.dumps(DELTA)), id="pickled"),
+    ],
+)
+def test_a_delta_that_is_not_of_a_stream_says_so(delta: ToolCallDelta) -> None:
+    assert delta == DELTA
+    with pytest.raises(RuntimeError, match="as it came from the stream"):
+        delta.partial()
 
 
 def test_events_of_two_classes_are_not_equal() -> None:
