@@ -20,6 +20,7 @@ from kimi_async._adapters import (
     OpenAICompatible,
     family_of,
 )
+from kimi_async._calls import Approve, Deny, ToolResult, ToolStatus
 from kimi_async._client import AsyncKimi
 from kimi_async._conversation import Conversation
 from kimi_async._errors import (
@@ -92,8 +93,11 @@ from kimi_async._options import CallParams, Checks, ClientOptions
 from kimi_async._params import ChatParams
 from kimi_async._prefix import Prefix
 from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
+from kimi_async._run import RunEvent, RunResult, StepEnd, StepStart, Stopped, ToolRun
+from kimi_async._schema import moonshot_schema
 from kimi_async._settings import Timeouts
 from kimi_async._stream import ChatStream, ResponseInfo
+from kimi_async._tools import Tool, ToolError, tool
 from kimi_async._transport import http_client
 from kimi_async._version import __version__
 from kimi_async._wire import Finding, WireRequest
@@ -101,6 +105,7 @@ from kimi_async._wire import Finding, WireRequest
 __all__ = [
     "APIError",
     "AceDataCloud",
+    "Approve",
     "AsyncKimi",
     "AuthenticationError",
     "BadRequestError",
@@ -125,6 +130,7 @@ __all__ = [
     "ContentPart",
     "ContextLengthError",
     "Conversation",
+    "Deny",
     "EmptyResponseError",
     "Fact",
     "Finding",
@@ -158,19 +164,29 @@ __all__ = [
     "RefusalDone",
     "ReplyRecord",
     "ResponseInfo",
+    "RunEvent",
+    "RunResult",
     "ServerError",
     "SlotTimeout",
+    "StepEnd",
+    "StepStart",
+    "Stopped",
     "StreamEnd",
     "StreamEvent",
     "StreamInterrupted",
     "StreamStart",
     "Thinking",
     "Timeouts",
+    "Tool",
     "ToolCall",
     "ToolCallDelta",
     "ToolCallDone",
     "ToolCallStart",
+    "ToolError",
     "ToolMarkers",
+    "ToolResult",
+    "ToolRun",
+    "ToolStatus",
     "TotalTimeout",
     "TransportError",
     "Usage",
@@ -184,8 +200,10 @@ __all__ = [
     "file_part",
     "http_client",
     "image_part",
+    "moonshot_schema",
     "system",
     "text_part",
+    "tool",
     "tool_result",
     "user",
     "video_part",

@@ -14,12 +14,14 @@ from attrs import evolve, frozen
 
 from kimi_async._adapters import ChatAdapter, adapter_from_environment
 from kimi_async._attempts import OnComplete, Reply, fetch
+from kimi_async._calls import Approve, Toolbox
 from kimi_async._checks import check_body, check_request
 from kimi_async._conversation import Conversation, load_history, opening_history
 from kimi_async._errors import ConfigurationError, KimiError, KimiWarning
 from kimi_async._models import ChatCompletion, Message, Messages, ModelInfo
 from kimi_async._options import CallParams, Checks, ClientOptions
 from kimi_async._params import chat_request, check_headers
+from kimi_async._run import ToolRun
 from kimi_async._settings import Timeouts
 from kimi_async._stream import ChatStream
 from kimi_async._transport import Transport
@@ -196,6 +198,61 @@ class AsyncKimi:
         """
         return self._open(messages, params, stream=True)
 
+    def run(
+        self,
+        messages: Messages,
+        *,
+        max_steps: int = 20,
+        tool_timeout: float | None = 60.0,
+        tool_concurrency: int = 8,
+        on_tool_error: Literal["return", "raise"] = "return",
+        approve: Approve | None = None,
+        rewrite_tool_ids: bool = False,
+        stream: bool = True,
+        **params: Unpack[CallParams],
+    ) -> ToolRun:
+        """Ask, run the tools that the model calls, send it their results, and so on until it has its answer.
+
+        Nothing is sent until the run is entered or read. The calls of one reply run side by side. What goes wrong with
+        one (it raises, takes too long, has arguments that do not fit, is no tool at all) is told to the model in
+        place of a result.
+
+        Args:
+            messages: One text of the user, or a list of messages (values or OpenAI-style dicts).
+            max_steps: The most replies to ask for. The calls of the last one still run, so that the conversation can be
+                gone on with.
+            tool_timeout: Seconds for one call; ``None`` = no limit. A function that is not async cannot be stopped:
+                its thread is left behind.
+            tool_concurrency: How many calls run at once.
+            on_tool_error: ``"raise"`` ends the run when a tool raises or takes too long (``TimeoutError``), and raises
+                that. What the model does wrong is told to the model all the same.
+            approve: Asked before each call, one after the other: ``True`` lets it run, ``False`` or
+                :class:`~kimi_async.Deny` does not, another ``ToolCall`` runs in its place. Sync (in a thread) or async.
+            rewrite_tool_ids: Give a call whose id an earlier call has another id, for hosts that refuse it; ids are
+                sent back as they came otherwise.
+            stream: As of :meth:`chat`.
+            params: See :class:`~kimi_async.ChatParams` and :class:`~kimi_async.CallParams`; ``tools`` are those that
+                run. They are the same for every request of the run.
+
+        Raises:
+            ConfigurationError: A parameter, message or tool that cannot be sent, or no model.
+        """
+        _check_run(max_steps, tool_timeout, tool_concurrency, on_tool_error, approve)
+        self._prepare(messages, params, stream=stream)
+        return ToolRun(
+            lambda conversation: self._open(conversation, params, stream=stream),
+            messages,
+            toolbox=Toolbox(
+                params.get("tools") or (),
+                timeout=tool_timeout,
+                concurrency=tool_concurrency,
+                raises=on_tool_error == "raise",
+                approve=approve,
+            ),
+            max_steps=max_steps,
+            rewrite_ids=bool(rewrite_tool_ids),
+        )
+
     def preview(
         self, messages: Messages, *, stream: bool = True, **params: Unpack[CallParams]
     ) -> WireRequest:
@@ -359,3 +416,24 @@ def _adapter(provider: object) -> ChatAdapter:
     adapter = provider.resolve(os.environ)
     adapter.check()
     return adapter
+
+
+def _check_run(
+    max_steps: object,
+    tool_timeout: object,
+    tool_concurrency: object,
+    on_tool_error: object,
+    approve: object,
+) -> None:
+    """Refuse settings of a run that cannot work."""
+    for name, value in (("max_steps", max_steps), ("tool_concurrency", tool_concurrency)):
+        if not isinstance(value, int) or value < 1:
+            raise ConfigurationError(f"{name} must be a whole number from 1, not {value!r}")
+    if tool_timeout is not None and not (
+        isinstance(tool_timeout, (int, float)) and tool_timeout > 0
+    ):
+        raise ConfigurationError("tool_timeout must be a number of seconds above 0, or None")
+    if on_tool_error not in ("return", "raise"):
+        raise ConfigurationError('on_tool_error must be "return" or "raise"')
+    if approve is not None and not callable(approve):
+        raise ConfigurationError("approve must be callable")

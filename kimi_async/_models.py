@@ -17,6 +17,7 @@ from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._json_text import read_json_text
 from kimi_async._prefix import Prefix
 from kimi_async._record import Outcome, ReplyRecord
+from kimi_async._schema import read_json
 
 __all__ = [
     "ChatCompletion",
@@ -30,6 +31,7 @@ __all__ = [
     "Thinking",
     "ToolCall",
     "Usage",
+    "as_text",
     "assistant",
     "system",
     "tool_result",
@@ -86,19 +88,16 @@ class ToolCall:
         JSON.
 
         Args:
-            into: A type that msgspec can validate (builtins, attrs classes, dataclasses, ``TypedDict``, ...).
+            into: A type that msgspec can validate (builtins, attrs classes, dataclasses, ``TypedDict``, ...), or a
+                pydantic model.
 
         Raises:
-            OutputError: The text is no JSON, or does not fit *into*; ``.text`` is what came.
+            OutputError: The text is no JSON, or does not fit *into*; the message names what was expected and where,
+                and ``.text`` is what came.
+            ConfigurationError: Nothing can be read into *into*.
         """
-        try:
-            return read_json_text(self.arguments, into)
-        except ValueError as error:
-            problem = str(error)
-        raise OutputError(
-            f"the arguments of the tool call {self.name!r} do not fit: {problem}",
-            text=self.arguments,
-        )
+        what = f"the arguments of the tool call {self.name!r}"
+        return read_json(self.arguments, into, what=what)
 
     def to_wire(self) -> dict[str, Any]:
         """The call as it is sent back in an assistant message; a missing id stays missing."""
@@ -226,17 +225,25 @@ def tool_result(call: ToolCall | str, content: object, *, name: str | None = Non
         call_id, name = call.id, name or call.name
     else:
         call_id = call
-    return Message(role="tool", content=_as_text(content), tool_call_id=call_id, name=name)
+    return Message(role="tool", content=as_text(content), tool_call_id=call_id, name=name)
 
 
-def _as_text(content: object) -> str:
+def as_text(content: object) -> str:
+    """What a message of role ``tool`` says for *content*; raises like :func:`tool_result`."""
     if isinstance(content, str):
         return content
     try:
-        return msgspec.json.encode(content).decode()
+        return msgspec.json.encode(content, enc_hook=_plain).decode()
     except (TypeError, ValueError, RecursionError) as error:
         problem = str(error)
     raise ConfigurationError(f"a tool result must be a text or a JSON value: {problem}")
+
+
+def _plain(value: Any) -> object:
+    """A pydantic model as what JSON knows; it is known by its method, and pydantic is not imported."""
+    if not hasattr(value, "model_dump"):
+        raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
+    return value.model_dump(mode="json")
 
 
 @frozen(kw_only=True)

@@ -11,6 +11,7 @@ from attrs import asdict
 
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Message, Messages, Thinking
+from kimi_async._tools import Tool
 from kimi_async._wire import ChatRequest
 
 __all__ = ["ChatParams", "chat_request", "check_headers"]
@@ -19,7 +20,41 @@ _Limit = Annotated[int, msgspec.Meta(ge=1)]
 _Penalty = Annotated[float, msgspec.Meta(ge=-2, le=2)]
 
 
-class ChatParams(TypedDict, total=False):
+class _Plain(TypedDict, total=False):
+    """The parameters that are given as they are sent."""
+
+    model: Annotated[str, msgspec.Meta(min_length=1)]
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)]
+    max_tokens: _Limit
+    max_completion_tokens: _Limit
+    top_p: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    n: _Limit
+    stop: str | Sequence[str]
+    frequency_penalty: _Penalty
+    presence_penalty: _Penalty
+    logprobs: bool
+    top_logprobs: Annotated[int, msgspec.Meta(ge=0, le=20)]
+    logit_bias: Mapping[str, float]
+    response_format: Mapping[str, Any]
+    tool_choice: Literal["auto", "none", "required"] | Mapping[str, Any]
+    parallel_tool_calls: bool
+    thinking: bool | Thinking
+    reasoning_effort: str
+    user: str
+    metadata: Mapping[str, str]
+    seed: int
+    prompt_cache_key: str
+    extra_body: Mapping[str, Any]
+    extra_headers: Mapping[str, str]
+
+
+class _Spelled(_Plain, total=False):
+    """All parameters as they are sent, for the check: msgspec knows no union of a class and a mapping."""
+
+    tools: Sequence[Mapping[str, Any]]
+
+
+class ChatParams(_Plain, total=False):
     """The parameters of one reply, under the field's names; only what is given is sent.
 
     Ranges are the widest of any provider (``docs/providers.md`` 1.3, 2.3, 3.3); a provider may take less.
@@ -38,7 +73,7 @@ class ChatParams(TypedDict, total=False):
         top_logprobs: 0 to 20.
         logit_bias: Token id to bias.
         response_format: ``{"type": "json_object"}`` and its kind.
-        tools: Tools in the OpenAI form.
+        tools: Tools made by :func:`~kimi_async.tool`, or in the OpenAI form.
         tool_choice: ``"auto"``, ``"none"``, ``"required"`` or one function as an object.
         parallel_tool_calls: Whether several calls may come in one turn.
         thinking: ``True``, ``False`` or :class:`~kimi_async.Thinking`; spelled for the provider. Left out when
@@ -52,30 +87,7 @@ class ChatParams(TypedDict, total=False):
         extra_headers: Headers for this call. The authorization cannot be given here.
     """
 
-    model: Annotated[str, msgspec.Meta(min_length=1)]
-    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)]
-    max_tokens: _Limit
-    max_completion_tokens: _Limit
-    top_p: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    n: _Limit
-    stop: str | Sequence[str]
-    frequency_penalty: _Penalty
-    presence_penalty: _Penalty
-    logprobs: bool
-    top_logprobs: Annotated[int, msgspec.Meta(ge=0, le=20)]
-    logit_bias: Mapping[str, float]
-    response_format: Mapping[str, Any]
-    tools: Sequence[Mapping[str, Any]]
-    tool_choice: Literal["auto", "none", "required"] | Mapping[str, Any]
-    parallel_tool_calls: bool
-    thinking: bool | Thinking
-    reasoning_effort: str
-    user: str
-    metadata: Mapping[str, str]
-    seed: int
-    prompt_cache_key: str
-    extra_body: Mapping[str, Any]
-    extra_headers: Mapping[str, str]
+    tools: Sequence[Tool[..., object] | Mapping[str, Any]]
 
 
 _NAMES: Final = frozenset(ChatParams.__annotations__)
@@ -99,6 +111,8 @@ def chat_request(
             names the place, and holds nothing of a message or a header value.
     """
     given = {name: value for name, value in params.items() if value is not None}
+    if "tools" in given:
+        given["tools"] = _wire_tools(given["tools"])
     if model is not None:
         given.setdefault("model", model)
     unknown = next((name for name in given if name not in _NAMES), None)
@@ -115,6 +129,13 @@ def chat_request(
         params={name: value for name, value in given.items() if name not in _NOT_IN_BODY},
         extra_body=dict(given.get("extra_body", {})),
     )
+
+
+def _wire_tools(tools: object) -> object:
+    """Tools as they are sent; what is no list is left to the check."""
+    if not isinstance(tools, (list, tuple)) or not any(isinstance(each, Tool) for each in tools):
+        return tools
+    return [each.to_wire() if isinstance(each, Tool) else each for each in tools]
 
 
 def _unknown_parameter(name: str) -> str:
@@ -134,7 +155,7 @@ def _problem_of(given: Mapping[str, Any]) -> str | None:
     # Into a finished value msgspec does not look.
     unmade = {"thinking": asdict(thinking)} if isinstance(thinking, Thinking) else {}
     try:
-        msgspec.convert({**given, **unmade}, ChatParams, strict=True)
+        msgspec.convert({**given, **unmade}, _Spelled, strict=True)
     except msgspec.ValidationError as error:
         return f"bad parameter: {error}"
     return _problem_of_json(

@@ -20,16 +20,16 @@ PACKAGE = Path(kimi_async.__file__).parent
 LAYERS = (
     ("_version",),
     ("_errors",),
-    ("_record", "_json_text", "_media", "_partial_json", "_prefix"),
-    ("_models",),
-    ("_events", "_settings", "_sse", "_wire"),
+    ("_record", "_json_text", "_media", "_partial_json", "_prefix", "_schema", "_docstring"),
+    ("_models", "_tools"),
+    ("_events", "_history", "_settings", "_sse", "_wire"),
     ("_markers",),
     ("_params", "_adapters", "_assembler", "_eventloop"),
     ("_checks", "_pool", "_slots"),
     ("_transport",),
     ("_attempts",),
-    ("_stream", "_options"),
-    ("_conversation",),
+    ("_stream", "_options", "_calls"),
+    ("_conversation", "_run"),
     ("_client",),
     ("__init__",),
 )
@@ -37,7 +37,7 @@ LAYERS = (
 PURE = (
     *("_errors", "_record", "_models", "_events", "_settings", "_sse", "_wire", "_params"),
     *("_checks", "_json_text", "_markers", "_partial_json", "_prefix"),
-    *("_adapters", "_assembler"),
+    *("_adapters", "_assembler", "_schema", "_docstring", "_tools", "_history"),
 )
 IMPURE = {
     "anyio",
