@@ -74,5 +74,7 @@ def _read_sections(lines: list[str], found: dict[str, list[str]]) -> None:
             entry = _ENTRY.match(text) if indent == margin else None
             if entry:
                 current = found.setdefault(entry[1], [entry[2] or ""])
+            elif indent <= margin:
+                current = None
             elif current is not None:
                 current.append(text)

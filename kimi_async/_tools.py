@@ -92,7 +92,8 @@ class Tool(Generic[P, R_co]):
         # Any: what is read is known by the type in self.arguments alone.
         into: Any = self.arguments
         what = f"the arguments of the tool call {self.name!r}"
-        values: Any = read_json(arguments.strip() or "{}", into, what=what)
+        text = arguments if arguments.strip() else "{}"
+        values: Any = read_json(text, into, what=what)
         return functools.partial(self.function, **(values if into is _ANY else _given(values)))
 
     def call(self, arguments: str) -> R_co:

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kimi_async._docstring import read_docstring
+
+
+@pytest.mark.parametrize(
+    ("text", "description", "parameters"),
+    [
+        pytest.param(None, "", {}, id="none"),
+        pytest.param("", "", {}, id="empty"),
+        pytest.param("Find it.", "Find it.", {}, id="one-line"),
+        pytest.param("Find it.\n\n    Anywhere.\n    ", "Find it.\n\nAnywhere.", {}, id="two"),
+        pytest.param(
+            """Find it.
+
+            Args:
+                city: Where to
+                    look.
+
+                    With care.
+                limit (dict[str, int], optional): How many: a lot.
+                *rest: Not a parameter.
+                empty:
+                (odd): Not an entry.
+
+            Returns:
+                city: Not a parameter.
+            """,
+            "Find it.",
+            {"city": "Where to look. With care.", "limit": "How many: a lot."},
+            id="google",
+        ),
+        pytest.param(
+            "Arguments:\n    a: A.\n\nTail.\n    b: Not any more.",
+            "",
+            {"a": "A."},
+            id="no-description",
+        ),
+        pytest.param(
+            """Find it.
+
+            :param city: Where to
+                look.
+            :param int limit: How many.
+            :returns: Their names.
+                limit: no.
+            :param: nothing
+            :raises KeyError: Never.
+
+            Tail.
+                Not of anything.
+            """,
+            "Find it.",
+            {"city": "Where to look.", "limit": "How many."},
+            id="reST",
+        ),
+        pytest.param(
+            "Note: this is text.\nArgs: so is this.",
+            "Note: this is text.\nArgs: so is this.",
+            {},
+            id="prose",
+        ),
+        pytest.param("Find.\n\nRaises:\n    KeyError: Never.", "Find.", {}, id="other-section"),
+        pytest.param(
+            "按城市查找。\n\nArgs:\n  city: 城市", "按城市查找。", {"city": "城市"}, id="Chinese"
+        ),
+    ],
+)
+def test_what_a_docstring_says(
+    text: str | None, description: str, parameters: dict[str, str]
+) -> None:
+    assert read_docstring(text) == (description, parameters)
+
+
+@given(st.text() | st.text("Args:param \n\t()*ab"))
+def test_any_text_is_read(text: str) -> None:
+    description, parameters = read_docstring(text)
+    assert description == description.strip()
+    assert all(said and "\n" not in said for said in parameters.values())
