@@ -228,8 +228,12 @@ class Toolbox:
             value = function(*args)
         else:
             # Not the limiter that all of the program shares: a thread that was left behind would keep a place in it.
-            value = await anyio.to_thread.run_sync(
-                function, *args, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(math.inf)
+            (value,) = await anyio.to_thread.run_sync(
+                lambda: (
+                    function(*args),
+                ),  # trio gives no coroutine out of a thread, but a tuple with one
+                abandon_on_cancel=True,
+                limiter=anyio.CapacityLimiter(math.inf),
             )
         return await value if inspect.isawaitable(value) else value
 

@@ -173,6 +173,7 @@ class ToolRun:
         while self._result is None:
             self._events.clear()
             await self._guard(self._advance)
+        self._events.clear()
         return self._result
 
     @property

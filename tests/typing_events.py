@@ -47,6 +47,19 @@ def describe(event: kimi.StreamEvent) -> str:
             assert_never(event)
 
 
+def describe_run(event: kimi.RunEvent) -> str:
+    """The same for any event of a run."""
+    match event:
+        case kimi.StepStart(step=step):
+            return f"step {step}"
+        case kimi.ToolResult(call=call, status=status):
+            return f"result {call.name} {status}"
+        case kimi.StepEnd(step=step, completion=completion):
+            return f"end of step {step} {completion.text}"
+        case _:
+            return describe(event)
+
+
 if TYPE_CHECKING:
 
     class Cities(TypedDict):
@@ -90,6 +103,36 @@ if TYPE_CHECKING:
         assert_type(call.parse(dict[str, int]), dict[str, int])
         value: object = call.parse()
         return kimi.tool_result(call, value)
+
+    @kimi.tool
+    def find(city: str, limit: int = 3) -> str:
+        return city * limit
+
+    @kimi.tool(name="double-it")
+    async def double(number: int) -> int:
+        return 2 * number
+
+    async def tools(client: kimi.AsyncKimi) -> None:
+        assert_type(find("Oslo"), str)
+        assert_type(await double(3), int)
+        assert_type(find.call("{}"), str)
+        assert_type(kimi.tool(client.chat, name="ask").name, str)
+        search = {"type": "builtin_function", "function": {"name": "$web_search"}}
+        await client.chat("Hello", tools=[find, double, search])
+
+        async def approve(call: kimi.ToolCall) -> bool | kimi.Deny:
+            return call.name == "find" or kimi.Deny(reason="no", stop=True)
+
+        async with client.run("Hello", tools=[find, search], approve=approve) as run:
+            assert_type(run, kimi.ToolRun)
+            async for event in run:
+                assert_type(event, kimi.RunEvent)
+                describe_run(event)
+            result = await run.final()
+        assert_type(result.completion, kimi.ChatCompletion)
+        assert_type(result.usage, kimi.Usage | None)
+        assert_type(result.stopped, kimi.Stopped)
+        await client.run(result.messages, tools=[double], approve=lambda call: True).final()
 
     def losses(error: kimi.KimiError) -> None:
         assert_type(error.partial, kimi.ChatCompletion | None)
