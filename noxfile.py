@@ -54,7 +54,7 @@ def build(session: nox.Session) -> None:
     session.install("build", *PYPROJECT["build-system"]["requires"])
     shutil.rmtree(DIST, ignore_errors=True)
     session.run("python", "-m", "build", "--no-isolation", "--outdir", str(DIST))
-    missing = files_in("kimi_async", "tests", "benchmarks", "docs") - sdist_names()
+    missing = files_in("kimi_async", "tests", "benchmarks", "docs", "examples") - sdist_names()
     missing |= files_in("kimi_async") - wheel_names()
     if missing:
         session.error(f"left out of the sdist or the wheel: {sorted(missing)}")

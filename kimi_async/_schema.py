@@ -212,6 +212,8 @@ def _any_of(schema: Mapping[str, Any], key: str, place: str) -> dict[str, Any]:
 
 def _merged(shared: Mapping[str, Any], part: object, place: str) -> dict[str, Any]:
     """*part* with what applies to it from outside; where both speak, *part* is the narrower one."""
+    if part is True:
+        part = {}
     if not isinstance(part, Mapping):
         raise _refusal(place, "a subschema must be an object")
     own: dict[str, Any] = dict(part)

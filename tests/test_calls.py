@@ -241,6 +241,21 @@ async def async_yes(asked: ToolCall) -> bool:
     return True
 
 
+def saying(decision: Any) -> Approve:
+    def approve(asked: ToolCall) -> Any:
+        return decision
+
+    return approve
+
+
+def divide(asked: ToolCall) -> bool:
+    return 1 / len(asked.arguments[2:]) > 0
+
+
+def same(asked: ToolCall) -> ToolCall:
+    return asked
+
+
 class AsyncYes:
     async def __call__(self, asked: ToolCall) -> bool:
         return True
@@ -253,20 +268,20 @@ def replace(asked: ToolCall) -> ToolCall:
 @pytest.mark.parametrize(
     ("approve", "content", "status", "is_denied"),
     [
-        (lambda asked: True, "x", "ok", False),
+        (saying(True), "x", "ok", False),
         (async_yes, "x", "ok", False),
         (AsyncYes(), "x", "ok", False),
-        (lambda asked: False, "denied: this call was not allowed", "denied", False),
-        (lambda asked: Deny(reason="no"), "denied: no", "denied", False),
-        (lambda asked: Deny(stop=True), "denied: this call was not allowed", "denied", True),
+        (saying(False), "denied: this call was not allowed", "denied", False),
+        (saying(Deny(reason="no")), "denied: no", "denied", False),
+        (saying(Deny(stop=True)), "denied: this call was not allowed", "denied", True),
         (replace, "other", "ok", False),
         (
-            lambda asked: call("nope"),
+            saying(call("nope")),
             "error: there is no tool 'nope'; there are: echo",
             "unknown",
             False,
         ),
-        (lambda asked: asked, "x", "ok", False),
+        (same, "x", "ok", False),
     ],
     ids=["yes", "async", "awaitable", "no", "Deny", "stop", "replace", "unknown", "same"],
 )
@@ -286,12 +301,12 @@ async def test_anything_else_is_no_decision(decision: Any) -> None:
     with pytest.raises(
         ConfigurationError, match=f"another ToolCall, not {type(decision).__name__}"
     ):
-        await answer(toolbox([echo], approve=lambda asked: decision), call("echo"))
+        await answer(toolbox([echo], approve=saying(decision)), call("echo"))
 
 
 async def test_what_approve_raises_passes_through() -> None:
     with pytest.raises(ZeroDivisionError):
-        await answer(toolbox([echo], approve=lambda asked: 1 / 0 > 0), call("echo"))
+        await answer(toolbox([echo], approve=divide), call("echo"))
 
 
 async def test_approve_is_asked_in_order_and_before_anything_runs() -> None:

@@ -13,22 +13,19 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
-from anyio.from_thread import start_blocking_portal
+from diversion import provider_of_the_environment
 from markdown_it import MarkdownIt
 
 import kimi_async
 from kimi_async.testing import FakeProvider, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Iterator
 
     from markdown_it.token import Token
 
     from kimi_async.testing import ReceivedRequest
-
-    Send = Callable[[httpx.AsyncHTTPTransport, httpx.Request], Awaitable[httpx.Response]]
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -36,17 +33,6 @@ MODULES = ["kimi_async"] + [
     module.name
     for module in pkgutil.walk_packages(kimi_async.__path__, "kimi_async.")
     if not module.name.endswith("__main__")  # importing it runs it
-]
-# What an example may find set on the machine of whoever runs the tests.
-SETTINGS = [
-    "KIMI_PROVIDER",
-    "KIMI_MODEL",
-    "ACEDATACLOUD_API_TOKEN",
-    "CLOUDSWAY_API_KEY",
-    "CLOUDSWAY_ENDPOINT_PATH",
-    "MOONSHOT_API_KEY",
-    "OPENAI_API_KEY",
-    "OPENAI_BASE_URL",
 ]
 
 
@@ -57,39 +43,9 @@ def answer(request: ReceivedRequest) -> Reply:
 
 @pytest.fixture
 def example_provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
-    """Run a fake provider, make it the one of the environment, and send it what goes to any other machine.
-
-    So an example is shown as a user would write it. The fake lives in a thread of its own, because examples run outside
-    of any event loop: a page may call ``asyncio.run``.
-    """
-    for name in SETTINGS:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("KIMI_PROVIDER", "acedata")
-    monkeypatch.setenv("KIMI_MODEL", "kimi-k2.5")
-    monkeypatch.setenv("CLOUDSWAY_ENDPOINT_PATH", "test-endpoint")
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(FakeProvider(answer)) as fake,
-    ):
-        for name in ("ACEDATACLOUD_API_TOKEN", "CLOUDSWAY_API_KEY", "MOONSHOT_API_KEY"):
-            monkeypatch.setenv(name, fake.api_key)
-        monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", diverted(fake))
+    """Give the provider that every example finds in its environment."""
+    with provider_of_the_environment(monkeypatch, answer) as fake:
         yield fake
-
-
-def diverted(fake: FakeProvider) -> Send:
-    """Return a ``handle_async_request`` that connects to *fake* in place of any other machine."""
-    send = httpx.AsyncHTTPTransport.handle_async_request
-    here = httpx.URL(fake.url)
-
-    async def send_here(
-        transport: httpx.AsyncHTTPTransport, request: httpx.Request
-    ) -> httpx.Response:
-        port = request.url.port if request.url.host == here.host else here.port
-        request.url = request.url.copy_with(scheme=here.scheme, host=here.host, port=port)
-        return await send(transport, request)
-
-    return send_here
 
 
 @pytest.mark.usefixtures("example_provider")

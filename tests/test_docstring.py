@@ -26,6 +26,7 @@ from kimi_async._docstring import read_docstring
                 *rest: Not a parameter.
                 empty:
                 (odd): Not an entry.
+                    Nor is this.
 
             Returns:
                 city: Not a parameter.

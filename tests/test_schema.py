@@ -85,6 +85,7 @@ def of_one(schema: object, **more: Any) -> dict[str, Any]:
             {"anyOf": [{"type": "string", "minLength": 1}, {"type": "string", "maxLength": 9}]},
             id="type-beside-anyOf",
         ),
+        pytest.param({"anyOf": [True]}, {"anyOf": [ANYTHING]}, id="true-in-anyOf"),
         pytest.param({"oneOf": [TEXT, NULL]}, {"anyOf": [TEXT, NULL]}, id="oneOf"),
         pytest.param(
             {
@@ -252,15 +253,25 @@ def test_anything_is_written_by_the_rules_or_refused(schema: dict[str, Any]) -> 
     assert moonshot_schema(written) == written
 
 
-SUBSCHEMAS = st.recursive(
-    st.sampled_from([TEXT, INTEGER, NULL, {"enum": ["a", 1]}, {"const": "b"}, {}, True])
-    | st.builds(lambda low: {"type": "string", "minLength": low}, st.integers(0, 2)),
-    lambda inner: (
-        st.builds(lambda part: {"type": "array", "items": part}, inner)
-        | st.builds(lambda parts: {"oneOf": parts}, st.lists(inner, min_size=1, max_size=3))
-        | st.builds(lambda part: {"type": ["object", "null"], "properties": {"a": part}}, inner)
-    ),
-    max_leaves=6,
+Schemas = st.SearchStrategy[Any]
+
+
+def holding(inner: Schemas) -> Schemas:
+    return (
+        st.fixed_dictionaries({"type": st.just("array"), "items": inner})
+        | st.fixed_dictionaries({"oneOf": st.lists(inner, min_size=1, max_size=3)})
+        | st.fixed_dictionaries(
+            {
+                "type": st.just(["object", "null"]),
+                "properties": st.fixed_dictionaries({"a": inner}),
+            }
+        )
+    )
+
+
+SIMPLE: list[Any] = [TEXT, INTEGER, NULL, {"enum": ["a", 1]}, {"const": "b"}, {}, True]
+SUBSCHEMAS: Schemas = st.recursive(
+    st.sampled_from([*SIMPLE, {"type": "string", "minLength": 2}]), holding, max_leaves=6
 )
 
 

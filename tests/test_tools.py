@@ -4,6 +4,7 @@ import functools
 import inspect
 import json
 import os
+import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,7 +38,8 @@ def arguments_of(row: Signature, value: Any) -> str:
 
 
 def judged(made: Tool[..., object], text: str) -> bool:
-    return jsonschema.Draft202012Validator(made.parameters).is_valid(json.loads(text))
+    valid: bool = jsonschema.Draft202012Validator(made.parameters).is_valid(json.loads(text))
+    return valid
 
 
 def test_the_table_is_long_enough() -> None:
@@ -154,12 +156,17 @@ class Store:
         return f"{item}: 1"
 
 
+@functools.wraps(Store.price)
+def wrapped(*args: str, **options: str) -> str:
+    return f"wrapped {Store.price(*args, **options)}"
+
+
 @pytest.mark.parametrize(
     ("function", "expected"),
     [
         (Store(3).count, "3 x"),
         (Store.price, "x: 1"),
-        (functools.wraps(Store.price)(lambda item: "wrapped " + item), "wrapped x"),
+        (wrapped, "wrapped x: 1"),
     ],
     ids=["bound-method", "staticmethod", "wrapped"],
 )
@@ -186,7 +193,7 @@ def test_the_description_of_meta_wins_over_the_docstring() -> None:
 
 
 def test_the_type_of_the_result_need_not_be_known() -> None:
-    def made(number: int) -> Fraction: ...
+    def made(number: int) -> Fraction | None: ...
 
     assert tool(made).name == "made"
 
@@ -227,7 +234,11 @@ def test_what_pydantic_finds_is_named_with_its_place() -> None:
 
 def test_a_tool_with_a_schema_of_its_own() -> None:
     """As one that another program describes, of which there is no typed function."""
-    made = Tool(name="any", parameters={"type": "object"}, function=lambda **given: given)
+
+    def give(**given: object) -> dict[str, object]:
+        return given
+
+    made = Tool(name="any", parameters={"type": "object"}, function=give)
     assert made.call('{"a": [1]}') == {"a": [1]}
     with pytest.raises(OutputError, match="Expected `object`, got `array`"):
         made.call("[]")
@@ -251,7 +262,7 @@ def named_like_a_keyword(required: bool) -> None: ...
         (starred, "starred() cannot be a tool: *cities: 'str' has no JSON Schema"),
         (double_starred, "double_starred() cannot be a tool: **options: 'str' has no JSON Schema"),
         (positional, "positional() cannot be a tool: 'city' cannot be given by name"),
-        (lambda city: None, "<lambda>() cannot be a tool: the parameter 'city' has no type"),
+        (textwrap.dedent, "dedent() cannot be a tool: the parameter 'text' has no type"),
         (unresolved, "a type cannot be read: name 'Fraction' is not defined"),
         (schemaless, "no JSON Schema can be made: type <class 'object'> is not supported"),
         (two_of_a_kind, "may not contain more than one dict-like type"),

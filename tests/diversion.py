@@ -1,0 +1,69 @@
+"""Programs that ask a provider of the environment, and reach a fake one."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+from anyio.from_thread import start_blocking_portal
+
+from kimi_async.testing import FakeProvider, Script
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
+
+    import pytest
+
+    Send = Callable[[httpx.AsyncHTTPTransport, httpx.Request], Awaitable[httpx.Response]]
+
+# What may be set on the machine of whoever runs the tests.
+SETTINGS = [
+    "KIMI_PROVIDER",
+    "KIMI_MODEL",
+    "ACEDATACLOUD_API_TOKEN",
+    "CLOUDSWAY_API_KEY",
+    "CLOUDSWAY_ENDPOINT_PATH",
+    "MOONSHOT_API_KEY",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+]
+
+
+@contextmanager
+def provider_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, script: Script, name: str = "acedata"
+) -> Generator[FakeProvider]:
+    """Run a fake provider, make it the one of the environment, and send it what goes to any other machine.
+
+    So a program is run as a user would write it. The fake lives in a thread of its own, because programs run outside of
+    any event loop and may call ``asyncio.run``.
+    """
+    for setting in SETTINGS:
+        monkeypatch.delenv(setting, raising=False)
+    monkeypatch.setenv("KIMI_PROVIDER", name)
+    monkeypatch.setenv("KIMI_MODEL", "kimi-k2.5")
+    monkeypatch.setenv("CLOUDSWAY_ENDPOINT_PATH", "test-endpoint")
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(FakeProvider(script)) as fake,
+    ):
+        for setting in ("ACEDATACLOUD_API_TOKEN", "CLOUDSWAY_API_KEY", "MOONSHOT_API_KEY"):
+            monkeypatch.setenv(setting, fake.api_key)
+        monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", diverted(fake))
+        yield fake
+
+
+def diverted(fake: FakeProvider) -> Send:
+    """Return a ``handle_async_request`` that connects to *fake* in place of any other machine."""
+    send = httpx.AsyncHTTPTransport.handle_async_request
+    here = httpx.URL(fake.url)
+
+    async def send_here(
+        transport: httpx.AsyncHTTPTransport, request: httpx.Request
+    ) -> httpx.Response:
+        port = request.url.port if request.url.host == here.host else here.port
+        request.url = request.url.copy_with(scheme=here.scheme, host=here.host, port=port)
+        return await send(transport, request)
+
+    return send_here
