@@ -240,7 +240,10 @@ class AsyncKimi:
         _check_run(max_steps, tool_timeout, tool_concurrency, on_tool_error, approve)
         self._prepare(messages, params, stream=stream)
         return ToolRun(
-            lambda conversation: self._open(conversation, params, stream=stream),
+            # What the model said goes back as it came, whatever is known of it: nobody could mend it here.
+            lambda conversation, is_own: self._open(
+                conversation, params, stream=stream, is_checked=is_own
+            ),
             messages,
             toolbox=Toolbox(
                 params.get("tools") or (),
@@ -354,11 +357,12 @@ class AsyncKimi:
         params: CallParams,
         *,
         stream: bool,
+        is_checked: bool = True,
         on_end: Callable[[ChatCompletion], None] | None = None,
     ) -> ChatStream:
         settings, request = self._prepare(messages, params, stream=stream)
         wire = settings.adapter.build_request(request)
-        if settings.checks != "off":
+        if is_checked and settings.checks != "off":
             _report(_findings(settings, request, wire), strict=settings.checks == "error")
         return ChatStream(
             Reply(

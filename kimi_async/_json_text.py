@@ -1,4 +1,7 @@
-"""JSON that a model wrote: arguments of a tool call, an answer in JSON mode; pure."""
+"""JSON that a model wrote: arguments of a tool call, an answer in JSON mode; pure.
+
+pydantic models are known by their methods ``model_validate`` and ``errors``: pydantic is never imported.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import json
 from typing import Any
 
 import msgspec
+
+from kimi_async._errors import ConfigurationError
 
 __all__ = ["read_json_text"]
 
@@ -15,18 +20,52 @@ def read_json_text(text: str, into: Any = Any) -> Any:
 
     Raw control characters inside strings are accepted, because models do write them; everything else is strict.
 
+    Args:
+        text: The JSON.
+        into: A type that msgspec can validate, or a pydantic model, or one with such models inside.
+
     Raises:
-        ValueError: What is wrong with it, and nothing else is ever raised.
+        ValueError: What is wrong with it: what was expected, and where.
+        ConfigurationError: Nothing can be read into *into*.
     """
+    problem, unknown = None, ""
     try:
         value = json.loads(text, strict=False, parse_constant=_refuse_constant)
-        return value if into is Any else msgspec.convert(value, into)
+        if into is not Any:
+            value = msgspec.convert(value, into, str_keys=True, dec_hook=_model)
     except RecursionError:
         problem = "it is nested too deeply"
     except ValueError as error:  # json's own, and those of msgspec, which name the path
         problem = str(error)
+    except (TypeError, NotImplementedError) as error:  # msgspec does not know the type
+        unknown = str(error).rpartition("\n")[2]
+    else:
+        return value
+    if problem is None:
+        raise ConfigurationError(f"nothing can be read into this type: {unknown}")
     raise ValueError(problem)
 
 
 def _refuse_constant(word: str) -> None:
     raise ValueError(f"{word} is not JSON")
+
+
+def _model(into: Any, value: object) -> object:
+    """Give *value* as a pydantic model, for msgspec, which adds the place to what is raised here."""
+    if into is object:
+        return value
+    if not hasattr(into, "model_validate"):
+        raise NotImplementedError(f"type {into!r} is not supported")
+    try:
+        return into.model_validate(value)
+    except ValueError as error:
+        problem = _found(error)
+    raise ValueError(problem)
+
+
+def _found(error: Any) -> str:
+    """All that pydantic found, without the values and the link to its own pages."""
+    if not hasattr(error, "errors"):
+        return str(error)
+    found = error.errors(include_url=False)
+    return "; ".join(f"{each['msg']} - at `{'.'.join(map(str, each['loc']))}`" for each in found)

@@ -17,7 +17,6 @@ from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._json_text import read_json_text
 from kimi_async._prefix import Prefix
 from kimi_async._record import Outcome, ReplyRecord
-from kimi_async._schema import read_json
 
 __all__ = [
     "ChatCompletion",
@@ -96,8 +95,14 @@ class ToolCall:
                 and ``.text`` is what came.
             ConfigurationError: Nothing can be read into *into*.
         """
-        what = f"the arguments of the tool call {self.name!r}"
-        return read_json(self.arguments, into, what=what)
+        try:
+            return read_json_text(self.arguments, into)
+        except ValueError as error:
+            problem = str(error)
+        raise OutputError(
+            f"the arguments of the tool call {self.name!r} do not fit: {problem}",
+            text=self.arguments,
+        )
 
     def to_wire(self) -> dict[str, Any]:
         """The call as it is sent back in an assistant message; a missing id stays missing."""

@@ -91,7 +91,8 @@ class ToolRun:
     step, cannot be gone on with: its calls would run twice. :attr:`messages` says how far it came.
 
     Args:
-        open_stream: Gives the stream of one reply to these messages.
+        open_stream: Gives the stream of one reply to these messages; the second argument says whether they are all the
+            caller's own.
         messages: What the conversation begins with; checked.
         toolbox: Runs the calls.
         max_steps: The most replies to ask for.
@@ -100,7 +101,7 @@ class ToolRun:
 
     def __init__(
         self,
-        open_stream: Callable[[Messages], ChatStream],
+        open_stream: Callable[[Messages, bool], ChatStream],
         messages: Messages,
         *,
         toolbox: Toolbox,
@@ -118,6 +119,8 @@ class ToolRun:
         self._rewrite_ids = rewrite_ids
         self._events: deque[RunEvent] = deque()
         self._completions: list[ChatCompletion] = []
+        #: Opened at once, so that what cannot be sent is refused at once; nothing is sent by that.
+        self._first: ChatStream | None = open_stream(self._messages, True)
         self._stream: ChatStream | None = None
         #: Whether the reply of the stream is whole and its calls are to be answered.
         self._replied = False
@@ -230,7 +233,8 @@ class ToolRun:
                 self._replied = True
 
     def _start_step(self) -> None:
-        self._stream = self._open_stream(self._messages)
+        self._stream = self._first or self._open_stream(self._messages, False)
+        self._first = None
         self._events.append(StepStart(len(self._completions) + 1))
 
     async def _answer_calls(self, completion: ChatCompletion) -> None:

@@ -1,10 +1,9 @@
-"""JSON Schemas of types, in Moonshot's flavour, and values read into types; pure.
+"""JSON Schemas of types, in Moonshot's flavour; pure.
 
 Moonshot takes a subset of JSON Schema ("MFJS", ``docs/providers.md`` 3.3) and refuses the whole request for a schema
 outside of it. It is a subset that every other host takes too, so there is one form for all.
 
-pydantic models are known by their methods ``model_json_schema``, ``model_validate`` and ``errors``: pydantic is never
-imported.
+pydantic models are known by their method ``model_json_schema``: pydantic is never imported.
 """
 
 from __future__ import annotations
@@ -12,15 +11,13 @@ from __future__ import annotations
 import builtins
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final
 
 import msgspec
 
-from kimi_async._errors import ConfigurationError, OutputError
+from kimi_async._errors import ConfigurationError
 
-__all__ = ["moonshot_schema", "read_json", "schema_of"]
-
-T = TypeVar("T")
+__all__ = ["moonshot_schema", "schema_of"]
 
 _TYPES: Final = ("string", "number", "integer", "boolean", "object", "array", "null")
 #: "integer" is a "number".
@@ -344,65 +341,3 @@ def _type_array(node: dict[str, Any], schema: Mapping[str, Any], place: str) -> 
         nodes.append(_node(items, f"{place}[]"))
     if nodes:
         node["items"] = nodes[0] if len(nodes) == 1 else {"anyOf": nodes}
-
-
-@overload
-def read_json(text: str, *, what: str) -> Any: ...
-@overload
-def read_json(text: str, into: builtins.type[T], *, what: str) -> T: ...
-def read_json(text: str, into: Any = Any, *, what: str) -> Any:
-    """Read what a model wrote as JSON and, when *into* is given, check it against that type.
-
-    Raw control characters inside strings are accepted, because models do write them; everything else is strict
-    JSON.
-
-    Args:
-        text: The JSON.
-        into: A type that msgspec can validate, or a pydantic model, or one of these with such models inside.
-        what: What the text is, for the error.
-
-    Raises:
-        OutputError: The text is no JSON, or does not fit *into*; the message names what was expected and where, and
-            ``.text`` is the text.
-        ConfigurationError: Nothing can be read into *into*.
-    """
-    problem, unknown = None, ""
-    try:
-        value = json.loads(text, strict=False, parse_constant=_refuse_constant)
-        if into is not Any:
-            value = msgspec.convert(value, into, str_keys=True, dec_hook=_into)
-    except (ValueError, RecursionError) as error:
-        problem = str(error) or error.__class__.__name__
-    except (TypeError, NotImplementedError) as error:
-        # So msgspec says that it does not know the type; what a value lacks is a ValidationError.
-        unknown = _last_line(error)
-    else:
-        return value
-    if problem is not None:
-        raise OutputError(f"{what} do not fit: {problem}", text=text)
-    raise ConfigurationError(f"nothing can be read into this type: {unknown}")
-
-
-def _refuse_constant(word: str) -> None:
-    raise ValueError(f"{word} is not JSON")
-
-
-def _into(into: Any, value: object) -> object:
-    """Give *value* as a pydantic model, for msgspec, which adds the place to what is raised here."""
-    if into is object:
-        return value
-    if not hasattr(into, "model_validate"):
-        raise NotImplementedError(f"type {into!r} is not supported")
-    try:
-        return into.model_validate(value)
-    except ValueError as error:
-        problem = _pydantic_problem(error)
-    raise ValueError(problem)
-
-
-def _pydantic_problem(error: Any) -> str:
-    """All that pydantic found, without the values and the link to its own pages."""
-    if not hasattr(error, "errors"):
-        return str(error)
-    found = error.errors(include_url=False)
-    return "; ".join(f"{each['msg']} - at `{'.'.join(map(str, each['loc']))}`" for each in found)

@@ -17,8 +17,9 @@ import msgspec
 from attrs import field, frozen
 
 from kimi_async._docstring import read_docstring
-from kimi_async._errors import ConfigurationError
-from kimi_async._schema import moonshot_schema, read_json, schema_of
+from kimi_async._errors import ConfigurationError, OutputError
+from kimi_async._json_text import read_json_text
+from kimi_async._schema import moonshot_schema, schema_of
 
 __all__ = ["Tool", "ToolError", "tool"]
 
@@ -89,12 +90,17 @@ class Tool(Generic[P, R_co]):
         Raises:
             OutputError: It is no JSON or does not fit the parameters; the message names what was expected and where.
         """
-        # Any: what is read is known by the type in self.arguments alone.
-        into: Any = self.arguments
-        what = f"the arguments of the tool call {self.name!r}"
         text = arguments if arguments.strip() else "{}"
-        values: Any = read_json(text, into, what=what)
-        return functools.partial(self.function, **(values if into is _ANY else _given(values)))
+        try:
+            values = read_json_text(text, self.arguments)
+        except ValueError as error:
+            problem = str(error)
+        else:
+            given = values if self.arguments is _ANY else _given(values)
+            return functools.partial(self.function, **given)
+        raise OutputError(
+            f"the arguments of the tool call {self.name!r} do not fit: {problem}", text=arguments
+        )
 
     def call(self, arguments: str) -> R_co:
         """Check what the model wrote and call the function: await what an async one gives.

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import contextlib
 import copy
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimi_async import ConfigurationError, OutputError, moonshot_schema
-from kimi_async._schema import read_json, schema_of
+from kimi_async import ConfigurationError, moonshot_schema
+from kimi_async._schema import schema_of
 
 TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 TEXT = {"type": "string"}
@@ -329,60 +327,3 @@ def test_a_type_without_a_schema(into: object, problem: str) -> None:
         schema_of(into)
     assert problem in caught.value.message
     assert caught.value.__context__ is None
-
-
-class Fussy:
-    """Validates itself, and says what is wrong in its own way."""
-
-    @classmethod
-    def model_validate(cls, value: object) -> Fussy:
-        raise ValueError(f"I want no {type(value).__name__}")
-
-
-@pytest.mark.parametrize(
-    ("text", "into", "value"),
-    [
-        ('{"point": 1}', Model, Model(point=1)),
-        ('[{"point": 1}]', list[Model], [Model(point=1)]),
-        ("null", Model | None, None),
-        ('{"1": [true]}', dict[int, list[bool]], {1: [True]}),
-        ('[1, "a"]', list[object], [1, "a"]),
-        ("1", object, 1),
-    ],
-    ids=["model", "models", "no-model", "whole-number-keys", "objects", "object"],
-)
-def test_text_is_read_into_a_type(text: str, into: Any, value: object) -> None:
-    assert read_json(text, into, what="they") == value
-
-
-@pytest.mark.parametrize(
-    ("text", "into", "problem"),
-    [
-        (
-            '{"point": "x"}',
-            Model,
-            "Input should be a valid integer, unable to parse string as an integer - at `point`",
-        ),
-        ("[{}]", list[Model], "Field required - at `point` - at `$[0]`"),
-        ("1", Fussy, "I want no int"),
-        ('{"a": 1.5}', dict[str, int], "Expected `int`, got `float` - at `$[...]`"),
-    ],
-    ids=["model", "models", "own-validation", "msgspec"],
-)
-def test_text_that_does_not_fit(text: str, into: Any, problem: str) -> None:
-    with pytest.raises(OutputError) as caught:
-        read_json(text, into, what="they")
-    assert (caught.value.message, caught.value.text) == (f"they do not fit: {problem}", text)
-    assert caught.value.__context__ is None
-
-
-@pytest.mark.parametrize("into", [Plain, list[Plain], int | Plain], ids=str)
-def test_a_type_that_nothing_can_be_read_into(into: Any) -> None:
-    with pytest.raises(ConfigurationError, match=r"nothing can be read into this type: .*Plain"):
-        read_json("[1]", into, what="they")
-
-
-@given(st.text() | st.text('{}[]":,0 \n'))
-def test_any_text_is_read_or_refused(text: str) -> None:
-    with contextlib.suppress(OutputError):
-        assert read_json(text, list[int], what="they") == json.loads(text)

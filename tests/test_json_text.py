@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import pydantic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kimi_async import ConfigurationError
+from kimi_async._json_text import read_json_text
+
+
+class Model(pydantic.BaseModel):
+    point: int
+
+
+class Plain:
+    """A class that says nothing of its fields."""
+
+
+class Fussy:
+    """Validates itself, and says what is wrong in its own way."""
+
+    @classmethod
+    def model_validate(cls, value: object) -> Fussy:
+        raise ValueError(f"I want no {type(value).__name__}")
+
+
+@pytest.mark.parametrize(
+    ("text", "into", "value"),
+    [
+        ('{"point": 1}', Model, Model(point=1)),
+        ('[{"point": 1}]', list[Model], [Model(point=1)]),
+        ("null", Model | None, None),
+        ('{"1": [true]}', dict[int, list[bool]], {1: [True]}),
+        ('[1, "a"]', list[object], [1, "a"]),
+        ("1", object, 1),
+    ],
+    ids=["model", "models", "no-model", "whole-number-keys", "objects", "object"],
+)
+def test_text_is_read_into_a_type(text: str, into: Any, value: object) -> None:
+    assert read_json_text(text, into) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "into", "problem"),
+    [
+        (
+            '{"point": "x"}',
+            Model,
+            "Input should be a valid integer, unable to parse string as an integer - at `point`",
+        ),
+        ("[{}]", list[Model], "Field required - at `point` - at `$[0]`"),
+        ("1", Fussy, "I want no int"),
+        ('{"a": 1.5}', dict[str, int], "Expected `int`, got `float` - at `$[...]`"),
+    ],
+    ids=["model", "models", "own-validation", "msgspec"],
+)
+def test_text_that_does_not_fit(text: str, into: Any, problem: str) -> None:
+    with pytest.raises(ValueError, match=r"\S") as caught:
+        read_json_text(text, into)
+    assert str(caught.value) == problem
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("into", [Plain, list[Plain], int | Plain], ids=str)
+def test_a_type_that_nothing_can_be_read_into(into: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"nothing can be read into this type: .*Plain"):
+        read_json_text("[1]", into)
+
+
+@given(st.text() | st.text('{}[]":,0 \n'))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        assert read_json_text(text, list[int]) == json.loads(text)
