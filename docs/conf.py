@@ -49,7 +49,7 @@ myst_heading_anchors = 3  # pages link to each other's headings
 # Every name of ours has to resolve.
 nitpick_ignore_regex = [
     ("py:.*", r"(?!kimi_async\.)\w+\..*"),
-    ("py:class", r"kimi_async\.(.*\.)?[A-Z]"),  # type variables have no page
+    ("py:class", r"~?(kimi_async\.(.*\.)?)?[A-Z](_co)?"),  # type variables have no page
 ]
 
 
