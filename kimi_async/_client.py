@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Self, Unpack, cast, get_args
+from typing import Any, Final, Literal, Self, Unpack, cast, get_args
 
 import httpx
 from attrs import evolve, frozen

@@ -40,7 +40,8 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(scope="module", params=EVERY_LOOP)
 def anyio_backend(request: pytest.FixtureRequest) -> Loop:
-    return request.param
+    loop: Loop = request.param
+    return loop
 
 
 KO = "acedata/stream_reasoning_ko"
