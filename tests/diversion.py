@@ -32,7 +32,10 @@ SETTINGS = [
 
 @contextmanager
 def provider_of_the_environment(
-    monkeypatch: pytest.MonkeyPatch, script: Script, name: str = "acedata"
+    monkeypatch: pytest.MonkeyPatch,
+    script: Script,
+    name: str = "acedata",
+    model: str = "kimi-k2.5",
 ) -> Generator[FakeProvider]:
     """Run a fake provider, make it the one of the environment, and send it what goes to any other machine.
 
@@ -42,7 +45,7 @@ def provider_of_the_environment(
     for setting in SETTINGS:
         monkeypatch.delenv(setting, raising=False)
     monkeypatch.setenv("KIMI_PROVIDER", name)
-    monkeypatch.setenv("KIMI_MODEL", "kimi-k2.5")
+    monkeypatch.setenv("KIMI_MODEL", model)
     monkeypatch.setenv("CLOUDSWAY_ENDPOINT_PATH", "test-endpoint")
     with (
         start_blocking_portal() as portal,

@@ -1,0 +1,23 @@
+"""A reply that is to go on from a prefix, after Cloudsway's own example, and what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+
+import kimi_async as kimi
+
+
+async def main() -> None:
+    # Cloudsway is known to start afresh. Here that is what the example is to show.
+    warnings.simplefilter("ignore", kimi.KimiWarning)
+    async with kimi.AsyncKimi() as client:
+        reply = await client.chat(
+            [kimi.user("你好?"), kimi.assistant("尊敬的用户您好,介绍一下kimi", partial=True)]
+        )
+    print(reply.full_text)
+    print("goes on from the prefix:", reply.prefix_honoured)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
