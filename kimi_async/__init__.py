@@ -95,7 +95,7 @@ from kimi_async._prefix import Prefix
 from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
 from kimi_async._run import RunEvent, RunResult, StepEnd, StepStart, Stopped, ToolRun
 from kimi_async._schema import moonshot_schema
-from kimi_async._settings import Timeouts
+from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream, ResponseInfo
 from kimi_async._tools import Tool, ToolError, tool
 from kimi_async._transport import http_client
@@ -140,6 +140,7 @@ __all__ = [
     "KimiError",
     "KimiTimeoutError",
     "KimiWarning",
+    "Limits",
     "Message",
     "Messages",
     "ModelInfo",

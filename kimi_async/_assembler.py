@@ -12,7 +12,7 @@ Every field is merged by its own rule, never by the type of its value:
 - content, reasoning, refusal and arguments: appended. An empty piece makes no event, and still tells ``""`` from
   absent.
 - ``finish_reason``: the first one of a choice stays.
-- a tool call is found by index *and* id, never by adjacency; see ``_Calls._slot_for``.
+- a tool call is found by index *and* id, never by adjacency; see ``Calls._slot_for``.
 
 Reasoning, content and refusal come in segments: a segment is over when another kind of output begins in that choice, or
 at its finish reason.
@@ -20,11 +20,11 @@ at its finish reason.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from kimi_async._errors import ProtocolError
+from kimi_async._call_pieces import Calls
+from kimi_async._errors import ProtocolError, over_limit
 from kimi_async._events import (
     ContentDelta,
     ContentDone,
@@ -35,15 +35,12 @@ from kimi_async._events import (
     RefusalDone,
     StreamEvent,
     StreamStart,
-    ToolCallDone,
-    ToolCallStart,
     UsageUpdate,
-    tool_call_delta,
 )
 from kimi_async._markers import MarkerFilter, ToolMarkers
-from kimi_async._models import ChatCompletion, Choice, Message, ReasoningKey, ToolCall, Usage
-from kimi_async._partial_json import GrowingText
-from kimi_async._wire import Chunk, ChunkChoice, ToolCallPiece
+from kimi_async._models import ChatCompletion, Choice, Message, ReasoningKey, Usage
+from kimi_async._settings import DEFAULT_LIMITS, Limits
+from kimi_async._wire import Chunk, ChunkChoice
 
 __all__ = ["MessageAssembler"]
 
@@ -57,12 +54,14 @@ class MessageAssembler:
     Args:
         provider: The adapter's name; goes into ``StreamStart`` and the completion.
         tool_markers: What is done with tool calls that came as text.
+        limits: How many choices and tool calls there may be.
     """
 
     __slots__ = (
         "_choices",
         "_created",
         "_id",
+        "_limits",
         "_model",
         "_provider",
         "_started",
@@ -72,11 +71,14 @@ class MessageAssembler:
         "failure",
     )
 
-    def __init__(self, provider: str, tool_markers: ToolMarkers = "pass") -> None:
+    def __init__(
+        self, provider: str, tool_markers: ToolMarkers = "pass", limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         #: What broke the contract, if something did; nothing is fed after that.
         self.failure: ProtocolError | None = None
         self._provider = provider
         self._tool_markers: ToolMarkers = tool_markers
+        self._limits = limits
         self._id: str | None = None
         self._model: str | None = None
         self._created: int | None = None
@@ -99,8 +101,8 @@ class MessageAssembler:
         """Take one chunk; give the events that it makes, in order.
 
         A chunk without output (role, ids, usage before the first output) makes no event yet. A chunk that breaks the
-        contract (a tool call is finished without a name, or goes on after its choice was finished) still gives the
-        events of what was good in it, and sets :attr:`failure`.
+        contract (a tool call is finished without a name, or goes on after its choice was finished, or there are too
+        many) still gives the events of what was good in it, and sets :attr:`failure`.
         """
         if self._id is None:
             self._id = chunk.id
@@ -125,7 +127,11 @@ class MessageAssembler:
     def _feed_choice(self, delta: ChunkChoice, events: list[StreamEvent]) -> None:
         choice = self._choices.get(delta.index)
         if choice is None:
-            choice = self._choices[delta.index] = _Choice(delta.index, self._tool_markers)
+            limits = self._limits
+            if len(self._choices) >= limits.choices:
+                raise over_limit("choices", limits.choices, "the number of choices")
+            choice = _Choice(delta.index, self._tool_markers, limits.tool_calls)
+            self._choices[delta.index] = choice
             self._unfinished += 1
         unfinished = choice.finish_reason is None
         choice.feed(delta, events)
@@ -211,7 +217,7 @@ class _Choice:
         "index",
     )
 
-    def __init__(self, index: int, tool_markers: ToolMarkers) -> None:
+    def __init__(self, index: int, tool_markers: ToolMarkers, most_calls: int) -> None:
         self.index = index
         self.finish_reason: str | None = None
         self._markers: MarkerFilter | None = None
@@ -222,7 +228,7 @@ class _Choice:
         self._content = _Text(ContentDelta, ContentDone)
         self._refusal = _Text(RefusalDelta, RefusalDone)
         self._open: _Text | None = None
-        self._calls = _Calls()
+        self._calls = Calls(most_calls)
         self._logprobs: dict[str, Any] | None = None
 
     def feed(self, delta: ChunkChoice, events: list[StreamEvent]) -> None:
@@ -313,163 +319,3 @@ def _and_held(text: str | None, held: str) -> str | None:
 
 def _with_own_lists(logprobs: Mapping[str, Any]) -> dict[str, Any]:
     return {key: [*value] if isinstance(value, list) else value for key, value in logprobs.items()}
-
-
-class _Call:
-    """One tool call under construction."""
-
-    __slots__ = ("done", "growing", "id", "index", "name", "pieces", "started", "type")
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.id: str | None = None
-        self.name: str | None = None
-        self.type: str | None = None
-        self.pieces: list[str] = []
-        self.growing = GrowingText(self.pieces)
-        #: Whether ``ToolCallStart`` and whether ``ToolCallDone`` was given.
-        self.started = False
-        self.done = False
-
-    def looks_whole(self) -> bool:
-        """Whether the arguments so far are one whole JSON value.
-
-        The last piece is looked at first: joining all of them for each piece would take quadratic time.
-        """
-        if not self.pieces or not self.pieces[-1].rstrip().endswith(("}", "]")):
-            return False
-        try:
-            json.loads("".join(self.pieces), strict=False)
-        except (ValueError, RecursionError):
-            return False
-        return True
-
-    def snapshot(self) -> ToolCall:
-        return ToolCall(
-            id=self.id,
-            name=self.name or "",
-            arguments="".join(self.pieces),
-            complete=self.done,
-            type=self.type or "function",
-        )
-
-
-class _Calls:
-    """The tool calls of one choice."""
-
-    __slots__ = ("_at_index", "_by_id", "_by_index_and_id", "_calls", "_last", "_next_index")
-
-    def __init__(self) -> None:
-        #: By the index that events show.
-        self._calls: dict[int, _Call] = {}
-        self._next_index = 0
-        self._last: _Call | None = None
-        #: By what the provider says: the last call begun at an index, and the first one with an id.
-        self._at_index: dict[int, _Call] = {}
-        self._by_index_and_id: dict[tuple[int, str], _Call] = {}
-        self._by_id: dict[str, _Call] = {}
-
-    def feed(self, piece: ToolCallPiece, choice: int, events: list[StreamEvent]) -> None:
-        call = self._last = self._slot_for(piece)
-        if call.done:
-            if piece.arguments:
-                raise ProtocolError(
-                    "a tool call went on after the finish reason that had declared it whole"
-                )
-            return
-        if call.id is None and piece.id is not None:
-            self._name_by_id(call, piece.index, piece.id)
-        if call.type is None:
-            call.type = piece.type
-        if piece.name is not None:
-            self._take_name(call, piece.name)
-        if piece.arguments is None and not call.pieces:
-            return  # before the arguments, the next piece may bring more of the name
-        if piece.arguments:
-            call.pieces.append(piece.arguments)
-        if not call.started:
-            self._start(call, choice, events)
-        elif piece.arguments:
-            events.append(tool_call_delta(call.index, piece.arguments, choice, call.growing))
-
-    @staticmethod
-    def _take_name(call: _Call, name: str) -> None:
-        """The first name stays; a different one before any arguments is its next piece (``docs/providers.md`` 6.3)."""
-        if call.name is None:
-            call.name = name
-        elif not call.started and name != call.name:
-            call.name += name
-
-    @staticmethod
-    def _start(call: _Call, choice: int, events: list[StreamEvent]) -> None:
-        """Announce *call* once its name is known: no arguments are handed over for a call without a name."""
-        if call.name is not None:
-            call.started = True
-            events.append(ToolCallStart(call.index, call.id, call.name, choice))
-            held = "".join(call.pieces)
-            if held:
-                events.append(tool_call_delta(call.index, held, choice, call.growing))
-
-    def end(self, choice: int, events: list[StreamEvent], *, cut: bool) -> None:
-        """The choice has its finish reason: unless that may have *cut* the calls, they are whole."""
-        for call in self._ordered():
-            if call.done:
-                continue
-            if not call.started:
-                self._start(call, choice, events)
-            if cut:
-                continue
-            if call.name is None:
-                raise ProtocolError("a tool call was finished without ever getting a name")
-            call.done = True
-            events.append(ToolCallDone(call.snapshot(), choice))
-
-    def snapshot(self) -> tuple[ToolCall, ...]:
-        return tuple(call.snapshot() for call in self._ordered())
-
-    def _ordered(self) -> list[_Call]:
-        return [self._calls[index] for index in sorted(self._calls)]
-
-    def _slot_for(self, piece: ToolCallPiece) -> _Call:
-        """Find the call that *piece* belongs to, or begin one.
-
-        With an index: the call at that index with that id, or, when the piece has no id or the call has none yet, the
-        call last touched at that index. A different id at a used index is a new call, because some hosts number every
-        parallel call 0 (``docs/providers.md`` 6.3).
-
-        Without an index: the call with that id, else a new call. Without either, the last call goes on, unless the
-        piece names a tool again and the last call already is whole.
-        """
-        if piece.index is not None:
-            last = self._at_index.get(piece.index)
-            if last is None or (piece.id is not None and last.id not in (None, piece.id)):
-                known = self._by_index_and_id.get((piece.index, piece.id or ""))
-                return known or self._begin(piece.index)
-            return last
-        if piece.id is not None:
-            return self._by_id.get(piece.id) or self._begin(None)
-        last = self._last
-        if last is None or (piece.name is not None and _is_another(piece.name, last)):
-            return self._begin(None)
-        return last
-
-    def _begin(self, wire_index: int | None) -> _Call:
-        index = wire_index
-        if index is None or index in self._calls:
-            index = self._next_index
-        call = self._calls[index] = _Call(index)
-        self._next_index = max(self._next_index, index + 1)
-        if wire_index is not None:
-            self._at_index[wire_index] = call
-        return call
-
-    def _name_by_id(self, call: _Call, wire_index: int | None, call_id: str) -> None:
-        call.id = call_id
-        self._by_id.setdefault(call_id, call)
-        if wire_index is not None:
-            self._by_index_and_id.setdefault((wire_index, call_id), call)
-
-
-def _is_another(name: str, last: _Call) -> bool:
-    """Whether a piece with this name and neither index nor id begins another call than *last*."""
-    return last.started and (name != last.name or last.looks_whole())

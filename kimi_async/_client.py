@@ -18,18 +18,19 @@ from kimi_async._calls import Approve, Toolbox
 from kimi_async._checks import check_body, check_request
 from kimi_async._conversation import Conversation, load_history, opening_history
 from kimi_async._errors import ConfigurationError, KimiError, KimiWarning
+from kimi_async._eventloop import prepare_loop
 from kimi_async._models import ChatCompletion, Message, Messages, ModelInfo
 from kimi_async._options import CallParams, Checks, ClientOptions
 from kimi_async._params import chat_request, check_headers
 from kimi_async._run import ToolRun
-from kimi_async._settings import Timeouts
+from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream
 from kimi_async._transport import Transport
 from kimi_async._wire import ChatRequest, Finding, WireRequest
 
 __all__ = ["AsyncKimi"]
 
-_OF_THE_CLIENT: Final = frozenset({"provider", "timeouts", "on_complete", "checks"})
+_OF_THE_CLIENT: Final = frozenset({"provider", "timeouts", "limits", "on_complete", "checks"})
 
 
 @frozen(kw_only=True)
@@ -39,6 +40,7 @@ class _Settings:
     adapter: ChatAdapter
     model: str | None
     timeouts: Timeouts
+    limits: Limits
     max_concurrency: int | None
     on_complete: OnComplete | None
     headers: Mapping[str, str]
@@ -51,6 +53,8 @@ class _Settings:
         check_headers(self.headers, "headers")
         if not isinstance(self.timeouts, Timeouts):
             raise ConfigurationError("timeouts must be a Timeouts(...)")
+        if not isinstance(self.limits, Limits):
+            raise ConfigurationError("limits must be a Limits(...)")
         limit = self.max_concurrency
         if limit is not None and (type(limit) is not int or limit < 1):
             raise ConfigurationError(
@@ -80,7 +84,8 @@ class AsyncKimi:
             path) is also taken from there, now and not later.
         model: The model of calls that name none; ``KIMI_MODEL`` when ``None``. There is no default model: ids are
             retired within months.
-        timeouts: The limits of every reply; ``None`` is ``Timeouts()``.
+        timeouts: The limits of time of every reply; ``None`` is ``Timeouts()``.
+        limits: The limits of size of every reply; ``None`` is ``Limits()``.
         max_concurrency: A reply is begun while fewer than this many are in flight over the shared connections, those of
             clients made by :meth:`with_options` included; else it waits in line, first come, first served. Of clients
             with different limits, those with the lower one give way. ``None`` is no limit.
@@ -103,6 +108,7 @@ class AsyncKimi:
         *,
         model: str | None = None,
         timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
         max_concurrency: int | None = 1000,
         on_complete: OnComplete | None = None,
         headers: Mapping[str, str] | None = None,
@@ -113,6 +119,7 @@ class AsyncKimi:
             adapter=_adapter(provider),
             model=model or os.environ.get("KIMI_MODEL", "").strip() or None,
             timeouts=Timeouts() if timeouts is None else timeouts,
+            limits=Limits() if limits is None else limits,
             max_concurrency=max_concurrency,
             on_complete=on_complete,
             headers={} if headers is None else headers,
@@ -155,6 +162,7 @@ class AsyncKimi:
         return other
 
     async def __aenter__(self) -> Self:
+        await prepare_loop()
         return self
 
     async def __aexit__(
@@ -323,10 +331,12 @@ class AsyncKimi:
                 headers=settings.headers,
                 transport=self._transport,
                 timeouts=settings.timeouts,
+                limits=settings.limits,
             )
             return adapter.read_models(body)
         except KimiError as error:
             error.provider = adapter.name
+            error.stage = error.stage or "listing models"
             raise
 
     def _prepare(
@@ -372,6 +382,7 @@ class AsyncKimi:
                 headers={**settings.headers, **(params.get("extra_headers") or {})},
                 transport=self._transport,
                 timeouts=settings.timeouts,
+                limits=settings.limits,
                 max_concurrency=settings.max_concurrency,
                 on_complete=settings.on_complete,
                 prefix=settings.adapter.prefix_of(request),

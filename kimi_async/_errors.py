@@ -81,12 +81,14 @@ class KimiError(Exception):
         provider: The adapter's name (``"acedata"``), or ``None`` before one was chosen.
         partial: What had arrived of the reply, or ``None`` when no output had.
         record: The record of the reply, or ``None`` when nothing was sent.
+        stage: How far the reply was: ``"waiting for a slot"``, ``"connecting"``, ``"sending"``,
+            ``"waiting for the first output"``, ``"streaming"``; ``"listing models"``; else ``None``.
         retryable: Whether the same request may succeed when it is sent again.
+        advice: What the reader of the message can do, printed behind it; empty where the message says it.
     """
 
     retryable: bool = False
-    #: What the reader of the message can do; printed behind it.
-    advice: ClassVar[str] = ""
+    advice: str = ""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -94,6 +96,7 @@ class KimiError(Exception):
         self.provider: str | None = None
         self.partial: ChatCompletion | None = None
         self.record: ReplyRecord | None = None
+        self.stage: str | None = None
 
     def __str__(self) -> str:
         context = "; ".join(f"{name}: {value}" for name, value in self._context() if value)
@@ -105,7 +108,7 @@ class KimiError(Exception):
         pairs: list[tuple[str, object]] = [("provider", self.provider)]
         if self.record is not None:
             pairs.append(("request id", self.record.request_id))
-        return pairs
+        return [*pairs, ("stage", self.stage)]
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls the class with ``args`` alone and cannot rebuild the richer constructors.
@@ -131,11 +134,10 @@ class TransportError(KimiError):
 
     Attributes:
         cause: Type and text of the HTTP client's exception, or ``None``.
-        stage: ``"waiting for a slot"``, ``"connecting"``, ``"sending"``, ``"waiting for the first output"`` or
-            ``"streaming"``.
     """
 
     retryable = True
+    advice = "Send it again; if that does not help, check base_url, the network and the proxy."
 
     def __init__(self, message: str, *, stage: str | None = None, cause: str | None = None) -> None:
         super().__init__(message)
@@ -143,7 +145,7 @@ class TransportError(KimiError):
         self.cause = cause
 
     def _context(self) -> list[tuple[str, object]]:
-        return [*super()._context(), ("stage", self.stage), ("cause", self.cause)]
+        return [*super()._context(), ("cause", self.cause)]
 
 
 class KimiTimeoutError(TransportError, TimeoutError):
@@ -157,6 +159,7 @@ class KimiTimeoutError(TransportError, TimeoutError):
         seconds: Its value, in seconds.
     """
 
+    advice = "Send it again, or raise the limit."
     limit: ClassVar[str] = ""
     expectation: ClassVar[str] = ""
 
@@ -175,6 +178,7 @@ class ConnectTimeout(KimiTimeoutError):
     """No connection (TCP and TLS) within ``Timeouts.connect``."""
 
     limit = "connect"
+    advice = "Send it again, or raise Timeouts(connect=...)."
     expectation = "no connection"
 
 
@@ -182,6 +186,7 @@ class WriteTimeout(KimiTimeoutError):
     """The request could not be written within ``Timeouts.write``."""
 
     limit = "write"
+    advice = "Send it again, or raise Timeouts(write=...)."
     expectation = "the request could not be sent"
 
 
@@ -189,6 +194,7 @@ class FirstOutputTimeout(KimiTimeoutError):
     """No reasoning, content, refusal, tool call or finish reason within ``Timeouts.first_output``."""
 
     limit = "first_output"
+    advice = "Send it again, or raise Timeouts(first_output=...)."
     expectation = "no model output came"
 
 
@@ -196,6 +202,7 @@ class IdleTimeout(KimiTimeoutError):
     """Not one byte within ``Timeouts.idle``; comments count as bytes."""
 
     limit = "idle"
+    advice = "Send it again, or raise Timeouts(idle=...)."
     expectation = "not one byte came"
 
 
@@ -203,6 +210,7 @@ class ProgressTimeout(KimiTimeoutError):
     """Bytes may have come, but no model output within ``Timeouts.progress``."""
 
     limit = "progress"
+    advice = "Send it again, or raise Timeouts(progress=...)."
     expectation = "no further model output came"
 
 
@@ -223,6 +231,7 @@ class TotalTimeout(KimiTimeoutError):
     """``Timeouts.total`` ran out; it covers every attempt, so it is never retried."""
 
     limit = "total"
+    advice = "Raise Timeouts(total=...) if it may take longer."
     expectation = "the reply was not complete"
     retryable = False
 
@@ -239,6 +248,8 @@ class APIError(KimiError):
         body: The decoded JSON body, or the beginning of a text body, or ``None``.
         retry_after: Seconds that the provider asks to wait, or ``None``.
     """
+
+    advice = "Ask the provider, and quote the id."
 
     def __init__(
         self,
@@ -262,9 +273,9 @@ class APIError(KimiError):
         self.retry_after = retry_after
 
     def _context(self) -> list[tuple[str, object]]:
-        (provider, *_) = super()._context()
         return [
-            provider,
+            ("provider", self.provider),
+            ("stage", self.stage),
             ("status", self.status),
             ("code", self.code),
             ("type", self.type),
@@ -277,6 +288,8 @@ class APIError(KimiError):
 class BadRequestError(APIError):
     """The request is malformed, or a parameter is not accepted."""
 
+    advice = "Change the request."
+
 
 class AuthenticationError(APIError):
     """The key is missing, wrong, expired, or belongs to another service."""
@@ -286,6 +299,8 @@ class AuthenticationError(APIError):
 
 class PermissionDeniedError(APIError):
     """The key is switched off, or the caller's address is not on the allow list."""
+
+    advice = "See to the key and the addresses it may be used from at the provider."
 
 
 class NotFoundError(APIError):
@@ -297,6 +312,8 @@ class NotFoundError(APIError):
 class ConflictError(APIError):
     """A change at the provider got in the way; worth one more try."""
 
+    advice = "Send it once more."
+
 
 class QuotaExceededError(APIError):
     """Money or allowance is gone; waiting does not help."""
@@ -306,6 +323,8 @@ class QuotaExceededError(APIError):
 
 class ContentFilteredError(APIError):
     """Moderation refused the input or the output."""
+
+    advice = "Change the messages."
 
 
 class ContextLengthError(APIError):
@@ -321,28 +340,49 @@ class RateLimitError(APIError):
     """
 
     retryable = True
+    advice = "Wait, then send fewer at a time."
 
 
 class OverloadedError(APIError):
     """The provider is short of capacity; not the caller's allowance."""
 
     retryable = True
+    advice = "Wait, then send it again."
 
 
 class ServerError(APIError):
     """The provider, or what it stands on, failed."""
 
     retryable = True
+    advice = "Send it again."
 
 
 class ProtocolError(KimiError):
-    """Bytes that broke the contract: no event stream, no JSON, or over a size limit."""
+    """Bytes that broke the contract: no event stream, no JSON, or more than ``Limits`` allows.
+
+    Attributes:
+        limit: The name of the field of ``Limits`` that was exceeded (``"event_bytes"``), or ``None``.
+    """
+
+    advice = "Check base_url; if it is right, the provider broke the contract."
+
+    def __init__(self, message: str, *, limit: str | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
+        if limit is not None:
+            self.advice = f"Raise limits=Limits({limit}=...) if replies like this are expected."
+
+
+def over_limit(limit: str, value: int, what: str) -> ProtocolError:
+    """The error for a reply of which *what* exceeds the field *limit* of ``Limits``."""
+    return ProtocolError(f"{what} is over the limit {limit!r} of {value}", limit=limit)
 
 
 class EmptyResponseError(ProtocolError):
     """A success status, and no reply in it."""
 
     retryable = True
+    advice = "Send it again."
 
 
 class StreamInterrupted(KimiError):
@@ -353,6 +393,8 @@ class StreamInterrupted(KimiError):
     Attributes:
         cause: Type and text of the HTTP client's exception, or ``None`` for a polite end.
     """
+
+    advice = "Sending it again begins anew."
 
     def __init__(self, message: str, *, cause: str | None = None) -> None:
         super().__init__(message)
@@ -369,6 +411,8 @@ class ProviderUnavailableError(KimiError):
         errors: The last error of each provider, in the order they were tried.
     """
 
+    advice = "The last error of each provider is in .errors."
+
     def __init__(self, message: str, *, errors: tuple[KimiError, ...] = ()) -> None:
         super().__init__(message)
         self.errors = errors
@@ -380,6 +424,8 @@ class OutputError(KimiError):
     Attributes:
         text: What the model said, whole.
     """
+
+    advice = "What the model said is in .text; tell it what does not fit, or ask again."
 
     def __init__(self, message: str, *, text: str) -> None:
         super().__init__(message)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, TypedDict
 from kimi_async._adapters import ChatAdapter
 from kimi_async._attempts import OnComplete
 from kimi_async._params import ChatParams
-from kimi_async._settings import Timeouts
+from kimi_async._settings import Limits, Timeouts
 
 __all__ = ["CallParams", "Checks", "ClientOptions"]
 
@@ -21,13 +21,15 @@ class CallParams(ChatParams, total=False):
 
     Attributes:
         provider: Another adapter.
-        timeouts: Other limits.
+        timeouts: Other limits of time.
+        limits: Other limits of size.
         on_complete: Called with the record of this reply, in place of the client's own.
         checks: What is done with a request that is known or likely to be refused.
     """
 
     provider: ChatAdapter
     timeouts: Timeouts
+    limits: Limits
     on_complete: OnComplete | None
     checks: Checks
 
@@ -38,6 +40,7 @@ class ClientOptions(TypedDict, total=False):
     provider: ChatAdapter
     model: str | None
     timeouts: Timeouts
+    limits: Limits
     max_concurrency: int | None
     on_complete: OnComplete | None
     headers: Mapping[str, str]

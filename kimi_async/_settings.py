@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from attrs import field, frozen
 
 from kimi_async._errors import ConfigurationError
 
-__all__ = ["Timeouts"]
+__all__ = ["DEFAULT_LIMITS", "Limits", "Timeouts"]
 
 
 def _positive_or_none(_: object, attribute: object, value: float | None) -> None:
@@ -52,3 +53,45 @@ class Timeouts:
     progress: float | None = field(default=300.0, validator=_positive_or_none)
     finish_grace: float | None = field(default=5.0, validator=_positive_or_none)
     total: float | None = field(default=None, validator=_positive_or_none)
+
+
+def _from_one(_: object, attribute: object, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        name = getattr(attribute, "name", "limit")
+        raise ConfigurationError(f"Limits.{name} must be a whole number from 1")
+
+
+@frozen(kw_only=True)
+class Limits:
+    """How large the parts of a reply may get, so that no host can fill the memory.
+
+    A part that is larger ends the reply with a :class:`~kimi_async.ProtocolError` that names the limit; what came
+    before is in its ``partial``. How long the text of a reply may get is not limited here but by ``max_tokens``: all
+    of it is kept, because the completion holds it.
+
+    Attributes:
+        event_bytes: The data of one event of a stream, and of one line of it, in bytes.
+        body_bytes: A body that is one JSON object: a whole reply, or the list of models. A reply of a million tokens
+            is below 8 MiB.
+        error_body_bytes: The body of an error status. More of it is not read, and that is no error: the status and
+            the beginning say enough.
+        choices: Choices of one reply. OpenAI takes ``n`` up to 128.
+        tool_calls: Tool calls of one choice.
+        nesting: How deep the objects and arrays of one event or JSON body may lie in each other; a reply needs eight
+            levels. Python itself stops at some hundreds, whatever is allowed here. Of an error body that lies deeper
+            only the beginning is kept, as text.
+
+    Raises:
+        ConfigurationError: A limit is not a whole number from 1.
+    """
+
+    event_bytes: int = field(default=8 * 1024 * 1024, validator=_from_one)
+    body_bytes: int = field(default=32 * 1024 * 1024, validator=_from_one)
+    error_body_bytes: int = field(default=64 * 1024, validator=_from_one)
+    choices: int = field(default=128, validator=_from_one)
+    tool_calls: int = field(default=1024, validator=_from_one)
+    nesting: int = field(default=128, validator=_from_one)
+
+
+#: Frozen, so good as the default of an argument.
+DEFAULT_LIMITS: Final = Limits()

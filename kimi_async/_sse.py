@@ -28,7 +28,7 @@ from typing import final
 
 import attrs
 
-from kimi_async._errors import ProtocolError
+from kimi_async._errors import over_limit
 
 __all__ = ["SSEDecoder", "SSEEvent"]
 
@@ -99,7 +99,7 @@ class SSEDecoder:
         "_type",
     )
 
-    def __init__(self, max_event_bytes: int = 8 * 1024 * 1024) -> None:
+    def __init__(self, max_event_bytes: int) -> None:
         self._limit = max_event_bytes
         self._quick_limit = min(max_event_bytes, _QUICK_BYTES)
         self._head: bytes | None = b""  # None once the place for a byte order mark has been passed
@@ -145,10 +145,7 @@ class SSEDecoder:
             self._read(data[start : start + _PIECE_BYTES], events)
         self._idle = data.endswith((b"\n\n", b"\r\n\r\n")) and not self._too_large
         if self._too_large and not events:
-            raise ProtocolError(
-                f"a server-sent event is over the limit of {self._limit} bytes;"
-                " raise max_event_bytes if events of this size are expected"
-            )
+            raise over_limit("event_bytes", self._limit, "an event of the stream")
         return events
 
     def close(self) -> SSEEvent | None:

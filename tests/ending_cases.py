@@ -149,7 +149,7 @@ BROKEN = {
         reads=[sse(SAID), b"data: " + b"x" * (9 * 1024 * 1024)],
         error=kimi.ProtocolError,
         partial="half an ans",
-        text="limit of 8388608 bytes",
+        text="the limit 'event_bytes' of 8388608",
     ),
     "idle": Broken(
         server="goes silent in the middle of the answer",
@@ -287,7 +287,7 @@ BROKEN = {
         server="sends JSON of 33 MiB",
         reads=[b"{", b" " * (33 * 1024 * 1024)],
         error=kimi.ProtocolError,
-        text="larger than 33554432 bytes",
+        text="the limit 'body_bytes' of 33554432",
     ),
     "broken-before-output": Broken(
         server="sends a comment and resets the connection",

@@ -35,6 +35,7 @@ FAILURES = "_adapters/_failures.py"
 READING = "_adapters/_reading.py"
 TRANSPORT = "_transport.py"
 
+TOO_MANY = "tests/test_bounds.py::test_of_too_many_in_one_event_the_first_are_kept"
 BROKEN = (
     "tests/test_attempt.py::test_a_reply_that_is_not_whole_raises_what_it_is_and_keeps_what_came"
 )
@@ -271,19 +272,57 @@ MUTANTS = {
     ),
     "size-bound-of-a-body": Mutant(
         file=BODY,
-        find="if len(self._whole) > MAX_BODY_BYTES:",
+        find="if len(self._whole) > self._limits.body_bytes:",
         replace="if False:",
         tests=(f"{BROKEN}[asyncio-json-too-large]",),
     ),
     "size-bound-of-an-error-body": Mutant(
         file=FETCH,
-        find="while len(body) < ERROR_BODY_BYTES and ",
-        replace="while ",
+        find="len(body) < limits.error_body_bytes and ",
+        replace="",
         tests=(
             "tests/test_transport.py::test_an_error_body_is_read_up_to_a_bound_and_survives_a_break",
         ),
     ),
+    "bound-of-choices": Mutant(
+        file=ASSEMBLER,
+        find="if len(self._choices) >= limits.choices:",
+        replace="if False:",
+        tests=(f"{TOO_MANY}[choices-asyncio]",),
+    ),
+    "bound-of-tool-calls": Mutant(
+        file="_call_pieces.py",
+        find="if len(self._calls) >= self._most:",
+        replace="if False:",
+        tests=(f"{TOO_MANY}[tool-calls-asyncio]",),
+    ),
+    "bound-of-nesting": Mutant(
+        file=BODY,
+        find="if is_deeper(data, self._limits.nesting):",
+        replace="if False:",
+        tests=("tests/test_bounds.py::test_what_lies_too_deep_is_not_decoded",),
+    ),
+    "turns-for-others-in-a-burst": Mutant(
+        file=TRANSPORT,
+        find="            await anyio.lowlevel.checkpoint()\n            return held",
+        replace="            return held",
+        tests=(
+            "tests/test_stalls.py::test_a_burst_is_taken_in_pieces_with_a_turn_for_others_between",
+        ),
+    ),
     # It keeps the key to itself
+    "key-redaction-of-headers": Mutant(
+        file=TRANSPORT,
+        find="name: adapter.without_key(value) for",
+        replace="name: value for",
+        tests=(SECRETS,),
+    ),
+    "key-redaction-of-causes": Mutant(
+        file=TRANSPORT,
+        find="text = adapter.without_key(said)[:200]",
+        replace="text = said[:200]",
+        tests=(SECRETS,),
+    ),
     "key-redaction-of-errors": Mutant(
         file=FAILURES,
         find="body = _without(key, body.strip())",

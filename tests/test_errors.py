@@ -39,6 +39,7 @@ from kimi_async._errors import (
     TotalTimeout,
     TransportError,
     WriteTimeout,
+    over_limit,
 )
 from kimi_async._models import ChatCompletion, Choice, Message, Usage
 from kimi_async._record import ReplyRecord
@@ -108,7 +109,12 @@ def told(error: KimiError, **attributes: object) -> KimiError:
     return error
 
 
-RICH: dict[str, Any] = {"provider": "acedata", "partial": PARTIAL, "record": RECORD}
+RICH: dict[str, Any] = {
+    "provider": "acedata",
+    "partial": PARTIAL,
+    "record": RECORD,
+    "stage": "streaming",
+}
 API: dict[str, Any] = {
     "status": 429,
     "code": "too_many_requests",
@@ -146,8 +152,15 @@ def facts(value: object) -> object:
 each_class = pytest.mark.parametrize("cls", TREE, ids=lambda cls: cls.__name__)
 
 
+def tree_of(cls: type[KimiError]) -> Iterator[type[KimiError]]:
+    yield cls
+    for child in cls.__subclasses__():
+        yield from tree_of(child)
+
+
 def test_every_error_is_in_the_tables() -> None:
     assert sorted([*(cls.__name__ for cls in TREE), "KimiWarning"]) == _errors.__all__
+    assert list(tree_of(KimiError)) == list(TREE) == list(ADVICE)
 
 
 @each_class
@@ -221,6 +234,39 @@ def test_a_deep_copy_shares_nothing_that_can_be_changed() -> None:
     assert twin.body == {"code": 1}
 
 
+#: What each class says is to be done; nothing where the message itself says it.
+ADVICE: dict[type[KimiError], str] = {
+    KimiError: "",
+    ConfigurationError: "",
+    TransportError: "Send it again; if that does not help, check base_url, the network and the proxy.",
+    KimiTimeoutError: "Send it again, or raise the limit.",
+    ConnectTimeout: "Send it again, or raise Timeouts(connect=...).",
+    WriteTimeout: "Send it again, or raise Timeouts(write=...).",
+    FirstOutputTimeout: "Send it again, or raise Timeouts(first_output=...).",
+    IdleTimeout: "Send it again, or raise Timeouts(idle=...).",
+    ProgressTimeout: "Send it again, or raise Timeouts(progress=...).",
+    SlotTimeout: "Send fewer at a time, or raise max_concurrency.",
+    TotalTimeout: "Raise Timeouts(total=...) if it may take longer.",
+    APIError: "Ask the provider, and quote the id.",
+    BadRequestError: "Change the request.",
+    AuthenticationError: "Check the key, and that it belongs to this provider and service.",
+    PermissionDeniedError: "See to the key and the addresses it may be used from at the provider.",
+    NotFoundError: "Check the model name and base_url; model ids are retired within months.",
+    ConflictError: "Send it once more.",
+    QuotaExceededError: "Top up or raise the allowance at the provider.",
+    ContentFilteredError: "Change the messages.",
+    ContextLengthError: "Shorten the messages, or lower the output limit.",
+    RateLimitError: "Wait, then send fewer at a time.",
+    OverloadedError: "Wait, then send it again.",
+    ServerError: "Send it again.",
+    ProtocolError: "Check base_url; if it is right, the provider broke the contract.",
+    EmptyResponseError: "Send it again.",
+    StreamInterrupted: "Sending it again begins anew.",
+    ProviderUnavailableError: "The last error of each provider is in .errors.",
+    OutputError: "What the model said is in .text; tell it what does not fit, or ask again.",
+}
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
     [
@@ -232,7 +278,7 @@ def test_a_deep_copy_shares_nothing_that_can_be_changed() -> None:
         ),
         pytest.param(
             told(ProtocolError("no JSON"), **RICH),
-            "no JSON [provider: acedata; request id: req-1]",
+            "no JSON [provider: acedata; request id: req-1; stage: streaming]",
             id="request-id-of-the-record",
         ),
         pytest.param(
@@ -241,8 +287,9 @@ def test_a_deep_copy_shares_nothing_that_can_be_changed() -> None:
             id="what-is-empty-is-left-out",
         ),
         pytest.param(
-            told(TransportError("broke", stage="sending", cause="WriteError: reset"), **RICH),
-            "broke [provider: acedata; request id: req-1; stage: sending; cause: WriteError: reset]",
+            told(TransportError("broke", cause="WriteError: reset"), **RICH),
+            "broke [provider: acedata; request id: req-1; stage: streaming;"
+            " cause: WriteError: reset]",
             id="transport",
         ),
         pytest.param(TransportError("broke"), "broke", id="transport-without-context"),
@@ -253,7 +300,7 @@ def test_a_deep_copy_shares_nothing_that_can_be_changed() -> None:
         ),
         pytest.param(
             told(APIError("slow down", **API), **RICH),
-            "slow down [provider: acedata; status: 429; code: too_many_requests;"
+            "slow down [provider: acedata; stage: streaming; status: 429; code: too_many_requests;"
             " type: rate_limit_reached_error; trace id: t-1; request id: r-1; retry after: 1.5 s]",
             id="api",
         ),
@@ -263,26 +310,6 @@ def test_a_deep_copy_shares_nothing_that_can_be_changed() -> None:
             id="api-request-id-of-the-record",
         ),
         pytest.param(RateLimitError("now", retry_after=0.0), "now", id="api-retry-at-once"),
-        pytest.param(
-            AuthenticationError("no", status=401),
-            "no [status: 401] Check the key, and that it belongs to this provider and service.",
-            id="advice-on-the-key",
-        ),
-        pytest.param(
-            NotFoundError("gone"),
-            "gone Check the model name and base_url; model ids are retired within months.",
-            id="advice-on-the-model",
-        ),
-        pytest.param(
-            QuotaExceededError("used up"),
-            "used up Top up or raise the allowance at the provider.",
-            id="advice-on-money",
-        ),
-        pytest.param(
-            ContextLengthError("too long"),
-            "too long Shorten the messages, or lower the output limit.",
-            id="advice-on-length",
-        ),
         pytest.param(
             OutputError("the arguments do not fit", text="model said"),
             "the arguments do not fit",
@@ -333,8 +360,29 @@ def test_a_deep_copy_shares_nothing_that_can_be_changed() -> None:
     ],
 )
 def test_what_an_error_says(error: KimiError, text: str) -> None:
-    assert str(error) == text
+    assert str(error) == f"{text} {ADVICE[type(error)]}".rstrip()
     assert error.args == (error.message,)
+
+
+@each_class
+def test_an_error_says_what_where_who_which_request_and_what_to_do(cls: type[KimiError]) -> None:
+    error = make(cls)
+    assert error.advice == ADVICE[cls]
+    said = str(error)
+    assert said.startswith(error.message)
+    assert said.endswith(error.advice)
+    request_id = "r-1" if isinstance(error, APIError) else "req-1"
+    for fact in ("provider: acedata", "stage: streaming", f"request id: {request_id}"):
+        assert fact in said
+
+
+def test_more_than_a_limit_of_size_says_which_to_raise() -> None:
+    error = over_limit("choices", 128, "the number of choices")
+    assert (error.limit, ProtocolError("no JSON").limit) == ("choices", None)
+    assert str(error) == (
+        "the number of choices is over the limit 'choices' of 128"
+        " Raise limits=Limits(choices=...) if replies like this are expected."
+    )
 
 
 @pytest.mark.parametrize(

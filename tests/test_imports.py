@@ -23,7 +23,7 @@ LAYERS = (
     ("_record", "_json_text", "_media", "_partial_json", "_prefix", "_schema", "_docstring"),
     ("_models", "_tools"),
     ("_events", "_history", "_settings", "_sse", "_wire"),
-    ("_markers",),
+    ("_call_pieces", "_markers"),
     ("_params", "_adapters", "_assembler", "_eventloop"),
     ("_checks", "_pool", "_slots"),
     ("_transport",),
@@ -36,7 +36,7 @@ LAYERS = (
 #: Values and the pure core: bytes in, values out.
 PURE = (
     *("_errors", "_record", "_models", "_events", "_settings", "_sse", "_wire", "_params"),
-    *("_checks", "_json_text", "_markers", "_partial_json", "_prefix"),
+    *("_call_pieces", "_checks", "_json_text", "_markers", "_partial_json", "_prefix"),
     *("_adapters", "_assembler", "_schema", "_docstring", "_tools", "_history"),
 )
 IMPURE = {

@@ -13,7 +13,6 @@ from fakes import ACE, FakeHost
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, ChatAdapter, ModelInfo, Timeouts
-from kimi_async._attempts import _fetch
 from kimi_async.testing import (
     Answer,
     ErrorReply,
@@ -272,19 +271,24 @@ async def test_nobody_there() -> None:
 
 
 @pytest.mark.parametrize("over", [0, 1])
-async def test_a_huge_body_is_refused(monkeypatch: pytest.MonkeyPatch, over: int) -> None:
-    body = b'{"data": []}'
-    monkeypatch.setattr(_fetch, "MAX_BODY_BYTES", len(body) - over)
-    async with FakeProvider(models=RawReply(body)) as fake, AsyncKimi(fake.acedata()) as client:
-        if over:
-            with pytest.raises(kimi.ProtocolError, match="larger than 11 bytes"):
-                await client.models()
-        else:
-            assert await client.models() == ()
+@pytest.mark.parametrize("limit", ["body_bytes", "nesting"])
+async def test_a_huge_body_is_refused(limit: str, over: int) -> None:
+    limits = {
+        "body_bytes": kimi.Limits(body_bytes=14 - over),
+        "nesting": kimi.Limits(nesting=3 - over),
+    }[limit]
+    async with FakeProvider(models=RawReply(b'{"data": [{}]}')) as fake:
+        async with AsyncKimi(fake.acedata(), limits=limits) as client:
+            if over:
+                with pytest.raises(kimi.ProtocolError, match=f"the limit '{limit}' of") as caught:
+                    await client.models()
+                assert (caught.value.limit, caught.value.stage) == (limit, "listing models")
+            else:
+                assert await client.models() == ()
 
 
 async def test_of_a_huge_error_body_only_the_beginning_is_read() -> None:
-    steps = (Send(b"x" * _fetch.ERROR_BODY_BYTES), Wait(None))
+    steps = (Send(b"x" * kimi.Limits().error_body_bytes), Wait(None))
     async with FakeProvider(models=Answer(status=503, steps=steps)) as fake:
         async with AsyncKimi(fake.acedata()) as client:
             with pytest.raises(kimi.OverloadedError, match="xxx"):

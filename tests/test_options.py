@@ -34,6 +34,7 @@ ADAPTERS: list[ChatAdapter] = [
     OpenAICompatible(KEY, "https://host.test"),
 ]
 each_adapter = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+LARGE = kimi.Limits(event_bytes=2**30)
 SHORT = Timeouts(connect=1, write=2, first_output=3, idle=4)
 
 
@@ -119,6 +120,7 @@ def test_a_preview_knows_the_settings_of_client_and_call() -> None:
         pytest.param({"temprature": 1}, "did you mean 'temperature'", id="unknown"),
         pytest.param({"provider": "acedata"}, "adapter", id="provider"),
         pytest.param({"timeouts": 5}, "Timeouts", id="timeouts"),
+        pytest.param({"limits": 5}, "Limits", id="limits"),
         pytest.param({"on_complete": 5}, "callable", id="on_complete"),
         pytest.param({"model": None}, "no model", id="no-model"),
         pytest.param(
@@ -170,6 +172,7 @@ async def test_every_option_of_a_copy_counts() -> None:
         "provider": Cloudsway(KEY, "path"),
         "model": "b",
         "timeouts": SHORT,
+        "limits": LARGE,
         "max_concurrency": None,
         "on_complete": told.append,
         "headers": {"x-team": "a"},
@@ -186,6 +189,7 @@ async def test_every_option_of_a_copy_counts() -> None:
     assert told == [reply.record]
     assert request.headers["x-team"] == "a"
     assert "x-old" not in request.headers
+    assert client._settings.limits is LARGE
     assert repr(client) == "<AsyncKimi cloudsway model='b'>"
 
 
@@ -213,6 +217,7 @@ def test_a_copy_takes_its_provider_from_the_environment(monkeypatch: pytest.Monk
         pytest.param({"provider": "acedata"}, "must be an adapter", id="provider"),
         pytest.param({"provider": Moonshot("a b")}, "holds blanks", id="bad-key"),
         pytest.param({"timeouts": 5}, r"must be a Timeouts\(", id="timeouts"),
+        pytest.param({"limits": 5}, r"must be a Limits\(", id="limits"),
         pytest.param({"timeouts": None}, r"must be a Timeouts\(", id="no-timeouts"),
         pytest.param({"on_complete": "log"}, "plain callable", id="on_complete"),
         pytest.param({"headers": {"AUTHORIZATION": KEY}}, "authorization", id="authorization"),

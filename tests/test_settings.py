@@ -7,8 +7,16 @@ import attrs
 import pytest
 
 from kimi_async._errors import ConfigurationError
-from kimi_async._settings import Timeouts
+from kimi_async._settings import Limits, Timeouts
 
+SIZES = {
+    "event_bytes": 8 * 1024 * 1024,
+    "body_bytes": 32 * 1024 * 1024,
+    "error_body_bytes": 64 * 1024,
+    "choices": 128,
+    "tool_calls": 1024,
+    "nesting": 128,
+}
 NAMES = ["connect", "write", "first_output", "idle", "progress", "finish_grace", "total"]
 
 
@@ -58,3 +66,27 @@ def test_limits_are_named() -> None:
     make: Any = Timeouts
     with pytest.raises(TypeError):
         make(10.0)
+
+
+def test_the_default_sizes() -> None:
+    assert attrs.asdict(Limits()) == SIZES
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.0, math.inf, True, None, "5"], ids=repr)
+@pytest.mark.parametrize("name", SIZES)
+def test_sizes_are_whole_numbers_from_1(name: str, value: object) -> None:
+    sizes: dict[str, Any] = {name: value}
+    with pytest.raises(ConfigurationError) as caught:
+        Limits(**sizes)
+    assert str(caught.value) == f"Limits.{name} must be a whole number from 1"
+    assert getattr(attrs.evolve(Limits(), **{name: 1}), name) == 1
+
+
+def test_sizes_are_a_value_whose_parts_are_named() -> None:
+    assert Limits(choices=1) == Limits(choices=1) != Limits()
+    make: Any = Limits
+    with pytest.raises(TypeError):
+        make(10)
+    for name in SIZES:
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            setattr(Limits(), name, 2)

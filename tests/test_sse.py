@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimi_async._errors import ProtocolError
+from kimi_async._settings import Limits
 from kimi_async._sse import SSEDecoder, SSEEvent
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ def test_events_do_not_depend_on_the_cuts(
 
 
 def test_the_usual_limit_takes_eight_mebibytes() -> None:
-    decoder = SSEDecoder()
+    decoder = SSEDecoder(Limits().event_bytes)
     line = b"data: " + b"x" * (8 * KIB * KIB - 6)
     assert decoder.feed(line + b"\n\n") == [SSEEvent(line[6:])]
     with pytest.raises(ProtocolError, match="8388608"):
@@ -280,7 +281,7 @@ def test_an_event_is_handed_over_with_the_byte_that_completes_it(
     before: bytes, end: bytes, silent: int
 ) -> None:
     """The CR of a blank line is enough: nobody waits because a LF might follow."""
-    decoder = SSEDecoder()
+    decoder = SSEDecoder(NO_LIMIT)
     decoder.feed(before)
     assert decoder.feed(b"data: x" + end[:silent]) == []
     assert decoder.feed(end[silent : silent + 1]) == [SSEEvent(b"x")]
@@ -298,7 +299,7 @@ def test_one_big_read_is_like_many(room: int, end: bytes) -> None:
 
 
 def test_feed_after_close_is_misuse() -> None:
-    decoder = SSEDecoder()
+    decoder = SSEDecoder(NO_LIMIT)
     assert decoder.feed(b"data: a\n\ndata: b") == [SSEEvent(b"a")]
     assert decoder.close() == SSEEvent(b"b")
     for data in (b"", b"data: c\n\n"):
@@ -341,8 +342,8 @@ def test_the_limit_does_not_depend_on_the_cuts(
     limit: int, stream: bytes, events: list[SSEEvent], over: bool
 ) -> None:
     error = (
-        f"a server-sent event is over the limit of {limit} bytes;"
-        " raise max_event_bytes if events of this size are expected"
+        f"an event of the stream is over the limit 'event_bytes' of {limit}"
+        " Raise limits=Limits(event_bytes=...) if replies like this are expected."
     )
     for pieces in cuts(stream):
         assert decode(pieces, limit) == Outcome(events, error=error if over else None)
@@ -351,9 +352,7 @@ def test_the_limit_does_not_depend_on_the_cuts(
 def test_the_error_is_raised_at_once_and_by_every_later_call() -> None:
     decoder = SSEDecoder(16)
     for data in (b"data: secret, and too long", b"", b"\n\ndata: a\n\n"):
-        with pytest.raises(
-            ProtocolError, match="limit of 16 bytes; raise max_event_bytes"
-        ) as caught:
+        with pytest.raises(ProtocolError, match="the limit 'event_bytes' of 16") as caught:
             decoder.feed(data)
         assert "secret" not in str(caught.value)
     for _ in range(2):

@@ -38,6 +38,7 @@ from kimi_async._errors import (
 )
 from kimi_async._events import StreamEvent, UsageUpdate
 from kimi_async._models import ChatCompletion
+from kimi_async._settings import Limits
 from kimi_async._sse import SSEEvent
 from kimi_async._transport import BodyBroken, BodyTimedOut, Response, Transport
 from kimi_async._wire import Chunk, Done, WireRequest
@@ -58,7 +59,8 @@ class Attempt:
         wire_request: What is sent.
         headers: Headers of this call.
         transport: Sends it.
-        clocks: The limits.
+        clocks: The limits of time.
+        limits: The limits of size.
         clock: The event loop's clock.
         events: Where events go.
         wire: Where the events of the stream go as they came; ``None`` keeps none.
@@ -79,6 +81,7 @@ class Attempt:
         headers: Mapping[str, str],
         transport: Transport,
         clocks: Clocks,
+        limits: Limits,
         clock: Callable[[], float],
         events: deque[StreamEvent],
         wire: deque[SSEEvent] | None,
@@ -90,13 +93,14 @@ class Attempt:
         self._clocks = clocks
         self._clock = clock
         self._events = events
-        self._body = BodyReader(adapter, wire)
+        self._limits = limits
+        self._body = BodyReader(adapter, wire, limits)
         self._scope = anyio.CancelScope()
         self._done_seen = False
         read_timeout = clocks.read_timeout
         #: A read that may take this long needs no scope: the HTTP client's own read timeout ends it.
         self._free_seconds = math.inf if read_timeout is None else read_timeout
-        self.assembler = MessageAssembler(adapter.name, adapter.tool_markers)
+        self.assembler = MessageAssembler(adapter.name, adapter.tool_markers, limits)
         self.response: Response | None = None
         self.over = False
         self.last_chunk: Mapping[str, Any] | None = None
@@ -107,6 +111,13 @@ class Attempt:
         self.longest_gap: float | None = None
         self.chunks = 0
         self.bytes = 0
+
+    @property
+    def stage(self) -> str:
+        """How far it is, in the words of ``KimiError.stage``."""
+        if self.response is None:
+            return "sending"
+        return "streaming" if self.assembler.started else "waiting for the first output"
 
     async def start(self) -> None:
         """Send the request and read up to the first output, or to a good end without one.
@@ -126,7 +137,7 @@ class Attempt:
             )
             self.headers_at = self._clock()
             if not 200 <= response.status < 300:
-                raise await status_error(self._adapter, response)
+                raise await status_error(self._adapter, response, self._limits)
             while not self.assembler.started and not self.over:
                 await self._step(response, math.inf)
             return

@@ -11,15 +11,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from kimi_async._adapters import ChatAdapter
-from kimi_async._errors import ProtocolError
+from kimi_async._adapters import ChatAdapter, is_deeper
+from kimi_async._errors import ProtocolError, over_limit
+from kimi_async._settings import DEFAULT_LIMITS, Limits
 from kimi_async._sse import SSEDecoder, SSEEvent
 from kimi_async._wire import Chunk, Done
 
 __all__ = ["BodyReader"]
 
-#: The largest body that is not an event stream; a reply of a million tokens is below 8 MiB.
-MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 #: How much of a body that is no reply is looked at.
 _HEAD_BYTES: Final = 1024
 _BOM: Final = b"\xef\xbb\xbf"
@@ -33,14 +32,18 @@ class BodyReader:
     Args:
         adapter: Reads chunks and bodies.
         wire: Where the events of the stream are also put, as they came; ``None`` keeps none.
+        limits: How large an event or a JSON body may be, and how deep.
     """
 
-    __slots__ = ("_adapter", "_decoder", "_feed", "_head", "_whole", "_wire")
+    __slots__ = ("_adapter", "_decoder", "_feed", "_head", "_limits", "_whole", "_wire")
 
-    def __init__(self, adapter: ChatAdapter, wire: deque[SSEEvent] | None) -> None:
+    def __init__(
+        self, adapter: ChatAdapter, wire: deque[SSEEvent] | None, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self._adapter = adapter
         self._wire = wire
-        self._decoder = SSEDecoder()
+        self._limits = limits
+        self._decoder = SSEDecoder(limits.event_bytes)
         #: The beginning of the body, until it has shown what it is.
         self._head: bytes | None = b""
         self._whole = bytearray()
@@ -91,8 +94,8 @@ class BodyReader:
 
     def _collect(self, data: bytes) -> Iterator[Chunk | Done]:
         self._whole += data
-        if len(self._whole) > MAX_BODY_BYTES:
-            raise ProtocolError(f"the body of the reply is larger than {MAX_BODY_BYTES} bytes")
+        if len(self._whole) > self._limits.body_bytes:
+            raise over_limit("body_bytes", self._limits.body_bytes, "the body of the reply")
         return iter(())
 
     def _decode(self, data: bytes) -> Iterator[Chunk | Done]:
@@ -107,10 +110,10 @@ class BodyReader:
             self._wire.append(event)
         data = event.data
         if event.event == "error":
-            raise self._adapter.read_error(200, {}, data, now=0.0)
+            raise self._adapter.read_error(200, {}, self._not_too_deep(data), now=0.0)
         if data and (event.event == "message" or data.lstrip().startswith((b"{", b"[DONE]"))):
             self._head = None
-            yield self._adapter.read_chunk(data)
+            yield self._adapter.read_chunk(self._not_too_deep(data))
 
     def _read_whole(self) -> Chunk:
         body = bytes(self._whole).strip()
@@ -118,7 +121,12 @@ class BodyReader:
             raise self._no_reply(body)
         if self._wire is not None:
             self._wire.append(SSEEvent(body))
-        return self._adapter.read_completion(body)
+        return self._adapter.read_completion(self._not_too_deep(body))
+
+    def _not_too_deep(self, data: bytes) -> bytes:
+        if is_deeper(data, self._limits.nesting):
+            raise over_limit("nesting", self._limits.nesting, "the JSON of the reply")
+        return data
 
     def _no_reply(self, body: bytes) -> ProtocolError:
         begin = self._adapter.excerpt_of(body[:_HEAD_BYTES])

@@ -8,35 +8,35 @@ from typing import Final
 
 import anyio
 
-from kimi_async._adapters import ChatAdapter
-from kimi_async._attempts._body import MAX_BODY_BYTES
+from kimi_async._adapters import ChatAdapter, is_deeper
 from kimi_async._attempts._clocks import Clocks
-from kimi_async._errors import APIError, KimiError, ProtocolError, TransportError
+from kimi_async._errors import APIError, KimiError, TransportError, over_limit
 from kimi_async._eventloop import loop_clock
-from kimi_async._settings import Timeouts
+from kimi_async._settings import Limits, Timeouts
 from kimi_async._transport import BodyBroken, BodyTimedOut, Response, Transport
 from kimi_async._wire import WireRequest
 
 __all__ = ["fetch", "status_error"]
 
-#: The most of an error body that is read.
-ERROR_BODY_BYTES: Final = 64 * 1024
-#: And how long it is waited for: the status already says no, and perhaps that another try is useless.
+#: How long an error body is waited for: the status already says no, and perhaps that another try is useless.
 ERROR_BODY_SECONDS: Final = 5.0
 
 
-async def status_error(adapter: ChatAdapter, response: Response) -> APIError:
+async def status_error(adapter: ChatAdapter, response: Response, limits: Limits) -> APIError:
     """Read the body of a response whose status says no, and what it says."""
     body = bytearray()
     with anyio.move_on_after(ERROR_BODY_SECONDS):
         try:
-            while len(body) < ERROR_BODY_BYTES and (data := await response.read()) is not None:
+            while (
+                len(body) < limits.error_body_bytes and (data := await response.read()) is not None
+            ):
                 body += data
         except BodyBroken:
             pass  # what came, and the status, say more than the break does
-    return adapter.read_error(
-        response.status, response.headers, bytes(body[:ERROR_BODY_BYTES]), now=time.time()
-    )
+    kept = bytes(body[: limits.error_body_bytes])
+    if is_deeper(kept, limits.nesting):
+        kept = adapter.excerpt_of(kept).encode()
+    return adapter.read_error(response.status, response.headers, kept, now=time.time())
 
 
 async def fetch(
@@ -46,6 +46,7 @@ async def fetch(
     headers: Mapping[str, str],
     transport: Transport,
     timeouts: Timeouts,
+    limits: Limits,
 ) -> bytes:
     """Send a request and give the body of its answer; ``first_output`` and ``total`` cover all of it.
 
@@ -65,8 +66,8 @@ async def fetch(
         )
         try:
             if not 200 <= response.status < 300:
-                raise await status_error(adapter, response)
-            return await _read_all(response)
+                raise await status_error(adapter, response, limits)
+            return await _read_all(response, limits)
         except BodyTimedOut:
             failure = clocks.first_output_error(begun)
         except BodyBroken as broken:
@@ -81,10 +82,12 @@ async def fetch(
     raise clocks.first_output_error(begun)
 
 
-async def _read_all(response: Response) -> bytes:
+async def _read_all(response: Response, limits: Limits) -> bytes:
     body = bytearray()
     while (data := await response.read()) is not None:
         body += data
-        if len(body) > MAX_BODY_BYTES:
-            raise ProtocolError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
+        if len(body) > limits.body_bytes:
+            raise over_limit("body_bytes", limits.body_bytes, "the body of the answer")
+    if is_deeper(body, limits.nesting):
+        raise over_limit("nesting", limits.nesting, "the JSON of the answer")
     return bytes(body)

@@ -27,7 +27,7 @@ from kimi_async._events import StreamEnd, StreamEvent
 from kimi_async._models import ChatCompletion
 from kimi_async._prefix import Prefix
 from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
-from kimi_async._settings import Timeouts
+from kimi_async._settings import Limits, Timeouts
 from kimi_async._slots import Slot
 from kimi_async._sse import SSEEvent
 from kimi_async._transport import Transport
@@ -58,7 +58,8 @@ class Reply:
         wire_request: What is sent.
         headers: Headers of this call.
         transport: Sends it.
-        timeouts: The limits.
+        timeouts: The limits of time.
+        limits: The limits of size.
         max_concurrency: The most replies in flight with this one; ``None`` is no limit.
         on_complete: Called once with the record, when the reply has ended.
         prefix: What the reply is to go on from.
@@ -78,6 +79,7 @@ class Reply:
         headers: Mapping[str, str],
         transport: Transport,
         timeouts: Timeouts,
+        limits: Limits,
         max_concurrency: int | None,
         on_complete: OnComplete | None,
         prefix: Prefix | None,
@@ -88,6 +90,7 @@ class Reply:
         self._headers = headers
         self._transport = transport
         self._timeouts = timeouts
+        self._limits = limits
         self._max_concurrency = max_concurrency
         self._on_complete = on_complete
         self._prefix = prefix
@@ -139,6 +142,7 @@ class Reply:
             headers=self._headers,
             transport=self._transport,
             clocks=clocks,
+            limits=self._limits,
             clock=self._clock,
             events=self.events,
             wire=self._wire,
@@ -193,6 +197,8 @@ class Reply:
     def _fail(self, error: KimiError) -> None:
         if self._failure is None:
             error.provider = self._adapter.name
+            if error.stage is None and self._attempt is not None:
+                error.stage = self._attempt.stage
             # The frames it came through hold bytes of the body, in which a host may have echoed the key.
             self._failure = error.with_traceback(None)
 

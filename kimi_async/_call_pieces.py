@@ -1,0 +1,187 @@
+"""The tool calls of one choice, rebuilt from their pieces; a part of the assembler, and pure like it.
+
+A piece belongs to a call by index *and* id, never by adjacency; see ``Calls._slot_for``.
+"""
+
+from __future__ import annotations
+
+import json
+
+from kimi_async._errors import ProtocolError, over_limit
+from kimi_async._events import StreamEvent, ToolCallDone, ToolCallStart, tool_call_delta
+from kimi_async._models import ToolCall
+from kimi_async._partial_json import GrowingText
+from kimi_async._wire import ToolCallPiece
+
+__all__ = ["Calls"]
+
+
+class Call:
+    """One tool call under construction."""
+
+    __slots__ = ("done", "growing", "id", "index", "name", "pieces", "started", "type")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.id: str | None = None
+        self.name: str | None = None
+        self.type: str | None = None
+        self.pieces: list[str] = []
+        self.growing = GrowingText(self.pieces)
+        #: Whether ``ToolCallStart`` and whether ``ToolCallDone`` was given.
+        self.started = False
+        self.done = False
+
+    def looks_whole(self) -> bool:
+        """Whether the arguments so far are one whole JSON value.
+
+        The last piece is looked at first: joining all of them for each piece would take quadratic time.
+        """
+        if not self.pieces or not self.pieces[-1].rstrip().endswith(("}", "]")):
+            return False
+        try:
+            json.loads("".join(self.pieces), strict=False)
+        except (ValueError, RecursionError):
+            return False
+        return True
+
+    def snapshot(self) -> ToolCall:
+        return ToolCall(
+            id=self.id,
+            name=self.name or "",
+            arguments="".join(self.pieces),
+            complete=self.done,
+            type=self.type or "function",
+        )
+
+
+class Calls:
+    """The tool calls of one choice."""
+
+    __slots__ = (
+        "_at_index",
+        "_by_id",
+        "_by_index_and_id",
+        "_calls",
+        "_last",
+        "_most",
+        "_next_index",
+    )
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        #: By the index that events show. Never a list: an index of a billion must cost no more than one of 0.
+        self._calls: dict[int, Call] = {}
+        self._next_index = 0
+        self._last: Call | None = None
+        #: By what the provider says: the last call begun at an index, and the first one with an id.
+        self._at_index: dict[int, Call] = {}
+        self._by_index_and_id: dict[tuple[int, str], Call] = {}
+        self._by_id: dict[str, Call] = {}
+
+    def feed(self, piece: ToolCallPiece, choice: int, events: list[StreamEvent]) -> None:
+        call = self._last = self._slot_for(piece)
+        if call.done:
+            if piece.arguments:
+                raise ProtocolError(
+                    "a tool call went on after the finish reason that had declared it whole"
+                )
+            return
+        if call.id is None and piece.id is not None:
+            self._name_by_id(call, piece.index, piece.id)
+        if call.type is None:
+            call.type = piece.type
+        if piece.name is not None:
+            self._take_name(call, piece.name)
+        if piece.arguments is None and not call.pieces:
+            return  # before the arguments, the next piece may bring more of the name
+        if piece.arguments:
+            call.pieces.append(piece.arguments)
+        if not call.started:
+            self._start(call, choice, events)
+        elif piece.arguments:
+            events.append(tool_call_delta(call.index, piece.arguments, choice, call.growing))
+
+    @staticmethod
+    def _take_name(call: Call, name: str) -> None:
+        """The first name stays; a different one before any arguments is its next piece (``docs/providers.md`` 6.3)."""
+        if call.name is None:
+            call.name = name
+        elif not call.started and name != call.name:
+            call.name += name
+
+    @staticmethod
+    def _start(call: Call, choice: int, events: list[StreamEvent]) -> None:
+        """Announce *call* once its name is known: no arguments are handed over for a call without a name."""
+        if call.name is not None:
+            call.started = True
+            events.append(ToolCallStart(call.index, call.id, call.name, choice))
+            held = "".join(call.pieces)
+            if held:
+                events.append(tool_call_delta(call.index, held, choice, call.growing))
+
+    def end(self, choice: int, events: list[StreamEvent], *, cut: bool) -> None:
+        """The choice has its finish reason: unless that may have *cut* the calls, they are whole."""
+        for call in self._ordered():
+            if call.done:
+                continue
+            if not call.started:
+                self._start(call, choice, events)
+            if cut:
+                continue
+            if call.name is None:
+                raise ProtocolError("a tool call was finished without ever getting a name")
+            call.done = True
+            events.append(ToolCallDone(call.snapshot(), choice))
+
+    def snapshot(self) -> tuple[ToolCall, ...]:
+        return tuple(call.snapshot() for call in self._ordered())
+
+    def _ordered(self) -> list[Call]:
+        return [self._calls[index] for index in sorted(self._calls)]
+
+    def _slot_for(self, piece: ToolCallPiece) -> Call:
+        """Find the call that *piece* belongs to, or begin one.
+
+        With an index: the call at that index with that id, or, when the piece has no id or the call has none yet, the
+        call last touched at that index. A different id at a used index is a new call, because some hosts number every
+        parallel call 0 (``docs/providers.md`` 6.3).
+
+        Without an index: the call with that id, else a new call. Without either, the last call goes on, unless the
+        piece names a tool again and the last call already is whole.
+        """
+        if piece.index is not None:
+            last = self._at_index.get(piece.index)
+            if last is None or (piece.id is not None and last.id not in (None, piece.id)):
+                known = self._by_index_and_id.get((piece.index, piece.id or ""))
+                return known or self._begin(piece.index)
+            return last
+        if piece.id is not None:
+            return self._by_id.get(piece.id) or self._begin(None)
+        last = self._last
+        if last is None or (piece.name is not None and _is_another(piece.name, last)):
+            return self._begin(None)
+        return last
+
+    def _begin(self, wire_index: int | None) -> Call:
+        if len(self._calls) >= self._most:
+            raise over_limit("tool_calls", self._most, "the number of tool calls")
+        index = wire_index
+        if index is None or index in self._calls:
+            index = self._next_index
+        call = self._calls[index] = Call(index)
+        self._next_index = max(self._next_index, index + 1)
+        if wire_index is not None:
+            self._at_index[wire_index] = call
+        return call
+
+    def _name_by_id(self, call: Call, wire_index: int | None, call_id: str) -> None:
+        call.id = call_id
+        self._by_id.setdefault(call_id, call)
+        if wire_index is not None:
+            self._by_index_and_id.setdefault((wire_index, call_id), call)
+
+
+def _is_another(name: str, last: Call) -> bool:
+    """Whether a piece with this name and neither index nor id begins another call than *last*."""
+    return last.started and (name != last.name or last.looks_whole())
