@@ -14,10 +14,12 @@ import asyncio
 import contextlib
 import functools
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 import anyio
+import anyio.lowlevel
 
 __all__ = [
     "asyncio_loop",
@@ -26,6 +28,7 @@ __all__ = [
     "close_soon",
     "loop_caller",
     "loop_clock",
+    "prepare_loop",
 ]
 
 #: Seconds after which a close that does not end is given up; a TLS peer that never answers must not hold a caller.
@@ -44,6 +47,17 @@ def asyncio_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+async def prepare_loop() -> None:
+    """Let anyio load its half for asyncio in a thread: at its first use it would hold the event loop for 20 to 50 ms.
+
+    Trio's own half is a tenth of that.
+    """
+    loop = asyncio_loop()
+    if loop is not None and "anyio._backends._asyncio" not in sys.modules:
+        load = functools.partial(anyio.run, anyio.lowlevel.checkpoint)
+        await loop.run_in_executor(None, load)
 
 
 def loop_clock() -> Callable[[], float]:

@@ -40,7 +40,8 @@ class Pool:
     ) -> None:
         self._owned = given is None
         self._make = make
-        self._lock = anyio.Lock()
+        #: Made when it is needed: making one has anyio load on the event loop what ``prepare_loop`` loads in a thread.
+        self._lock: anyio.Lock | None = None
         self._current = None if given is None else _Member(given)
         self._retired: list[_Member] = []
 
@@ -56,6 +57,7 @@ class Pool:
         return Lease(self, self._current or await self._fresh())
 
     async def _fresh(self) -> _Member:
+        self._lock = self._lock or anyio.Lock()
         async with self._lock:
             if self._current is None:
                 self._current = _Member(await self._make())

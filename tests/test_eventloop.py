@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -19,6 +21,7 @@ from kimi_async._eventloop import (
     close_shielded,
     close_soon,
     loop_clock,
+    prepare_loop,
 )
 
 pytestmark = pytest.mark.anyio
@@ -58,6 +61,23 @@ def test_the_clock_can_be_read_when_the_loop_is_gone(anyio_backend_name: str) ->
 
     clock, then = anyio.run(clock_and_time, backend=anyio_backend_name)
     assert then <= clock() < then + 60
+
+
+async def test_anyio_is_loaded_in_a_thread_and_only_where_asyncio_needs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ran: list[tuple[object, threading.Thread]] = []
+
+    def run(main: object) -> None:
+        ran.append((main, threading.current_thread()))
+
+    monkeypatch.setattr(anyio, "run", run)
+    await prepare_loop()
+    assert ran == []
+    monkeypatch.delitem(sys.modules, "anyio._backends._asyncio")
+    await prepare_loop()
+    assert len(ran) == (asyncio_loop() is not None)
+    assert threading.current_thread() not in [thread for _, thread in ran]
 
 
 async def test_a_close_ends_although_its_scope_is_cancelled() -> None:

@@ -35,7 +35,10 @@ def test_values_do_not_show_the_key() -> None:
 BROKEN: dict[str, Answer] = {
     "status": httpx.Response(401, json={"error": {"code": "invalid_token", "message": "no"}}),
     "status-that-echoes-the-key": httpx.Response(401, text=f"key {CANARY} is unknown"),
+    "request-id-that-echoes-the-key": httpx.Response(401, headers={"x-request-id": CANARY}),
     "connect": httpx.ConnectError("refused"),
+    "connect-that-quotes-the-key": httpx.ConnectError(f"no route for {CANARY}"),
+    "remote-protocol": httpx.RemoteProtocolError(f"illegal header: {f'x-key {CANARY}'.encode()!r}"),
     "local-protocol": httpx.LocalProtocolError(f"Illegal header value b'Bearer {CANARY}'"),
     "empty": [],
     "html": [f"<html>{CANARY}".encode()],
@@ -44,6 +47,7 @@ BROKEN: dict[str, Answer] = {
     "broken-json": [sse(delta("a"), "{")],
     "cut": [sse(delta("a"))],
     "reset": [sse(delta("a")), httpx.ReadError("reset")],
+    "reset-that-quotes-the-key": [sse(delta("a")), httpx.ReadError("x" * 190 + CANARY)],
     "too-large": [b"data: " + b"x" * (9 * 1024 * 1024)],
 }
 
@@ -93,10 +97,24 @@ def test_refused_environments_do_not_show_the_key(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_records_and_replies_do_not_show_the_key() -> None:
+    """Not even where the host echoes it in its headers."""
     records: list[kimi.ReplyRecord] = []
-    stream = FakeHost([HELLO]).client(AceDataCloud(CANARY), on_complete=records.append).stream("Hi")
+    echo = {"x-request-id": f"id-{CANARY}", "x-authorization": f"Bearer {CANARY}"}
+    host = FakeHost(httpx.Response(200, headers=echo, content=HELLO))
+    stream = host.client(AceDataCloud(CANARY), on_complete=records.append).stream("Hi")
     reply = await stream.final()
+    assert stream.response is not None
+    assert stream.response.request_id == reply.request_id == records[0].request_id == "id-[key]"
+    assert stream.response.headers["x-authorization"] == "Bearer [key]"
     assert CANARY not in repr([reply, records, stream.response, stream.snapshot, vars(stream)])
+
+
+def test_the_key_is_found_where_it_was_quoted() -> None:
+    key = "it's\\a\"key"
+    adapter = AceDataCloud(key)
+    said = f"{key}, {key!r}, {key.encode()!r}"
+    assert adapter.without_key(said) == "[key], '[key]', b'[key]'"
+    assert AceDataCloud().without_key(said) == said
 
 
 def _check(error: kimi.KimiError) -> None:
@@ -107,7 +125,7 @@ def _check(error: kimi.KimiError) -> None:
     )
     assert trace.stack, "the traceback has frames of the library"
     shown = "".join(trace.format())
-    assert CANARY not in shown
+    assert CANARY[:8] not in shown  # nor a part of it
     assert CANARY not in repr(vars(error))
     assert error.__context__ is None
     for twin in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error)):

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import anyio
 import httpx
 import pytest
-from fakes import HELLO, STALL, FakeBody, FakeHost, delta, no_answer, sse
+from fakes import ACE, HELLO, STALL, FakeBody, FakeHost, delta, no_answer, sse
 
 import kimi_async as kimi
 from kimi_async import AceDataCloud, AsyncKimi, Timeouts, _transport
@@ -176,7 +176,7 @@ async def test_a_client_that_gives_a_synchronous_body_is_not_one_of_ours() -> No
     async with httpx.AsyncClient() as http:
         lease = await Pool(http, _transport._tuned_client).lease()
         with pytest.raises(TypeError, match="cannot be read asynchronously"):
-            _transport.Response(response, lease)
+            _transport.Response(response, lease, ACE)
 
 
 class _SyncStream(httpx.SyncByteStream):

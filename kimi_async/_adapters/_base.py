@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from attrs import evolve, field
 
 from kimi_async._adapters._capabilities import CapabilityTable
-from kimi_async._adapters._failures import excerpt_of, read_error
+from kimi_async._adapters._failures import excerpt_of, read_error, without_key
 from kimi_async._adapters._reading import read_chunk, read_completion, read_models
 from kimi_async._errors import APIError, ConfigurationError
 from kimi_async._markers import ToolMarkers
@@ -215,6 +215,10 @@ class ChatAdapter:
         if chunk is None:
             raise self.read_error(200, {}, body, now=0.0)
         return chunk
+
+    def without_key(self, text: str) -> str:
+        """*text* that a host or the HTTP client said, with the key blotted out of it."""
+        return without_key(text, self.api_key) if self.api_key else text
 
     def excerpt_of(self, body: bytes) -> str:
         """The beginning of a body that is no reply, as one line of text without markup and without the key."""

@@ -31,7 +31,7 @@ from kimi_async._errors import (
     ServerError,
 )
 
-__all__ = ["excerpt_of", "read_error", "request_id_of"]
+__all__ = ["excerpt_of", "read_error", "request_id_of", "without_key"]
 
 #: Characters of a body without JSON that are kept as its text.
 _EXCERPT_CHARS: Final = 300
@@ -158,7 +158,7 @@ class _Facts:
         if key is None:
             return self
         texts = asdict(self).items()
-        return _Facts(**{name: text and text.replace(key, _BLOT) for name, text in texts})
+        return _Facts(**{name: text and without_key(text, key) for name, text in texts})
 
 
 def read_error(
@@ -204,6 +204,11 @@ def read_error(
     if kind is RateLimitError and _BY_THE_DAY.search(error.message):
         error.retryable = False
     return error
+
+
+def without_key(text: str, key: str) -> str:
+    """*text* with the key blotted out, also where Python has quoted it, as exceptions do with what they are about."""
+    return text.replace(repr(key)[1:-1], _BLOT).replace(key, _BLOT)
 
 
 def _without(key: str | None, body: bytes) -> bytes:
