@@ -7,6 +7,7 @@ import pickle
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, TypeAlias, cast
+from urllib.parse import urlsplit
 
 import pytest
 from attrs import evolve
@@ -438,6 +439,17 @@ def test_bad_base_urls_are_refused(adapter: ChatAdapter, url: Any, problem: str)
 )
 def test_good_base_urls_are_accepted(adapter: ChatAdapter, url: str, allow_http: bool) -> None:
     altered(adapter, base_url=url, allow_http=allow_http).check()
+
+
+@each_adapter
+@pytest.mark.parametrize(
+    "url", ["https://h", "https://h:8443/v1/ai", "https://ai", "http://localhost:8000/ai/"]
+)
+def test_every_request_goes_to_the_origin_that_was_checked(adapter: ChatAdapter, url: str) -> None:
+    """A host by the name of the suffix that Cloudsway's list of models does without is still the host."""
+    adapter = altered(adapter, base_url=url)
+    origin = urlsplit(url)[:2]
+    assert urlsplit(adapter.url)[:2] == urlsplit(adapter.models_url)[:2] == origin
 
 
 @each_adapter

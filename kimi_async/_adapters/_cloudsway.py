@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from attrs import field, frozen
 
@@ -70,7 +70,8 @@ class Cloudsway(ChatAdapter):
     @property
     def models_url(self) -> str:
         """Where the list of models is asked for: beside the endpoint paths (``docs/providers.md`` 2.1)."""
-        return f"{self.base_url.removesuffix('/ai')}/models"
+        parts = urlsplit(self.base_url)
+        return parts._replace(path=parts.path.removesuffix("/ai") + "/models").geturl()
 
     def spell(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters in Cloudsway's words: one output limit, and always one."""
