@@ -167,6 +167,27 @@ async def test_a_reply_goes_on_over_the_client_it_began_with(
     assert fresh.is_closed
 
 
+@pytest.mark.usefixtures("retire_after_two")
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_coroutine_that_is_closed_while_it_sends_counts_as_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = Host([HELLO])
+    monkeypatch.setattr(_transport, "http_client", lambda: httpx.AsyncClient(transport=host))
+    async with AsyncKimi(ACE, model="m") as client:
+        await client.chat("Hi")
+        (old,) = client._transport._pool.clients
+        host.silent = True
+        for _ in range(2):
+            entering = client.stream("Hi")._start()
+            entering.send(None)
+            await anyio.wait_all_tasks_blocked()
+            entering.close()
+        lease = await client._transport._pool.lease()
+        assert lease.client is not old
+        assert old.is_closed
+
+
 class Sweep:
     """Replies that are left at random turns of the loop, while they connect or stream, twenty at a time."""
 
