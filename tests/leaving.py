@@ -151,11 +151,9 @@ class Situation:
                 self.seen.append(event)
 
     async def read_up_to_here(self) -> None:
-        """Read to the last event before the standstill, and leave the loop there."""
-        async for event in self.stream:
-            self.seen.append(event)
-            if self.stage.reached(self):
-                break
+        """Read to the last event before the standstill, and no further, as a loop does that is left there."""
+        while not self.stage.reached(self):
+            self.seen.append(await anext(self.stream))
 
     def forget_stream(self) -> None:
         """Drop the last reference to the stream."""
