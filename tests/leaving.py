@@ -140,7 +140,11 @@ class Situation:
         if scheme is not None:
             adapter = self.fake.acedata(base_url=f"{scheme}://127.0.0.1:{self.silent.port}")
         self.client = AsyncKimi(
-            adapter, model="m", timeouts=self._limits, on_complete=self.records.append
+            adapter,
+            model="m",
+            timeouts=self._limits,
+            on_complete=self.records.append,
+            max_concurrency=1,  # so that the next request needs the slot of this one
         )
         self.stream = self.client.stream("Hi")
 
