@@ -40,7 +40,8 @@ BROKEN = (
     "tests/test_attempt.py::test_a_reply_that_is_not_whole_raises_what_it_is_and_keeps_what_came"
 )
 WHOLE = "tests/test_attempt.py::test_a_whole_reply_is_the_same_however_it_came"
-FOR_READ = "tests/test_clocks.py::test_what_is_left_for_a_read_and_what_ends_it"
+WAITS = "tests/test_virtual_clocks.py::test_a_reply_survives_the_waits_that_its_limits_allow"
+ENDS = "tests/test_virtual_clocks.py::test_a_limit_ends_a_wait_to_the_second"
 SECRETS = "tests/test_secrets.py::test_errors_do_not_show_the_key"
 
 MUTANTS = {
@@ -148,25 +149,25 @@ MUTANTS = {
         file=CLOCKS,
         find="return min(left, _or_never(self.timeouts.finish_grace) - self._waited)",
         replace="return left",
-        tests=("tests/test_clocks.py::test_behind_the_finish_reason_the_grace_runs",),
+        tests=(f"{WAITS}[asyncio-finish-reason-and-open-socket]",),
     ),
     "grace-ends-well": Mutant(
         file=ATTEMPT,
         find="            if not self.assembler.complete:\n                raise\n",
         replace="            if not self._done_seen:\n                raise\n",
-        tests=(f"{WHOLE}[asyncio-streamed-grace-runs-out]",),
+        tests=(f"{WAITS}[asyncio-finish-reason-and-open-socket]",),
     ),
     "progress-clock": Mutant(
         file=CLOCKS,
         find="return min(left, self._idle, self._progress - self._waited)",
         replace="return min(left, self._idle)",
-        tests=(FOR_READ,),
+        tests=(f"{ENDS}[asyncio-comments-and-then-silence]",),
     ),
     "comments-are-no-progress": Mutant(
         file=ATTEMPT,
         find="self._clocks.waited(self._clock() - begun)",
         replace="self._clocks.output_came()",
-        tests=("tests/test_attempt.py::test_a_drip_without_output_uses_up_progress",),
+        tests=(f"{ENDS}[asyncio-comments-and-then-silence]",),
     ),
     "chunks-without-output-are-no-progress": Mutant(
         file=ATTEMPT,
@@ -178,7 +179,7 @@ MUTANTS = {
         file=CLOCKS,
         find="self._total_at = started + _or_never(timeouts.total)",
         replace="self._total_at = math.inf",
-        tests=(FOR_READ,),
+        tests=(f"{ENDS}[asyncio-total-over-comments]",),
     ),
     "first-output": Mutant(
         file=CLOCKS,
@@ -190,7 +191,7 @@ MUTANTS = {
         file=ATTEMPT,
         find="with anyio.move_on_after(DRAIN_SECONDS):",
         replace="with anyio.CancelScope():",
-        tests=(f"{WHOLE}[asyncio-streamed-trickle-after-done]",),
+        tests=(f"{WAITS}[asyncio-trickle-after-done]",),
     ),
     "drain-bytes-bound": Mutant(
         file=ATTEMPT,
@@ -208,7 +209,9 @@ MUTANTS = {
         file=FETCH,
         find="with anyio.move_on_after(ERROR_BODY_SECONDS):",
         replace="with anyio.CancelScope():",
-        tests=("tests/test_attempt.py::test_the_body_of_an_error_status_is_not_waited_for_long",),
+        tests=(
+            "tests/test_virtual_clocks.py::test_the_body_of_an_error_is_waited_for_five_seconds",
+        ),
     ),
     "close-bound": Mutant(
         file=EVENTLOOP,
