@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Literal, Self, Unpack, cast, get_args
+from typing import Any, Literal, Self, Unpack, cast, get_args
 
 import httpx
 from attrs import evolve, frozen
@@ -20,7 +20,7 @@ from kimi_async._conversation import Conversation, load_history, opening_history
 from kimi_async._errors import ConfigurationError, KimiError, KimiWarning
 from kimi_async._eventloop import prepare_loop
 from kimi_async._models import ChatCompletion, Message, Messages, ModelInfo
-from kimi_async._options import CallParams, Checks, ClientOptions
+from kimi_async._options import OF_THE_CLIENT, CallParams, Checks, ClientOptions
 from kimi_async._params import chat_request, check_headers
 from kimi_async._run import ToolRun
 from kimi_async._settings import Limits, Timeouts
@@ -29,8 +29,6 @@ from kimi_async._transport import Transport
 from kimi_async._wire import ChatRequest, Finding, WireRequest
 
 __all__ = ["AsyncKimi"]
-
-_OF_THE_CLIENT: Final = frozenset({"provider", "timeouts", "limits", "on_complete", "checks"})
 
 
 @frozen(kw_only=True)
@@ -51,10 +49,9 @@ class _Settings:
             known = ", ".join(map(repr, get_args(Checks)))
             raise ConfigurationError(f"checks must be one of {known}")
         check_headers(self.headers, "headers")
-        if not isinstance(self.timeouts, Timeouts):
-            raise ConfigurationError("timeouts must be a Timeouts(...)")
-        if not isinstance(self.limits, Limits):
-            raise ConfigurationError("limits must be a Limits(...)")
+        for name, kind in (("timeouts", Timeouts), ("limits", Limits)):
+            if not isinstance(getattr(self, name), kind):
+                raise ConfigurationError(f"{name} must be a {kind.__name__}(...)")
         limit = self.max_concurrency
         if limit is not None and (type(limit) is not int or limit < 1):
             raise ConfigurationError(
@@ -335,8 +332,7 @@ class AsyncKimi:
             )
             return adapter.read_models(body)
         except KimiError as error:
-            error.provider = adapter.name
-            error.stage = error.stage or "listing models"
+            error.provider, error.stage = adapter.name, error.stage or "listing models"
             raise
 
     def _prepare(
@@ -344,13 +340,13 @@ class AsyncKimi:
     ) -> tuple[_Settings, ChatRequest]:
         """The settings of one call, and its request."""
         given = cast("Mapping[str, Any]", params)
-        options = {name: given[name] for name in _OF_THE_CLIENT & given.keys()}
+        options = {name: given[name] for name in OF_THE_CLIENT & given.keys()}
         settings = self._settings.changed(options) if options else self._settings
         if not isinstance(stream, bool):
             raise ConfigurationError("stream must be True or False")
         request = chat_request(
             messages,
-            {name: value for name, value in given.items() if name not in _OF_THE_CLIENT},
+            {name: value for name, value in given.items() if name not in OF_THE_CLIENT},
             model=settings.model,
             stream=stream,
         )

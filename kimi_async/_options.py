@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias, TypedDict
+from typing import Final, Literal, TypeAlias, TypedDict
 
 from kimi_async._adapters import ChatAdapter
 from kimi_async._attempts import OnComplete
 from kimi_async._params import ChatParams
 from kimi_async._settings import Limits, Timeouts
 
-__all__ = ["CallParams", "Checks", "ClientOptions"]
+__all__ = ["OF_THE_CLIENT", "CallParams", "Checks", "ClientOptions"]
 
 #: What is done with a request that is known or likely to be refused.
 Checks: TypeAlias = Literal["error", "warn", "off"]
+
+
+#: What a call can say that is no parameter of its reply.
+OF_THE_CLIENT: Final = frozenset({"provider", "timeouts", "limits", "on_complete", "checks"})
 
 
 class CallParams(ChatParams, total=False):

@@ -296,6 +296,7 @@ class Response:
 
     Args:
         response: The HTTP client's.
+        lease: Ended when the response is closed.
         adapter: Blots the key out of the headers, should the host have echoed it.
 
     Attributes:

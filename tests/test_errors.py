@@ -245,7 +245,9 @@ ADVICE: dict[type[KimiError], str] = {
     FirstOutputTimeout: "Send it again, or raise Timeouts(first_output=...).",
     IdleTimeout: "Send it again, or raise Timeouts(idle=...).",
     ProgressTimeout: "Send it again, or raise Timeouts(progress=...).",
-    SlotTimeout: "Send fewer at a time, or raise max_concurrency.",
+    SlotTimeout: (
+        "Nothing was sent. Ask for less at a time, close streams early, or raise max_concurrency."
+    ),
     TotalTimeout: "Raise Timeouts(total=...) if it may take longer.",
     APIError: "Ask the provider, and quote the id.",
     BadRequestError: "Change the request.",
@@ -348,8 +350,7 @@ ADVICE: dict[type[KimiError], str] = {
         ),
         pytest.param(
             SlotTimeout(1.0, stage="waiting for a slot"),
-            "the limit 'slot' ran out: no slot was free within 1 s [stage: waiting for a slot]"
-            " Nothing was sent. Ask for less at a time, close streams early, or raise max_concurrency.",
+            "the limit 'slot' ran out: no slot was free within 1 s [stage: waiting for a slot]",
             id="slot",
         ),
         pytest.param(
