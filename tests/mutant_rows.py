@@ -222,9 +222,21 @@ MUTANTS = {
     # It does not leak
     "two-cancels-while-sending": Mutant(
         file=EVENTLOOP,
-        find="    if not on_asyncio():\n        return await run()\n",
-        replace="    return await run()\n",
+        find="    if asyncio_loop() is None:\n        try:\n",
+        replace="    if True:\n        try:\n",
         tests=("tests/test_eventloop.py::test_what_runs_sees_one_cancellation_of_two",),
+    ),
+    "cancel-while-connecting-on-trio": Mutant(
+        file=EVENTLOOP,
+        find="            await close_shielded(abandon)\n            raise\n",
+        replace="            raise\n",
+        tests=("tests/test_eventloop.py::test_what_runs_is_abandoned_when_its_scope_is_cancelled",),
+    ),
+    "client-closed-while-connecting": Mutant(
+        file=TRANSPORT,
+        find="            scope.cancel()\n",
+        replace="            pass\n",
+        tests=("tests/test_transport.py::test_closing_the_client_ends_a_request_that_waits",),
     ),
     "two-cancels-while-closing": Mutant(
         file=EVENTLOOP,
@@ -340,7 +352,7 @@ MUTANTS = {
     ),
     "no-foreign-error-in-the-context": Mutant(
         file=TRANSPORT,
-        find="failure: Exception = _send_failure(error, timeouts)",
+        find="failure = _send_failure(error, timeouts)",
         replace="raise _send_failure(error, timeouts)",
         tests=(SECRETS,),
     ),
