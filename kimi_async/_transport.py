@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from typing import Any, Final
 
 import anyio
@@ -203,7 +203,7 @@ class Transport:
         with self._until_closed():
             try:
                 response = await cancelled_once(
-                    send, discard=httpx.Response.aclose, abandon=opened.aclose
+                    send, discard=_close_response, abandon=opened.aclose
                 )
             except Exception as error:
                 failure = _send_failure(error, timeouts, adapter)
@@ -390,9 +390,14 @@ class Response:
             await stream.aclose()
 
 
+async def _close_response(response: httpx.Response) -> None:
+    await response.aclose()
+
+
 def _raw(response: httpx.Response) -> AsyncIterator[bytes]:
-    stream = response.stream
-    if not isinstance(stream, httpx.AsyncByteStream):
+    # Not isinstance: the streams of httpx2 are of classes of its own.
+    stream: object = response.stream
+    if not isinstance(stream, AsyncIterable):
         raise TypeError("the HTTP client gave a body that cannot be read asynchronously")
     return aiter(stream)
 
