@@ -115,7 +115,7 @@ def test_an_error_is_a_line_too() -> None:
     assert json.loads(file.getvalue()) == {
         "event": "error",
         "type": "RateLimitError",
-        "message": "slow down [status: 429]",
+        "message": "slow down [status: 429] Wait, then send fewer at a time.",
     }
 
 

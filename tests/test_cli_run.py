@@ -50,13 +50,14 @@ def broken_stdout() -> Generator[Output]:
         pytest.param(
             raising(RateLimitError("slow down", status=429)),
             1,
-            "kimi-async: slow down [status: 429]\n",
+            "kimi-async: slow down [status: 429] Wait, then send fewer at a time.\n",
             id="kimi-error",
         ),
         pytest.param(
             raising(ConnectTimeout(10.0)),
             1,
-            "kimi-async: the limit 'connect' ran out: no connection within 10 s\n",
+            "kimi-async: the limit 'connect' ran out: no connection within 10 s"
+            " Send it again, or raise Timeouts(connect=...).\n",
             id="kimi-error-that-is-an-os-error-too",
         ),
         pytest.param(
