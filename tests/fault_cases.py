@@ -42,7 +42,7 @@ class FaultCase:
         gets: What the caller gets, in a few words: the beginning of a sentence, without the names of classes.
         outcome: The outcome on the record.
         error: What is raised; ``None`` if the reply is whole.
-        limit: The limit of ``Timeouts`` that ended the wait, if one did.
+        limit: The limit of ``Timeouts`` or ``Limits`` that ended it, if one did.
         timeouts: The limits; short, because over a socket they take real time.
         text: The text of the reply, or of ``error.partial``; ``None`` if there is no partial reply.
         usage: Whether the token counts are known.
@@ -337,6 +337,7 @@ FAULTS: Final = (
         gets=_PARTIAL,
         outcome="error",
         error=kimi.ProtocolError,
+        limit="event_bytes",
         text="Hello ",
     ),
     # After the finish reason
