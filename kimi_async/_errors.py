@@ -101,7 +101,9 @@ class KimiError(Exception):
     def __str__(self) -> str:
         context = "; ".join(f"{name}: {value}" for name, value in self._context() if value)
         text = f"{self.message} [{context}]" if context else self.message
-        return f"{text} {self.advice}" if self.advice else text
+        if not self.advice:
+            return text
+        return f"{text}{'' if text.endswith((']', '.', '?', '!')) else '.'} {self.advice}"
 
     def _context(self) -> list[tuple[str, object]]:
         """Facts for ``str()``, in print order; empty ones are left out."""

@@ -40,7 +40,7 @@ def read(pieces: Iterable[str]) -> str:
             parser.feed(piece)
         parser.close()
     except OutputError as error:
-        return f"refused: {error}"
+        return f"refused: {error.message}"
     return repr(parser.value)  # tells 1 from 1.0 and True, and the order of keys
 
 

@@ -30,6 +30,9 @@ CLOCKS = "_attempts/_clocks.py"
 FETCH = "_attempts/_fetch.py"
 REPLY = "_attempts/_reply.py"
 ASSEMBLER = "_assembler.py"
+CALL_PIECES = "_call_pieces.py"
+POOL = "_pool.py"
+SLOTS = "_slots.py"
 EVENTLOOP = "_eventloop.py"
 FAILURES = "_adapters/_failures.py"
 READING = "_adapters/_reading.py"
@@ -107,7 +110,7 @@ MUTANTS = {
         tests=("tests/test_assembler.py::test_usage_and_ids_of_the_reply",),
     ),
     "calls-are-told-apart-by-id": Mutant(
-        file=ASSEMBLER,
+        file=CALL_PIECES,
         find="last is None or (piece.id is not None and last.id not in (None, piece.id))",
         replace="last is None",
         tests=("tests/test_assembler.py::test_chunks_become_events_and_a_message",),
@@ -250,6 +253,30 @@ MUTANTS = {
         replace="await _bounded(close)",
         tests=("tests/test_eventloop.py::test_a_close_ends_although_its_task_is_cancelled_twice",),
     ),
+    "retirement": Mutant(
+        file=POOL,
+        find="        if cancelled and member.cancelled == RETIRE_AFTER:\n",
+        replace="        if False:\n",
+        tests=("tests/test_pool.py::test_a_retired_client_is_closed_with_its_last_request",),
+    ),
+    "retired-clients-are-closed": Mutant(
+        file=POOL,
+        find="            await close_shielded(unused.client.aclose)\n",
+        replace="",
+        tests=("tests/test_pool.py::test_a_retired_client_is_closed_with_its_last_request",),
+    ),
+    "a-slot-handed-over-to-who-is-cancelled": Mutant(
+        file=SLOTS,
+        find="            if turn.is_set() and not self._closed:\n",
+        replace="            if False:\n",
+        tests=("tests/test_slots.py",),
+    ),
+    "a-slot-comes-back-once": Mutant(
+        file=SLOTS,
+        find="        if self._held:\n            self._held = False\n            self._slots.give_back()\n",
+        replace="        self._slots.give_back()\n",
+        tests=("tests/test_slots.py",),
+    ),
     "sockets-opened-for-a-cancelled-request": Mutant(
         file=TRANSPORT,
         find="abandon=opened.aclose",
@@ -352,14 +379,14 @@ MUTANTS = {
     ),
     "no-foreign-error-in-the-context": Mutant(
         file=TRANSPORT,
-        find="failure = _send_failure(error, timeouts)",
-        replace="raise _send_failure(error, timeouts)",
+        find="failure = _send_failure(error, timeouts, adapter)",
+        replace="raise _send_failure(error, timeouts, adapter)",
         tests=(SECRETS,),
     ),
     "local-protocol-errors-quote-a-header": Mutant(
         file=TRANSPORT,
-        find='text = "" if "LocalProtocolError" in _names(error) else " ".join',
-        replace='text = " ".join',
+        find='said = "" if "LocalProtocolError" in _names(error) else " ".join',
+        replace='said = " ".join',
         tests=(SECRETS,),
     ),
     "no-redirects": Mutant(

@@ -56,7 +56,7 @@ def broken_stdout() -> Generator[Output]:
         pytest.param(
             raising(ConnectTimeout(10.0)),
             1,
-            "kimi-async: the limit 'connect' ran out: no connection within 10 s"
+            "kimi-async: the limit 'connect' ran out: no connection within 10 s."
             " Send it again, or raise Timeouts(connect=...).\n",
             id="kimi-error-that-is-an-os-error-too",
         ),

@@ -361,7 +361,9 @@ ADVICE: dict[type[KimiError], str] = {
     ],
 )
 def test_what_an_error_says(error: KimiError, text: str) -> None:
-    assert str(error) == f"{text} {ADVICE[type(error)]}".rstrip()
+    advice = ADVICE[type(error)]
+    end = "" if text.endswith("]") or not advice else "."
+    assert str(error) == f"{text}{end} {advice}".rstrip()
     assert error.args == (error.message,)
 
 
@@ -381,7 +383,7 @@ def test_more_than_a_limit_of_size_says_which_to_raise() -> None:
     error = over_limit("choices", 128, "the number of choices")
     assert (error.limit, ProtocolError("no JSON").limit) == ("choices", None)
     assert str(error) == (
-        "the number of choices is over the limit 'choices' of 128"
+        "the number of choices is over the limit 'choices' of 128."
         " Raise limits=Limits(choices=...) if replies like this are expected."
     )
 
