@@ -259,6 +259,12 @@ MUTANTS = {
         replace="        if False:\n",
         tests=("tests/test_pool.py::test_a_retired_client_is_closed_with_its_last_request",),
     ),
+    "retirement-waits-for-the-last-reply": Mutant(
+        file=POOL,
+        find="(member for member in self._retired if not member.users)",
+        replace="iter(self._retired)",
+        tests=("tests/test_pool.py::test_a_reply_goes_on_over_the_client_it_began_with",),
+    ),
     "retired-clients-are-closed": Mutant(
         file=POOL,
         find="            await close_shielded(unused.client.aclose)\n",
@@ -387,7 +393,7 @@ MUTANTS = {
         file=TRANSPORT,
         find='said = "" if "LocalProtocolError" in _names(error) else " ".join',
         replace='said = " ".join',
-        tests=(SECRETS,),
+        tests=("tests/test_transport.py::test_the_text_of_a_local_protocol_error_is_left_out",),
     ),
     "no-redirects": Mutant(
         file=TRANSPORT,

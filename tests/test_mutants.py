@@ -21,6 +21,7 @@ NEEDED = {
     "progress-clock",
     "two-cancels-while-sending",
     "two-cancels-while-closing",
+    "retirement",
     "own-close-task",
     "error-before-choices",
     "no-invented-finish",
