@@ -2,7 +2,7 @@
 
 A finding is an error where the provider is known to refuse the request, by the ``refused`` of its capabilities, and a
 warning where it is likely to, or likely to do something else than it was asked. One pass over the messages and one over
-the parameters: a history of 1,000 messages takes about half a millisecond.
+the parameters: a history of 1,000 messages takes about a millisecond (``benchmarks/checks.py``).
 """
 
 from __future__ import annotations
@@ -169,82 +169,83 @@ def _partial(request: ChatRequest, known: Capabilities) -> _Found:
 
 
 class _History:
-    """The rules of a conversation, in one pass over its messages."""
+    """The rules of a conversation, in one pass over its messages.
+
+    Findings are appended to a list: a generator for each message took three times as long.
+    """
 
     def __init__(self, known: Capabilities, *, thinking: bool) -> None:
         self._known = known
         self._reasoning_back = thinking and known.reasoning_back.value
+        self._found: list[tuple[str, str, str]] = []
         #: Ids of calls that wait for their result, and the message that made them.
         self._open: list[object] = []
         self._caller = 0
 
-    def read(self, messages: tuple[Mapping[str, Any], ...]) -> _Found:
+    def read(self, messages: tuple[Mapping[str, Any], ...]) -> list[tuple[str, str, str]]:
         for place, message in enumerate(messages):
             role = message["role"]
             if role == "tool":
-                yield from self._result(message, place)
+                self._result(message, place)
                 continue
-            yield from self._missing_results()
+            if self._open:
+                self._missing_results()
             if role not in _ROLES:
-                roles = ", ".join(sorted(_ROLES))
-                yield "role", f"messages[{place}]", f"the roles are {roles}"
-            calls = message.get("tool_calls")
+                self._add("role", place, f"the roles are {', '.join(sorted(_ROLES))}")
+            content, calls = message.get("content"), message.get("tool_calls")
             if calls and isinstance(calls, (list, tuple)):
-                yield from self._calls(message, calls, place)
-            yield from self._content(message, place)
-        yield from self._missing_results()
+                self._calls(message, calls, place)
+            if content and isinstance(content, (list, tuple)):
+                self._parts(content, place)
+            elif not content and not (calls or message.get("tools") or message.get("partial")):
+                self._add("empty-message", place, "there is nothing in it")
+        if self._open:
+            self._missing_results()
+        return self._found
 
-    def _result(self, message: Mapping[str, Any], place: int) -> _Found:
+    def _add(self, code: str, place: int, problem: str, within: str = "") -> None:
+        self._found.append((code, f"messages[{place}]{within}", problem))
+
+    def _result(self, message: Mapping[str, Any], place: int) -> None:
         answered = message.get("tool_call_id")
         if answered in self._open:
             self._open.remove(answered)
         else:
             problem = "it answers no call of the assistant message before it"
-            yield "dangling-result", f"messages[{place}]", problem
+            self._add("dangling-result", place, problem)
 
-    def _missing_results(self) -> _Found:
-        if self._open:
-            problem = f"{len(self._open)} of its calls have no result behind it"
-            yield "missing-result", f"messages[{self._caller}]", problem
-            self._open = []
+    def _missing_results(self) -> None:
+        problem = f"{len(self._open)} of its calls have no result behind it"
+        self._add("missing-result", self._caller, problem)
+        self._open = []
 
     def _calls(
         self, message: Mapping[str, Any], calls: list[Any] | tuple[Any, ...], place: int
-    ) -> _Found:
-        where = f"messages[{place}]"
+    ) -> None:
         ids = [call.get("id") if isinstance(call, Mapping) else None for call in calls]
         self._open, self._caller = ids, place
-        if len(set(map(repr, ids))) < len(ids):
-            yield "repeated-id", where, "two of its calls have the same id"
+        if len(ids) > 1 and len(set(map(repr, ids))) < len(ids):
+            self._add("repeated-id", place, "two of its calls have the same id")
         if self._reasoning_back and not ("reasoning_content" in message or "reasoning" in message):
             problem = (
                 "the thinking before its calls is missing: send the message back as it came, or"
                 " reasoning_content='' if it is lost"
             )
-            yield "missing-reasoning", where, problem
+            self._add("missing-reasoning", place, problem)
         if message.get("content") == "":
-            problem = "empty content beside calls; leave it out"
-            yield "empty-text", where, problem
+            self._add("empty-text", place, "empty content beside calls; leave it out")
 
-    def _content(self, message: Mapping[str, Any], place: int) -> _Found:
-        content = message.get("content")
-        if isinstance(content, (list, tuple)) and content:
-            yield from self._parts(content, place)
-        elif not content and not any(
-            message.get(key) for key in ("tool_calls", "tools", "partial")
-        ):
-            yield "empty-message", f"messages[{place}]", "there is nothing in it"
-
-    def _parts(self, content: list[Any] | tuple[Any, ...], place: int) -> _Found:
+    def _parts(self, content: list[Any] | tuple[Any, ...], place: int) -> None:
         for number, part in enumerate(content):
-            where = f"messages[{place}].content[{number}]"
+            within = f".content[{number}]"
             kind = part.get("type") if isinstance(part, Mapping) else None
             if kind not in self._known.media.value:
                 kinds = ", ".join(self._known.media.value)
-                yield "media-type", where, f"the types of parts known to be accepted are {kinds}"
+                problem = f"the types of parts known to be accepted are {kinds}"
+                self._add("media-type", place, problem, within)
             elif kind in _MEDIA and not self._known.media_urls.value:
                 source = part.get(kind)
                 url = source.get("url") if isinstance(source, Mapping) else source
                 if isinstance(url, str) and url.startswith(("http:", "https:")):
                     problem = "it is fetched from nowhere: give a data URL or an id, ms://..."
-                    yield "media-url", where, problem
+                    self._add("media-url", place, problem, within)
