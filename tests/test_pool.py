@@ -252,7 +252,7 @@ def objects() -> int:
 @pytest.mark.parametrize(
     ("count", "seed"),
     [
-        pytest.param(300, 0, id="300"),
+        pytest.param(100, 0, id="100"),
         # 5,000 for each loop, in parts that end within the time limit of a test on a busy machine.
         *(pytest.param(500, seed, id=f"{seed}", marks=pytest.mark.stress) for seed in range(1, 11)),
     ],
