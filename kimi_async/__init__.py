@@ -93,10 +93,11 @@ from kimi_async._options import CallParams, Checks, ClientOptions
 from kimi_async._params import ChatParams
 from kimi_async._prefix import Prefix
 from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
-from kimi_async._run import RunEvent, RunResult, StepEnd, StepStart, Stopped, ToolRun
+from kimi_async._run import RunEvent, RunParams, RunResult, StepEnd, StepStart, Stopped, ToolRun
 from kimi_async._schema import moonshot_schema
 from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream, ResponseInfo
+from kimi_async._structured import Parsed, ParsedStream, ParseRound
 from kimi_async._tools import Tool, ToolError, tool
 from kimi_async._transport import http_client
 from kimi_async._version import __version__
@@ -151,6 +152,9 @@ __all__ = [
     "Outcome",
     "OutputError",
     "OverloadedError",
+    "ParseRound",
+    "Parsed",
+    "ParsedStream",
     "PermissionDeniedError",
     "Prefix",
     "ProgressTimeout",
@@ -166,6 +170,7 @@ __all__ = [
     "ReplyRecord",
     "ResponseInfo",
     "RunEvent",
+    "RunParams",
     "RunResult",
     "ServerError",
     "SlotTimeout",

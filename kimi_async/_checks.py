@@ -7,15 +7,18 @@ the parameters: a history of 1,000 messages takes about a millisecond (``benchma
 
 from __future__ import annotations
 
+import inspect
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from kimi_async._adapters import Capabilities, ChatAdapter
+from kimi_async._errors import ConfigurationError, KimiWarning
 from kimi_async._models import Thinking
 from kimi_async._wire import ChatRequest, Finding
 
-__all__ = ["check_body", "check_request"]
+__all__ = ["check_body", "check_request", "report"]
 
 _Found: TypeAlias = Iterator[tuple[str, str, str]]
 
@@ -249,3 +252,27 @@ class _History:
                 if isinstance(url, str) and url.startswith(("http:", "https:")):
                     problem = "it is fetched from nowhere: give a data URL or an id, ms://..."
                     self._add("media-url", place, problem, within)
+
+
+def report(findings: tuple[Finding, ...], *, strict: bool) -> None:
+    """Warn of *findings*; when *strict*, raise those that are known to be refused.
+
+    Raises:
+        ConfigurationError: What the provider is known to refuse.
+    """
+    refused = [str(finding) for finding in findings if strict and finding.level == "error"]
+    if refused:
+        raise ConfigurationError(
+            f"the provider is known to refuse this request: {'; '.join(refused)}."
+            " checks='warn' sends it all the same."
+        )
+    for finding in findings:
+        warnings.warn(str(finding), KimiWarning, stacklevel=_level_of_the_caller())
+
+
+def _level_of_the_caller() -> int:
+    """How many frames above the one that asks the library was called; ``skip_file_prefixes`` came with 3.12."""
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__package__") == __package__:
+        level, frame = level + 1, frame.f_back
+    return level

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self, Unpack, cast, get_args
+from typing import Any, Literal, Self, TypeVar, Unpack, cast, get_args, overload
 
 import httpx
 from attrs import evolve, frozen
@@ -15,20 +14,23 @@ from attrs import evolve, frozen
 from kimi_async._adapters import ChatAdapter, adapter_from_environment
 from kimi_async._attempts import OnComplete, Reply, fetch
 from kimi_async._calls import Approve, Toolbox
-from kimi_async._checks import check_body, check_request
-from kimi_async._conversation import Conversation, load_history, opening_history
-from kimi_async._errors import ConfigurationError, KimiError, KimiWarning
+from kimi_async._checks import check_body, check_request, report
+from kimi_async._conversation import Conversation, Opening, load_history, opening_history
+from kimi_async._errors import ConfigurationError, KimiError
 from kimi_async._eventloop import prepare_loop
 from kimi_async._models import ChatCompletion, Message, Messages, ModelInfo
 from kimi_async._options import OF_THE_CLIENT, CallParams, Checks, ClientOptions
 from kimi_async._params import chat_request, check_headers
-from kimi_async._run import ToolRun
+from kimi_async._run import ToolRun, check_run
 from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream
+from kimi_async._structured import Parsed, ParsedStream, Question, answer_of, question_for
 from kimi_async._transport import Transport
 from kimi_async._wire import ChatRequest, Finding, WireRequest
 
 __all__ = ["AsyncKimi"]
+
+T = TypeVar("T")
 
 
 @frozen(kw_only=True)
@@ -242,7 +244,7 @@ class AsyncKimi:
         Raises:
             ConfigurationError: A parameter, message or tool that cannot be sent, or no model.
         """
-        _check_run(max_steps, tool_timeout, tool_concurrency, on_tool_error, approve)
+        check_run(max_steps, tool_timeout, tool_concurrency, on_tool_error, approve)
         self._prepare(messages, params, stream=stream)
         return ToolRun(
             # What the model said goes back as it came, whatever is known of it: nobody could mend it here.
@@ -259,6 +261,91 @@ class AsyncKimi:
             ),
             max_steps=max_steps,
             rewrite_ids=bool(rewrite_tool_ids),
+        )
+
+    @overload
+    async def parse(
+        self,
+        messages: Messages,
+        into: type[T],
+        *,
+        repairs: int = 1,
+        stream: bool = True,
+        **params: Unpack[CallParams],
+    ) -> Parsed[T]: ...
+    @overload
+    async def parse(
+        self,
+        messages: Messages,
+        into: Any,
+        *,
+        repairs: int = 1,
+        stream: bool = True,
+        **params: Unpack[CallParams],
+    ) -> Parsed[Any]: ...
+    async def parse(
+        self,
+        messages: Messages,
+        into: Any,
+        *,
+        repairs: int = 1,
+        stream: bool = True,
+        **params: Unpack[CallParams],
+    ) -> Parsed[Any]:
+        """Ask for a value of a type: the model is told its JSON Schema, and the answer is checked here.
+
+        Args:
+            messages: One text of the user, or a list of messages (values or OpenAI-style dicts).
+            into: What the parameter of a tool can be: builtins, ``Literal``, unions, ``TypedDict``, dataclasses, attrs
+                classes, ``msgspec.Struct``, pydantic models. One whose JSON is no object is asked for as
+                ``{"value": ...}``, which is taken off again.
+            repairs: How often the model is shown its answer, with what is wrong in it, and asked again.
+            stream: As of :meth:`chat`.
+            params: See :class:`~kimi_async.ChatParams` and :class:`~kimi_async.CallParams`, for every round.
+
+        Raises:
+            OutputError: The last answer does not fit, or a reply is none (cut, filtered, refused, only thinking), which
+                is never repaired. ``.text`` is what came, ``.partial`` the reply.
+            ConfigurationError: *into* has no JSON Schema, or something cannot be sent.
+            KimiError: A reply could not be had whole.
+        """
+        return await answer_of(self._question(messages, params, into, stream), repairs)
+
+    @overload
+    def stream_parse(
+        self, messages: Messages, into: type[T], **params: Unpack[CallParams]
+    ) -> ParsedStream[T]: ...
+    @overload
+    def stream_parse(
+        self, messages: Messages, into: Any, **params: Unpack[CallParams]
+    ) -> ParsedStream[Any]: ...
+    def stream_parse(
+        self, messages: Messages, into: Any, **params: Unpack[CallParams]
+    ) -> ParsedStream[Any]:
+        """Ask for a value of a type, and see it grow; nothing is sent until the stream is entered or read.
+
+        Takes what :meth:`parse` does, but repairs nothing: what was shown cannot be taken back.
+
+        Raises:
+            ConfigurationError: *into* has no JSON Schema, or something cannot be sent.
+        """
+        return ParsedStream(self._question(messages, params, into, stream=True))
+
+    def _question(
+        self, messages: Messages, params: CallParams, into: object, stream: bool
+    ) -> Question[Any]:
+        settings, request = self._prepare(messages, params, stream=stream)
+        if settings.adapter.prefix_of(request) is not None:
+            raise ConfigurationError(
+                "into= asks for a whole value, not for one that goes on from a prefix"
+            )
+        return question_for(
+            into,
+            messages,
+            params,
+            settings.adapter.capabilities.for_model(request.model),
+            # What the model said goes back as it came, as in a run.
+            lambda said, asked, is_own: self._open(said, asked, stream=stream, is_checked=is_own),
         )
 
     def preview(
@@ -301,7 +388,8 @@ class AsyncKimi:
             raise ConfigurationError("a saved conversation has its beginning: give saved= alone")
         else:
             history = load_history(saved)
-        return Conversation(self._open_turn, params, history)
+        opening = Opening(turn=self._open_turn, question=self._question, run=self.run)
+        return Conversation(opening, params, history)
 
     def _open_turn(
         self,
@@ -369,7 +457,7 @@ class AsyncKimi:
         settings, request = self._prepare(messages, params, stream=stream)
         wire = settings.adapter.build_request(request)
         if is_checked and settings.checks != "off":
-            _report(_findings(settings, request, wire), strict=settings.checks == "error")
+            report(_findings(settings, request, wire), strict=settings.checks == "error")
         return ChatStream(
             Reply(
                 adapter=settings.adapter,
@@ -394,26 +482,6 @@ def _findings(settings: _Settings, request: ChatRequest, wire: WireRequest) -> t
     )
 
 
-def _report(findings: tuple[Finding, ...], *, strict: bool) -> None:
-    """Raise what is known to be refused, when that is wanted, and warn of the rest."""
-    refused = [str(finding) for finding in findings if strict and finding.level == "error"]
-    if refused:
-        raise ConfigurationError(
-            f"the provider is known to refuse this request: {'; '.join(refused)}."
-            " checks='warn' sends it all the same."
-        )
-    for finding in findings:
-        warnings.warn(str(finding), KimiWarning, stacklevel=_level_of_the_caller())
-
-
-def _level_of_the_caller() -> int:
-    """How many frames above the one that asks the library was called; ``skip_file_prefixes`` came with 3.12."""
-    level, frame = 0, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__package__") == __package__:
-        level, frame = level + 1, frame.f_back
-    return level
-
-
 def _adapter(provider: object) -> ChatAdapter:
     """The adapter to use, complete and checked."""
     if provider is None:
@@ -427,24 +495,3 @@ def _adapter(provider: object) -> ChatAdapter:
     adapter = provider.resolve(os.environ)
     adapter.check()
     return adapter
-
-
-def _check_run(
-    max_steps: object,
-    tool_timeout: object,
-    tool_concurrency: object,
-    on_tool_error: object,
-    approve: object,
-) -> None:
-    """Refuse settings of a run that cannot work."""
-    for name, value in (("max_steps", max_steps), ("tool_concurrency", tool_concurrency)):
-        if not isinstance(value, int) or value < 1:
-            raise ConfigurationError(f"{name} must be a whole number from 1, not {value!r}")
-    if tool_timeout is not None and not (
-        isinstance(tool_timeout, (int, float)) and tool_timeout > 0
-    ):
-        raise ConfigurationError("tool_timeout must be a number of seconds above 0, or None")
-    if on_tool_error not in ("return", "raise"):
-        raise ConfigurationError('on_tool_error must be "return" or "raise"')
-    if approve is not None and not callable(approve):
-        raise ConfigurationError("approve must be callable")

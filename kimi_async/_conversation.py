@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Self, TypeAlias, Unpack
+from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar, Unpack, overload
 
 import msgspec
 from attrs import evolve, frozen
@@ -11,16 +11,37 @@ from attrs import evolve, frozen
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import ChatCompletion, Message, Messages, ToolCall
 from kimi_async._options import CallParams
+from kimi_async._run import RunParams, RunResult, ToolRun
 from kimi_async._stream import ChatStream
+from kimi_async._structured import Parsed, Question, answer_of
 
-__all__ = ["Conversation", "load_history", "opening_history"]
+__all__ = ["Conversation", "Opening", "load_history", "opening_history"]
 
+T = TypeVar("T")
 _Said: TypeAlias = Message | Mapping[str, Any]
 
-#: Makes the stream of one turn: messages, parameters, whether as events, and what is called with its reply.
-OpenTurn: TypeAlias = Callable[
-    [Messages, CallParams, bool, Callable[[ChatCompletion], None]], ChatStream
-]
+
+@frozen(kw_only=True)
+class Opening:
+    """How a turn is begun.
+
+    Attributes:
+        turn: Makes the stream of one reply: messages, parameters, whether as events, and what is called with the reply.
+        question: Makes the question of ``parse()``: messages, parameters, the type, whether as events.
+        run: ``client.run``.
+    """
+
+    turn: Callable[[Messages, CallParams, bool, Callable[[ChatCompletion], None]], ChatStream]
+    question: Callable[[Messages, CallParams, object, bool], Question[Any]]
+    run: Callable[..., ToolRun]
+
+
+class _Turn(Protocol):
+    """A turn that was begun."""
+
+    @property
+    def is_open(self) -> bool: ...
+
 
 #: The form of saved conversations.
 _VERSION: Final = 1
@@ -49,12 +70,12 @@ class Conversation:
     """
 
     def __init__(
-        self, open_turn: OpenTurn, params: CallParams, history: _History | None = None
+        self, opening: Opening, params: CallParams, history: _History | None = None
     ) -> None:
-        self._open_turn = open_turn
+        self._opening = opening
         self._params = params
         self._history = history or _History()
-        self._turn: ChatStream | None = None
+        self._turn: _Turn | None = None
 
     def __repr__(self) -> str:
         return f"<Conversation of {len(self._history.said)} messages>"
@@ -101,23 +122,117 @@ class Conversation:
     def _begin(
         self, message: Messages | Message | Mapping[str, Any], params: CallParams, stream: bool
     ) -> ChatStream:
-        if self._turn is not None and self._turn.is_open:
-            raise RuntimeError("a turn of this conversation is under way; fork() for another line")
-        begun = self._history
-        asked = _as_sequence(message)
+        begun, asked = self._history, _as_sequence(message)
 
         def keep(reply: ChatCompletion) -> None:
-            if self._history is not begun:
-                raise RuntimeError("the conversation went on while this turn was under way")
-            self._history = _with_turn(begun, asked, reply)
+            self._go_on(begun, _with_turn(begun, asked, reply))
 
-        merged: CallParams = {**self._params, **params}
-        self._turn = self._open_turn((*begun.said, *asked), merged, stream, keep)
-        return self._turn
+        self._check_free()
+        turn = self._opening.turn((*begun.said, *asked), self._merged(params), stream, keep)
+        self._turn = turn
+        return turn
+
+    @overload
+    async def parse(
+        self,
+        message: Messages | Message | Mapping[str, Any],
+        into: type[T],
+        *,
+        repairs: int = 1,
+        stream: bool = True,
+        **params: Unpack[CallParams],
+    ) -> Parsed[T]: ...
+    @overload
+    async def parse(
+        self,
+        message: Messages | Message | Mapping[str, Any],
+        into: Any,
+        *,
+        repairs: int = 1,
+        stream: bool = True,
+        **params: Unpack[CallParams],
+    ) -> Parsed[Any]: ...
+    async def parse(
+        self,
+        message: Messages | Message | Mapping[str, Any],
+        into: Any,
+        *,
+        repairs: int = 1,
+        stream: bool = True,
+        **params: Unpack[CallParams],
+    ) -> Parsed[Any]:
+        """Say something and get a value of a type; see ``client.parse()``.
+
+        What was said and the answer that fits enter the history, and what led to it does not: neither the schema in
+        words, nor an answer that did not fit and what the model was told of it.
+
+        Args:
+            message: As of :meth:`send`.
+            into: As of ``client.parse()``, and so are the others.
+            repairs: How often the model is asked again.
+            stream: As of ``client.chat()``.
+            params: Parameters of this turn, over those of the conversation.
+
+        Raises:
+            KimiError: There is no value; the history is as it was.
+            RuntimeError: Another turn is under way.
+        """
+        self._check_free()
+        begun, asked = self._history, _as_sequence(message)
+        question = self._opening.question((*begun.said, *asked), self._merged(params), into, stream)
+        self._turn = rounds = _Rounds()
+        try:
+            parsed = await answer_of(question, repairs)
+        finally:
+            rounds.is_open = False
+        # The first request is the one that held no other answers.
+        reply = evolve(parsed.completion, usage=parsed.rounds[0].completion.usage)
+        self._go_on(begun, _with_turn(begun, asked, reply))
+        return parsed
+
+    def run(
+        self, message: Messages | Message | Mapping[str, Any], **params: Unpack[RunParams]
+    ) -> ToolRun:
+        """Say something and run the tools that the model calls; see ``client.run()``.
+
+        What was said, all calls with their results, and the answer enter the history together, when the run has ended
+        well; calls in ``pending`` are to be answered with the next message.
+
+        Args:
+            message: As of :meth:`send`.
+            params: The parameters of ``client.run()``, over those of the conversation.
+
+        Raises:
+            ConfigurationError: Something cannot be sent.
+            RuntimeError: Another turn is under way.
+        """
+        self._check_free()
+        begun = self._history
+
+        def keep(result: RunResult) -> None:
+            self._go_on(begun, _with_run(begun, result))
+
+        said = (*begun.said, *_as_sequence(message))
+        run = self._opening.run(said, **{**self._params, **params})
+        run.on_end = keep
+        self._turn = run
+        return run
+
+    def _merged(self, params: CallParams) -> CallParams:
+        return {**self._params, **params}
+
+    def _check_free(self) -> None:
+        if self._turn is not None and self._turn.is_open:
+            raise RuntimeError("a turn of this conversation is under way; fork() for another line")
+
+    def _go_on(self, begun: _History, history: _History) -> None:
+        if self._history is not begun:
+            raise RuntimeError("the conversation went on while this turn was under way")
+        self._history = history
 
     def fork(self) -> Self:
         """Another conversation with the same history, which goes its own way from here."""
-        return type(self)(self._open_turn, self._params, self._history)
+        return type(self)(self._opening, self._params, self._history)
 
     def trim(self, *, turns: int | None = None, prompt_tokens: int | None = None) -> int:
         """Forget the oldest turns; the opening messages of role ``system`` and the last turn stay.
@@ -177,6 +292,12 @@ class Conversation:
         except (TypeError, ValueError, RecursionError):
             pass  # what they say may quote a message
         raise ConfigurationError("a message of the conversation cannot be written as JSON")
+
+
+class _Rounds:
+    """The rounds of one ``parse()``."""
+
+    is_open = True
 
 
 class _Saved(msgspec.Struct, kw_only=True):
@@ -254,15 +375,31 @@ def _as_sequence(message: Messages | Message | Mapping[str, Any]) -> Sequence[_S
 def _with_turn(history: _History, asked: Sequence[_Said], reply: ChatCompletion) -> _History:
     """The history with one more turn; the same when its reply could not be sent back."""
     message = reply.message
-    nothing_said = not message.content and not message.tool_calls and not message.refusal
-    if nothing_said or not all(call.complete for call in message.tool_calls):
+    if not _can_be_sent_back(message):
         return history
     prompt_chars = _chars((*history.said, *asked))
     if reply.prefix is not None:
         # The prefix was the beginning of this message, and is now part of it.
         asked, message = asked[:-1], evolve(message, content=reply.full_text)
-    tokens = None if reply.usage is None else reply.usage.prompt_tokens
-    return _History((*history.said, *asked, message), tokens, prompt_chars)
+    return _History((*history.said, *asked, message), _prompt_tokens(reply), prompt_chars)
+
+
+def _with_run(history: _History, result: RunResult) -> _History:
+    """The history with one more run; the same when its last reply could not be sent back."""
+    if not _can_be_sent_back(result.completion.message):
+        return history
+    said = result.messages
+    last = max(at for at, message in enumerate(said) if _wire_role(message) == "assistant")
+    return _History(said, _prompt_tokens(result.completion), _chars(said[:last]))
+
+
+def _can_be_sent_back(message: Message) -> bool:
+    is_something_said = message.content or message.tool_calls or message.refusal
+    return bool(is_something_said) and all(call.complete for call in message.tool_calls)
+
+
+def _prompt_tokens(reply: ChatCompletion) -> int | None:
+    return None if reply.usage is None else reply.usage.prompt_tokens
 
 
 def _turns_of(said: tuple[_Said, ...]) -> tuple[int, list[int]]:

@@ -15,15 +15,39 @@ from typing import Literal, Self, TypeAlias
 import anyio
 from attrs import field, fields, frozen
 
-from kimi_async._calls import Toolbox, ToolResult
-from kimi_async._errors import StreamInterrupted
+from kimi_async._calls import Approve, Toolbox, ToolResult
+from kimi_async._errors import ConfigurationError, StreamInterrupted
 from kimi_async._events import StreamEnd, StreamEvent
 from kimi_async._history import AnyMessage, sayable, with_ids, with_unique_ids
 from kimi_async._models import ChatCompletion, Message, Messages, ToolCall, Usage, tool_result, user
+from kimi_async._options import CallParams
 from kimi_async._record import Outcome
 from kimi_async._stream import ChatStream
 
-__all__ = ["RunEvent", "RunResult", "StepEnd", "StepStart", "Stopped", "ToolRun"]
+__all__ = [
+    "RunEvent",
+    "RunParams",
+    "RunResult",
+    "StepEnd",
+    "StepStart",
+    "Stopped",
+    "ToolRun",
+    "check_run",
+    "sum_usage",
+]
+
+
+class RunParams(CallParams, total=False):
+    """What one run can say, with the meaning and the defaults of ``client.run()``."""
+
+    max_steps: int
+    tool_timeout: float | None
+    tool_concurrency: int
+    on_tool_error: Literal["return", "raise"]
+    approve: Approve | None
+    rewrite_tool_ids: bool
+    stream: bool
+
 
 #: Why a run is over; see :class:`RunResult`.
 Stopped: TypeAlias = Literal[
@@ -97,6 +121,9 @@ class ToolRun:
         toolbox: Runs the calls.
         max_steps: The most replies to ask for.
         rewrite_ids: Whether ids that repeat over the turns get a new one.
+
+    Attributes:
+        on_end: Called with the result when the run has ended well, before anybody else sees it.
     """
 
     def __init__(
@@ -128,6 +155,7 @@ class ToolRun:
         self._result: RunResult | None = None
         self._failure: Exception | None = None
         self._busy = False
+        self.on_end: Callable[[RunResult], None] | None = None
 
     def __repr__(self) -> str:
         step = len(self._completions) + (self._stream is not None)
@@ -178,6 +206,12 @@ class ToolRun:
             await self._guard(self._advance)
         self._events.clear()
         return self._result
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was begun, and has neither ended nor failed."""
+        has_begun = self._stream is not None or bool(self._completions)
+        return has_begun and self._result is None and self._failure is None
 
     @property
     def messages(self) -> tuple[AnyMessage, ...]:
@@ -249,14 +283,17 @@ class ToolRun:
         self._stream, self._replied = None, False
         stopped = self._stopped(completion.outcome, pending, is_denied=is_denied)
         if stopped is not None:
-            self._result = RunResult(
+            result = RunResult(
                 completion=completion,
                 completions=tuple(self._completions),
                 messages=self.messages,
-                usage=_sum([each.usage for each in self._completions]),
+                usage=sum_usage([each.usage for each in self._completions]),
                 stopped=stopped,
                 pending=pending,
             )
+            if self.on_end is not None:
+                self.on_end(result)
+            self._result = result
 
     def _stopped(
         self, outcome: Outcome | None, pending: tuple[ToolCall, ...], *, is_denied: bool
@@ -301,8 +338,8 @@ class ToolRun:
         return tuple(filter(self._toolbox.leaves, sent.tool_calls))
 
 
-def _sum(usages: Sequence[Usage | None]) -> Usage | None:
-    """What all of them say together; a figure that one of them does not say is not known of the sum either."""
+def sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
+    """What all *usages* say together; a figure that one of them does not say is not known of the sum either."""
     figures: dict[str, list[int | None]] = {
         each.name: [getattr(usage, each.name, None) for usage in usages] for each in fields(Usage)
     }
@@ -316,3 +353,24 @@ def _sum(usages: Sequence[Usage | None]) -> Usage | None:
 
 def _left_early() -> StreamInterrupted:
     return StreamInterrupted("the run was left before its end")
+
+
+def check_run(
+    max_steps: object,
+    tool_timeout: object,
+    tool_concurrency: object,
+    on_tool_error: object,
+    approve: object,
+) -> None:
+    """Refuse settings of a run that cannot work."""
+    for name, value in (("max_steps", max_steps), ("tool_concurrency", tool_concurrency)):
+        if not isinstance(value, int) or value < 1:
+            raise ConfigurationError(f"{name} must be a whole number from 1, not {value!r}")
+    if tool_timeout is not None and not (
+        isinstance(tool_timeout, (int, float)) and tool_timeout > 0
+    ):
+        raise ConfigurationError("tool_timeout must be a number of seconds above 0, or None")
+    if on_tool_error not in ("return", "raise"):
+        raise ConfigurationError('on_tool_error must be "return" or "raise"')
+    if approve is not None and not callable(approve):
+        raise ConfigurationError("approve must be callable")

@@ -29,7 +29,9 @@ LAYERS = (
     ("_transport",),
     ("_attempts",),
     ("_stream", "_options", "_calls"),
-    ("_conversation", "_run"),
+    ("_run",),
+    ("_structured",),
+    ("_conversation",),
     ("_client",),
     ("__init__",),
 )

@@ -1,0 +1,386 @@
+"""Structured output: a type is told to the model as a JSON Schema, and its answer is read into that type.
+
+:func:`question_for` makes the request, pure; :func:`answer_of` asks, and asks again when the answer does not fit;
+:class:`ParsedStream` asks once and shows the answer while it grows. While nobody waits, nothing is held but the stream
+of one reply.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Any, Final, Generic, Self, TypeAlias, TypeGuard, TypeVar
+
+import msgspec
+from attrs import evolve, field, frozen
+
+from kimi_async._adapters import Capabilities
+from kimi_async._errors import ConfigurationError, OutputError
+from kimi_async._events import ContentDelta, StreamEvent
+from kimi_async._history import AnyMessage, sayable
+from kimi_async._json_text import read_json_text
+from kimi_async._media import text_part
+from kimi_async._models import ChatCompletion, Message, Messages, Usage, system, user
+from kimi_async._options import CallParams
+from kimi_async._partial_json import PartialJSON
+from kimi_async._run import sum_usage
+from kimi_async._schema import schema_of
+from kimi_async._stream import ChatStream
+
+__all__ = ["ParseRound", "Parsed", "ParsedStream", "Question", "answer_of", "question_for"]
+
+T = TypeVar("T")
+
+#: Gives the stream of one reply: messages, parameters, and whether the messages are all the caller's own.
+OpenStream: TypeAlias = Callable[[Messages, CallParams, bool], ChatStream]
+
+_IN_WORDS: Final = (
+    "Answer with one JSON object and nothing else: no other text, no Markdown fence."
+    " It must fit this JSON Schema:\n"
+)
+_AGAIN: Final = (
+    "This answer does not fit: {}.\nAnswer again with the whole JSON, corrected, and nothing else."
+)
+
+
+@frozen
+class ParseRound:
+    """One reply on the way to a value.
+
+    Attributes:
+        completion: The reply.
+        error: Why it did not fit: what was expected, and where. The model was told the same. ``None`` when it did fit.
+    """
+
+    completion: ChatCompletion
+    error: str | None = None
+
+
+@frozen(kw_only=True)
+class Parsed(Generic[T]):
+    """A value that a model gave.
+
+    Attributes:
+        value: The value, of the type that was asked for.
+        completion: The reply that it was read from.
+        rounds: All replies, those that did not fit first.
+        usage: The usage of all rounds, each figure summed; a figure that one of them does not say is ``None``, and so
+            is all of it when none says any.
+    """
+
+    value: T
+    completion: ChatCompletion
+    rounds: tuple[ParseRound, ...] = field(repr=False)
+    usage: Usage | None
+
+
+@frozen
+class _Problem:
+    """Why there is no value in a reply, and whether the model can mend that."""
+
+    text: str
+    can_be_mended: bool
+
+
+@frozen(kw_only=True)
+class Question(Generic[T]):
+    """One question whose answer is a value.
+
+    Attributes:
+        messages: What is sent first.
+        open_stream: Gives the stream of a reply to these messages; the second argument says whether they are all the
+            caller's own.
+        into: What the text is read into: the type itself, or a struct with it as ``value``.
+        is_wrapped: Which of the two.
+    """
+
+    messages: Messages
+    open_stream: Callable[[Messages, bool], ChatStream]
+    into: Any
+    is_wrapped: bool
+
+    def read(self, completion: ChatCompletion) -> T | _Problem:
+        """Give the value of a reply, or what is wrong with it."""
+        ending = _bad_ending(completion)
+        if ending is not None:
+            return _Problem(ending, can_be_mended=False)
+        try:
+            value = read_json_text(completion.text, self.into)
+        except ValueError as error:
+            return _Problem(str(error), can_be_mended=True)
+        answer: T = value.value if self.is_wrapped else value
+        return answer
+
+
+def question_for(
+    into: object,
+    messages: Messages,
+    params: CallParams,
+    known: Capabilities,
+    open_stream: OpenStream,
+) -> Question[Any]:
+    """Make the question, in the strictest form that the model is known to take.
+
+    Args:
+        into: The type of the answer.
+        messages: The caller's messages; checked.
+        params: The caller's parameters.
+        known: What the model can do.
+        open_stream: Opens the stream of a reply.
+
+    Raises:
+        ConfigurationError: *into* has no JSON Schema or cannot be read into, or the format of the reply is also given.
+    """
+    if params.get("response_format") is not None:
+        raise ConfigurationError("response_format is chosen for into=; leave it out")
+    schema, target, is_wrapped = _target(into)
+    asked: CallParams = {**params}
+    if known.json_schema.value:
+        described = {"name": "answer", "schema": schema}
+        asked["response_format"] = {"type": "json_schema", "json_schema": described}
+    else:
+        messages = _with_words(messages, _IN_WORDS + msgspec.json.encode(schema).decode())
+        if known.json_object.value:
+            asked["response_format"] = {"type": "json_object"}
+    return Question(
+        messages=messages,
+        open_stream=lambda said, is_own: open_stream(said, asked, is_own),
+        into=target,
+        is_wrapped=is_wrapped,
+    )
+
+
+def _target(into: Any) -> tuple[dict[str, Any], Any, bool]:
+    """The schema to ask with, what the answer is read into, and whether that wraps *into* in an object.
+
+    Schemas must be those of objects, and JSON mode gives nothing else (``docs/providers.md`` 3.3).
+    """
+    wrapped = msgspec.defstruct("Answer", [("value", into)])
+    schema = schema_of(wrapped)
+    # What has a schema need not be readable; a text that never fits shows it.
+    with contextlib.suppress(ValueError):
+        read_json_text("0", wrapped)
+    inner = schema["properties"]["value"]
+    if "$ref" in inner:
+        inner = schema["$defs"][inner["$ref"].rpartition("/")[2]]
+    if inner.get("type") == "object":
+        return schema_of(into), into, False
+    return schema, wrapped, True
+
+
+def _with_words(messages: Messages, text: str) -> Messages:
+    """*messages* with *text* in their system message."""
+    said = (user(messages),) if isinstance(messages, str) else tuple(messages)
+    longer = _with_more(said[0], text)
+    return (system(text), *said) if longer is None else (longer, *said[1:])
+
+
+def _with_more(message: AnyMessage, text: str) -> AnyMessage | None:
+    """A system message with *text* behind what it says; ``None`` when it is none, or says nothing."""
+    wire: Mapping[str, Any] = message.to_wire() if isinstance(message, Message) else message
+    content = wire.get("content")
+    if wire["role"] != "system":
+        return None
+    if isinstance(content, str):
+        content = f"{content}\n\n{text}"
+    elif isinstance(content, (list, tuple)):
+        content = (*content, text_part(text))
+    else:
+        return None
+    if isinstance(message, Message):
+        return evolve(message, content=content)
+    return {**message, "content": content}
+
+
+def _bad_ending(completion: ChatCompletion) -> str | None:
+    """Why the reply is no answer that could be mended; ``None`` when it is an answer."""
+    if completion.no_answer == "budget":
+        return "the output limit was used up by thinking, raise max_tokens"
+    if completion.no_answer is not None:
+        return "there is no answer, only thinking"
+    if completion.message.refusal:
+        return "the model refused"
+    match completion.outcome:
+        case "complete":
+            return None
+        case "length":
+            return "the output limit cut it, raise max_tokens"
+        case "content_filter":
+            return "a content filter stopped it"
+        case "tool_calls":
+            return "the model called a tool in place of an answer"
+        case _:
+            return f"it ended with the unknown reason {completion.finish_reason!r}"
+
+
+async def answer_of(question: Question[T], repairs: int) -> Parsed[T]:
+    """Ask until the answer fits.
+
+    Args:
+        question: What is asked.
+        repairs: How often the model is asked again after an answer that does not fit.
+
+    Raises:
+        ConfigurationError: *repairs* is no whole number from 0.
+        OutputError: No answer fitted, or a reply was none.
+        KimiError: A reply could not be had whole.
+    """
+    if not isinstance(repairs, int) or repairs < 0:
+        raise ConfigurationError(f"repairs must be a whole number from 0, not {repairs!r}")
+    rounds: list[ParseRound] = []
+    messages = question.messages
+    while True:
+        completion = await question.open_stream(messages, not rounds).final()
+        read = question.read(completion)
+        if not isinstance(read, _Problem):
+            return _parsed(read, [*rounds, ParseRound(completion)])
+        if len(rounds) == repairs or not read.can_be_mended:
+            raise _unfit(read.text, completion)
+        rounds.append(ParseRound(completion, read.text))
+        said = (user(messages),) if isinstance(messages, str) else messages
+        messages = (*said, *sayable(completion.message), user(_AGAIN.format(read.text)))
+
+
+def _parsed(value: T, rounds: list[ParseRound]) -> Parsed[T]:
+    return Parsed(
+        value=value,
+        completion=rounds[-1].completion,
+        rounds=tuple(rounds),
+        usage=sum_usage([each.completion.usage for each in rounds]),
+    )
+
+
+def _unfit(problem: str, completion: ChatCompletion) -> OutputError:
+    error = OutputError(f"the reply is not what was asked for: {problem}", text=completion.text)
+    return _of_reply(error, completion)
+
+
+def _of_reply(error: OutputError, completion: ChatCompletion) -> OutputError:
+    error.partial = completion
+    error.record = completion.record
+    error.provider = completion.provider
+    return error
+
+
+class ParsedStream(Generic[T]):
+    """A value as it grows; made by ``client.stream_parse()``.
+
+    An async context manager, and an async iterator of the value so far: one for each piece of the answer, from when
+    something of it is certain. These are JSON values (dict, list, str, ...), because a half value fits no type, and
+    there is one that grows: objects and lists are the same ones each time, so do not change them, and copy what is to
+    stay. What :meth:`ToolCallDelta.partial() <kimi_async.ToolCallDelta.partial>` says of them holds here.
+
+    Entering it sends the request and returns at the first output, and leaving it gives the connection back, as with
+    :class:`~kimi_async.ChatStream`. For one task at a time; :meth:`aclose` may be called from any.
+    """
+
+    def __init__(self, question: Question[T]) -> None:
+        self._question = question
+        self._stream = question.open_stream(question.messages, True)
+        self._growing = PartialJSON()
+
+    def __repr__(self) -> str:
+        return f"<ParsedStream of {self._stream!r}>"
+
+    async def __aenter__(self) -> Self:
+        await self._stream.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        """The value as far as the next piece of the answer makes it certain.
+
+        Raises:
+            StopAsyncIteration: The reply is over; whether the value is whole, and fits, is for :meth:`final` to say.
+            OutputError: No JSON text begins like this answer; raised again by every later call.
+            KimiError: The reply did not end well.
+            RuntimeError: Another task is already reading this stream.
+        """
+        while True:
+            event = await self._next()
+            if _is_answer(event) and self._shown():
+                return self.value
+
+    def events(self) -> AsyncIterator[StreamEvent]:
+        """The events of the reply, in place of its values; :attr:`value` is up to date at each.
+
+        Raises the same. Both take from one stream: what one of them gave, the other does not give again.
+        """
+        return _Events(self._next)
+
+    async def _next(self) -> StreamEvent:
+        self._feed("")  # raises again what it raised before
+        event = await self._stream.__anext__()
+        if _is_answer(event):
+            self._feed(event.text)
+        return event
+
+    def _feed(self, text: str) -> None:
+        try:
+            self._growing.feed(text)
+        except OutputError as error:
+            raise _of_reply(error, self._stream.snapshot) from None
+
+    def _shown(self) -> tuple[Any, ...]:
+        """The value so far as the only item; nothing while nothing is certain."""
+        value = self._growing.value
+        if not self._question.is_wrapped:
+            return () if value is None else (value,)
+        return (value["value"],) if isinstance(value, dict) and "value" in value else ()
+
+    @property
+    def value(self) -> Any:
+        """The value so far; ``None`` while nothing is certain."""
+        return next(iter(self._shown()), None)
+
+    @property
+    def stream(self) -> ChatStream:
+        """The reply under it, for ``snapshot``, ``response`` and ``record``; reading it is done here."""
+        return self._stream
+
+    async def final(self) -> Parsed[T]:
+        """Read to the end and give the value, checked; what was not yet taken is skipped. May be called again.
+
+        Raises:
+            OutputError: The answer is not what was asked for; nothing is repaired in a stream. ``.text`` is what came,
+                ``.partial`` the reply.
+            KimiError: The reply did not end well.
+            RuntimeError: Another task is already reading this stream.
+        """
+        completion = await self._stream.final()
+        read = self._question.read(completion)
+        if isinstance(read, _Problem):
+            raise _unfit(read.text, completion)
+        return _parsed(read, [ParseRound(completion)])
+
+    async def aclose(self) -> None:
+        """Leave the reply and give its connection back; from any task, idempotent, bounded in time."""
+        await self._stream.aclose()
+
+
+class _Events:
+    """Not a generator, which trio would report when it is left before its end."""
+
+    def __init__(self, take: Callable[[], Awaitable[StreamEvent]]) -> None:
+        self._take = take
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        return await self._take()
+
+
+def _is_answer(event: StreamEvent) -> TypeGuard[ContentDelta]:
+    return isinstance(event, ContentDelta) and event.choice == 0
