@@ -11,7 +11,7 @@ import kimi_async as kimi
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
-    from typing import Any, TypedDict, assert_type
+    from typing import Any, Literal, TypedDict, assert_type
 
 
 def describe(event: kimi.StreamEvent) -> str:
@@ -133,6 +133,24 @@ if TYPE_CHECKING:
         assert_type(result.usage, kimi.Usage | None)
         assert_type(result.stopped, kimi.Stopped)
         await client.run(result.messages, tools=[double], approve=lambda call: True).final()
+
+    async def values(client: kimi.AsyncKimi) -> None:
+        parsed = await client.parse("Where?", into=Cities)
+        assert_type(parsed, kimi.Parsed[Cities])
+        assert_type(parsed.value, Cities)
+        assert_type(parsed.rounds, tuple[kimi.ParseRound, ...])
+        assert_type(await client.parse("Where?", list[str], repairs=2), kimi.Parsed[list[str]])
+        assert_type(await client.parse("Where?", into=Literal["a", "b"]), kimi.Parsed[Any])
+        async with client.stream_parse("Where?", into=Cities) as stream:
+            assert_type(stream, kimi.ParsedStream[Cities])
+            async for value in stream:
+                assert_type(value, Any)
+            async for event in stream.events():
+                assert_type(event, kimi.StreamEvent)
+            assert_type(await stream.final(), kimi.Parsed[Cities])
+        chat = client.conversation()
+        assert_type(await chat.parse("Where?", into=Cities), kimi.Parsed[Cities])
+        assert_type(chat.run("Where?", tools=[find], max_steps=3), kimi.ToolRun)
 
     def losses(error: kimi.KimiError) -> None:
         assert_type(error.partial, kimi.ChatCompletion | None)
