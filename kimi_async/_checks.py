@@ -1,4 +1,4 @@
-"""What is wrong with a request, found before it is paid for; pure.
+"""What is wrong with a request, found before it is paid for; pure, but that report() warns.
 
 A finding is an error where the provider is known to refuse the request, by the ``refused`` of its capabilities, and a
 warning where it is likely to, or likely to do something else than it was asked. One pass over the messages and one over
