@@ -342,7 +342,7 @@ def test_the_limit_does_not_depend_on_the_cuts(
     limit: int, stream: bytes, events: list[SSEEvent], over: bool
 ) -> None:
     error = (
-        f"an event of the stream is over the limit 'event_bytes' of {limit}"
+        f"an event of the stream is over the limit 'event_bytes' of {limit}."
         " Raise limits=Limits(event_bytes=...) if replies like this are expected."
     )
     for pieces in cuts(stream):
