@@ -112,7 +112,7 @@ def moonshot_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         return _root(schema)
-    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         problem = str(error) or type(error).__name__
     raise _refusal("somewhere", f"this is no JSON Schema: {problem}")
 

@@ -216,6 +216,7 @@ def test_a_root_that_is_a_reference_is_written_out() -> None:
         ({"type": "object", "properties": {"anyOf": TEXT}}, "must not be named 'anyOf'"),
         ({"type": "object", "properties": 1}, "this is no JSON Schema: "),
         (of_one({"type": 1}), "this is no JSON Schema: "),
+        (of_one({"allOf": {"type": None}}), "this is no JSON Schema: "),
     ],
 )
 def test_what_cannot_be_written(schema: dict[str, Any], problem: str) -> None:

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 import json
-import os
 import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -267,7 +267,7 @@ def named_like_a_keyword(required: bool) -> None: ...
         (schemaless, "no JSON Schema can be made: type <class 'object'> is not supported"),
         (two_of_a_kind, "may not contain more than one dict-like type"),
         (named_like_a_keyword, "a property must not be named 'required'"),
-        (os.walk, "walk() cannot be a tool: a generator gives no result"),
+        (ast.walk, "walk() cannot be a tool: a generator gives no result"),
         (kimi.ChatStream.text_deltas, "a generator gives no result"),
         (Store.count, "a method must be bound first, as in tool(store.find)"),
         (lambda: None, "'<lambda>' is no name of a tool: "),
