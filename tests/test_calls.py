@@ -11,6 +11,7 @@ import pytest
 
 from kimi_async import ConfigurationError, Deny, OutputError, ToolCall, ToolError, tool
 from kimi_async._calls import Approve, Toolbox, ToolResult, Tools
+from kimi_async.testing import virtual_time
 
 pytestmark = pytest.mark.anyio
 
@@ -178,13 +179,16 @@ async def test_no_more_calls_run_at_once_than_allowed(concurrency: int) -> None:
     assert most == concurrency
 
 
+@pytest.mark.parametrize(
+    "anyio_backend", [virtual_time("asyncio"), virtual_time("trio")], ids=["asyncio", "trio"]
+)
 async def test_the_time_of_a_call_begins_when_it_runs() -> None:
     @tool
     async def work() -> None:
-        await anyio.sleep(0.01)
+        await anyio.sleep(1)
 
     calls = [call("work")] * 20
-    results = await answer(toolbox([work], concurrency=1, timeout=0.15), *calls)
+    results = await answer(toolbox([work], concurrency=1, timeout=5), *calls)
     assert {each.status for each in results} == {"ok"}
 
 
