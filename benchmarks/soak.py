@@ -44,6 +44,9 @@ from kimi_async.testing import (
 FIGURES: Final = Path(__file__).parent.parent / "docs" / "figures" / "soak.md"
 SEED: Final = 4711
 IN_FLIGHT: Final = 50
+#: A retired HTTP client keeps its idle connections until its last stream ends, beside those of its successor (without
+#: retirement there were never more than IN_FLIGHT, with one after every 20 cancelled requests 71).
+MOST_CONNECTIONS: Final = 2 * IN_FLIGHT
 #: Second half against first half.
 MAX_GROWTH: Final = 0.10
 
@@ -181,7 +184,7 @@ class Report:
     @property
     def good(self) -> bool:
         """Whether all is as it must be."""
-        left = self.left_connections or self.left_tasks or self.most_connections > IN_FLIGHT
+        left = self.left_connections or self.left_tasks or self.most_connections > MOST_CONNECTIONS
         return not self.wrong and not left and self.growth <= MAX_GROWTH
 
     def note(self, name: str, outcome: str, wrong: str | None) -> None:
