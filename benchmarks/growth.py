@@ -48,7 +48,9 @@ def chunks(start: str, again: str, deltas: int) -> list[Chunk]:
     first = ToolCallPiece(0, "call_0", "f", start, "function")
     piece = ToolCallPiece(0, None, None, again, None)
     return [
-        Chunk("id", "model", 0, (ChunkChoice(0, None, None, None, (one,), None, None),), None, {})
+        Chunk(
+            "id", "model", 0, (ChunkChoice(0, None, None, None, (one,), None, None),), None, b"{}"
+        )
         for one in (first, *[piece] * (deltas - 1))
     ]
 

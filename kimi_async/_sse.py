@@ -10,8 +10,9 @@ The rules of this file:
 - A line is read when its end has come. Until then it waits in ``_tail``.
 - A line ends at its CR; ``_after_cr`` remembers that a LF coming next belongs to it.
 - ``_data``, ``_type`` and ``_retry`` belong to the block being read; a blank line resets them.
-- ``_idle`` promises that none of these is set and that the stream goes on. Only then may an event
-  be read without touching any state. It may be false without need, which only costs time.
+- ``_at_start`` promises that none of these is set, so that only a line in progress may wait. Then
+  plain events are read without going through the state. It may be false without need, which only
+  costs time.
 - Data so far and the line in progress together stay within the limit. Lines with their end and the
   tail are tested alike, so the cuts decide when an error is noticed, and never whether.
 
@@ -26,7 +27,7 @@ from __future__ import annotations
 
 from typing import final
 
-import attrs
+import msgspec
 
 from kimi_async._errors import over_limit
 
@@ -36,16 +37,12 @@ _BOM = b"\xef\xbb\xbf"
 # A read is cut into lines this much at a time: a list of all the lines of a mocked body of 200 MB,
 # or of what a decompressor makes of a few KB, may be ten times that size. Sockets give 64 KiB.
 _PIECE_BYTES = 64 * 1024
-# Larger reads hold several events as a rule, and would be split into lines twice.
-_QUICK_BYTES = 4 * 1024
 # Eighteen digits always fit 64 bits; int() itself raises ValueError past 4,300.
 _RETRY_MAX_DIGITS = 18
 
 
-# Making one costs 0.7 us of those 1.7. An unfrozen class would save 0.4 of it, a NamedTuple 0.3
-# (but equal any tuple of the same values), an __init__ that uses the slots' descriptors 0.15.
-@attrs.frozen
-class SSEEvent:
+# A Struct costs 0.1 us where a frozen attrs class takes 0.7 (CPython 3.13); it never leaves the library.
+class SSEEvent(msgspec.Struct, frozen=True, gc=False):
     """One server-sent event.
 
     Attributes:
@@ -86,13 +83,13 @@ class SSEDecoder:
 
     __slots__ = (
         "_after_cr",
+        "_at_start",
         "_closed",
         "_data",
         "_head",
         "_id",
-        "_idle",
         "_limit",
-        "_quick_limit",
+        "_plain_limit",
         "_retry",
         "_tail",
         "_too_large",
@@ -101,7 +98,7 @@ class SSEDecoder:
 
     def __init__(self, max_event_bytes: int) -> None:
         self._limit = max_event_bytes
-        self._quick_limit = min(max_event_bytes, _QUICK_BYTES)
+        self._plain_limit = min(max_event_bytes, _PIECE_BYTES)
         self._head: bytes | None = b""  # None once the place for a byte order mark has been passed
         self._tail = bytearray()
         self._data: bytes | bytearray | None = None
@@ -109,7 +106,7 @@ class SSEDecoder:
         self._id = ""
         self._retry: int | None = None
         self._after_cr = False
-        self._idle = False
+        self._at_start = False
         self._too_large = False
         self._closed = False
 
@@ -127,13 +124,10 @@ class SSEDecoder:
                 returned first, and the next call raises. So does every later one.
             RuntimeError: The decoder was closed.
         """
-        # The usual read is one whole event: 1.7 us here, 3.2 by the general way. splitlines (0.2)
-        # finds out in one pass what find, a search for CR and others (0.1 to 0.35 each) do in four.
-        # A LF still to come for the CR of the blank line will be one more blank line: no harm.
-        if self._idle and len(data) <= self._quick_limit:
-            lines = data.splitlines()
-            if len(lines) == 2 and not lines[1] and lines[0].startswith(b"data:"):
-                return [SSEEvent(lines[0][5:].removeprefix(b" "), "message", self._id)]
+        if self._at_start:
+            plain = self._read_plain(data)
+            if plain is not None:
+                return plain
         if self._closed:
             raise RuntimeError("feed() after close(): the event stream has ended")
         events: list[SSEEvent] = []
@@ -143,7 +137,7 @@ class SSEDecoder:
             if self._too_large:
                 break
             self._read(data[start : start + _PIECE_BYTES], events)
-        self._idle = data.endswith((b"\n\n", b"\r\n\r\n")) and not self._too_large
+        self._note_state()
         if self._too_large and not events:
             raise over_limit("event_bytes", self._limit, "an event of the stream")
         return events
@@ -165,8 +159,49 @@ class SSEDecoder:
         # blank line. Together they complete one event at most.
         events = self.feed(b"\n\n")
         self._closed = True
-        self._idle = False
+        self._at_start = False
         return events[0] if events else None
+
+    def _read_plain(self, data: bytes) -> list[SSEEvent] | None:
+        """Read whole events of one ``data`` line each; ``None``, and nothing was read, for anything else.
+
+        Only at the start of a block. Costs 1.2 us for an event alone in its read, 0.9 among
+        others; the general way 2.6 to 3 (CPython 3.13).
+        """
+        if self._tail:
+            # Without an end of a block in *data* the tail only grows, and must not be copied each time.
+            if data.find(b"\n\n") < 0:
+                return None
+            data = bytes(self._tail + data)
+        # find(), because `in` costs ten times as much: it looks for an int first (CPython 3.13).
+        if len(data) > self._plain_limit or data.find(b"\r") >= 0:
+            return None
+        head, _, rest = data.rpartition(b"\n\n")
+        blocks = [head]
+        if head.find(b"\n") >= 0:
+            blocks = head.split(b"\n\n")
+            if head.count(b"\n") != 2 * (len(blocks) - 1):
+                return None  # a line more in some block
+        events: list[SSEEvent] = []
+        for block in blocks:
+            if not block.startswith(b"data:"):
+                return None
+            data = block[6:] if block.startswith(b"data: ") else block[5:]
+            events.append(SSEEvent(data, "message", self._id))
+        self._tail.clear()
+        if rest:
+            self._read(rest, events)
+            self._note_state()
+        return events
+
+    def _note_state(self) -> None:
+        self._at_start = not (
+            self._data is not None
+            or self._type
+            or self._retry is not None
+            or self._after_cr
+            or self._too_large
+        )
 
     def _without_bom(self, head: bytes) -> bytes:
         """What to read of the first bytes; a byte order mark, or a part of one, is held back."""

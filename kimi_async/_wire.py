@@ -102,7 +102,7 @@ class WireRequest:
     )
 
 
-class ToolCallPiece(msgspec.Struct, frozen=True):
+class ToolCallPiece(msgspec.Struct, frozen=True, gc=False):
     """One piece of one tool call, as far as the chunk said; ``None`` is absent."""
 
     index: int | None
@@ -112,7 +112,7 @@ class ToolCallPiece(msgspec.Struct, frozen=True):
     type: str | None
 
 
-class ChunkChoice(msgspec.Struct, frozen=True):
+class ChunkChoice(msgspec.Struct, frozen=True, gc=False):
     """What one chunk adds to one choice; ``None`` is absent, ``""`` present and empty."""
 
     index: int
@@ -126,10 +126,10 @@ class ChunkChoice(msgspec.Struct, frozen=True):
     by_other_key: bool = False
 
 
-class Chunk(msgspec.Struct, frozen=True):
+class Chunk(msgspec.Struct, frozen=True, gc=False):
     """One event of a stream, or one whole JSON body, in provider-neutral form.
 
-    ``raw`` is the decoded JSON object itself, unknown keys included.
+    ``data`` is the JSON object as it came, unknown keys included; it is decoded whole for those that ask for it.
     """
 
     id: str | None
@@ -137,7 +137,7 @@ class Chunk(msgspec.Struct, frozen=True):
     created: int | None
     choices: tuple[ChunkChoice, ...]
     usage: Usage | None
-    raw: Mapping[str, Any]
+    data: bytes
 
 
 class Done:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -35,7 +36,13 @@ from hypothesis import strategies as st
 from json_strategies import anything, chunks, texts
 
 from kimi_async._adapters import AceDataCloud, ChatAdapter, Cloudsway, Moonshot, OpenAICompatible
-from kimi_async._adapters._reading import read_chunk, read_completion
+from kimi_async._adapters._reading import (
+    decode_object,
+    read_chunk,
+    read_completion,
+    read_unusual,
+)
+from kimi_async._adapters._usual import read_usual
 from kimi_async._errors import APIError, ProtocolError
 from kimi_async._models import ToolCall, Usage
 from kimi_async._wire import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
@@ -61,7 +68,7 @@ def as_json(value: object) -> bytes:
 
 
 def chunk(raw: JSON, *choices: ChunkChoice, usage: Usage | None = None) -> Chunk:
-    return Chunk(None, None, None, choices, usage, raw)
+    return Chunk(None, None, None, choices, usage, as_json(raw))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +142,7 @@ def test_head(
     read: Reader, head: JSON, expected: tuple[str | None, str | None, int | None]
 ) -> None:
     raw = {**head, "choices": []}
-    assert read(as_json(raw)) == Chunk(*expected, (), None, raw)
+    assert read(as_json(raw)) == Chunk(*expected, (), None, as_json(raw))
 
 
 @each_reader
@@ -259,7 +266,8 @@ def test_synthetic_streams(
     *chunks, done = stream(adapter, (STREAMS / f"{name}.sse").read_bytes())
     for chunk in chunks:
         assert isinstance(chunk, Chunk)
-        assert (chunk.id, chunk.model) == (chunk.raw["id"], chunk.raw["model"])
+        raw = json.loads(chunk.data)
+        assert (chunk.id, chunk.model) == (raw["id"], raw["model"])
         said += chunk.choices
         said += [] if chunk.usage is None else [chunk.usage]
     assert said == expected
@@ -315,7 +323,7 @@ def test_recorded_bodies(adapter: ChatAdapter, name: str, usage: Usage) -> None:
     raw = json.loads(recording(name))
     message = raw["choices"][0]["message"]
     said = choice(content=message["content"], reasoning=message["reasoning_content"], finish="stop")
-    expected = Chunk(raw["id"], raw["model"], raw["created"], (said,), usage, raw)
+    expected = Chunk(raw["id"], raw["model"], raw["created"], (said,), usage, recording(name))
     assert adapter.read_completion(recording(name)) == expected
 
 
@@ -377,7 +385,7 @@ def read_or_refuse(read: Reader, data: bytes) -> None:
     except ProtocolError:
         return
     if isinstance(chunk, Chunk):
-        assert set(given_in(chunk)) <= set(sayable(chunk.raw))
+        assert set(given_in(chunk)) <= set(sayable(decode_object(chunk.data)))
 
 
 @each_reader
@@ -388,6 +396,53 @@ def read_or_refuse(read: Reader, data: bytes) -> None:
 @example(raw=at(delta={"reasoning_details": [{"text": "a"}, 5]}) | {"usage": {"total_tokens": 3}})
 def test_any_json_is_read_or_refused(read: Reader, raw: object) -> None:
     read_or_refuse(read, as_json(raw))
+
+
+def assert_read_alike(data: bytes) -> None:
+    """What the quick reading takes, the other takes too, and gives the same."""
+    usual = read_usual(data)
+    assert usual is None or usual == read_unusual(data)
+
+
+@given(raw=chunks | anything)
+@example(raw=at(delta={"reasoning_content": "", "reasoning": "a"}))
+@example(raw=at(delta={"reasoning_content": "", "reasoning": ""}))
+@example(raw=at(delta={"reasoning": ""}))
+@example(raw=at(delta={"reasoning_details": [{"text": "a"}]}))
+@example(raw=at(delta={"content": "a"}, usage={"total_tokens": 3}))
+@example(raw=at(delta={"content": "a"}, index=2, finish_reason="", logprobs={}))
+@example(raw=at(delta={"content": "a"}, index=-1))
+@example(
+    raw=at(delta={"tool_calls": [{"index": 0, "id": "", "type": "", "function": {"name": ""}}]})
+)
+@example(raw=at(delta={"tool_calls": [{"index": 0}, {"function": None}]}))
+@example(raw=at(delta={"content": "a"}) | {"id": "", "model": "", "created": 1.0})
+@example(raw=at(delta={"content": "a"}) | {"error": {"message": "no"}})
+def test_the_quick_reading_says_the_same(raw: object) -> None:
+    assert_read_alike(as_json(raw))
+
+
+@given(raw=chunks, place=st.integers(0, 200), cut=st.integers(0, 3), junk=st.binary(max_size=3))
+def test_the_quick_reading_says_the_same_of_damaged_chunks(
+    raw: object, place: int, cut: int, junk: bytes
+) -> None:
+    data = as_json(raw)
+    with contextlib.suppress(ProtocolError):  # see the next test
+        assert_read_alike(data[:place] + junk + data[place + cut :])
+
+
+def test_a_value_that_nobody_asks_for_may_be_beyond_reading() -> None:
+    data = b'{"choices": [{"delta": {"content": "a"}}], "odds": 1e999}'
+    assert read_chunk(data) == Chunk(None, None, None, (choice(content="a"),), None, data)
+    with pytest.raises(ProtocolError):
+        read_unusual(data)
+
+
+@pytest.mark.parametrize("name", ["acedata/stream_reasoning_ko", "acedata/stream_reasoning_ja"])
+def test_what_hosts_send_is_read_quickly(name: str) -> None:
+    lines = [line.removeprefix(b"data: ") for line in recording(name).splitlines()[::2]]
+    slow = [line for line in lines if read_usual(line) is None]
+    assert slow == lines[-2:]  # usage and [DONE]
 
 
 @each_reader
@@ -446,4 +501,4 @@ def test_what_is_as_it_should_be_is_read_whole(
 ) -> None:
     raw: JSON = dict(zip(("id", "model", "created"), head, strict=True))
     raw["choices"] = [as_wire(choice, key) for choice in said]
-    assert read(as_json(raw)) == Chunk(*head, tuple(said), None, raw)
+    assert read(as_json(raw)) == Chunk(*head, tuple(said), None, as_json(raw))

@@ -204,7 +204,7 @@ TOKENS = [{"token": token, "logprob": -1.5} for token in "ab"]
 )
 def test_logprobs_are_joined(parts: list[Json | None], joined: Json | None) -> None:
     chunks = [read({"choices": [{"logprobs": part}]}) for part in parts]
-    before = json.dumps([chunk.raw for chunk in chunks])
+    before = json.dumps([chunk.choices[0].logprobs for chunk in chunks])
     assembler = MessageAssembler("test")
     snapshots: list[tuple[object, str]] = []
     for chunk in chunks:
@@ -213,7 +213,7 @@ def test_logprobs_are_joined(parts: list[Json | None], joined: Json | None) -> N
         snapshots.append((logprobs, json.dumps(logprobs)))
     assert snapshots[-1][0] == joined
     assert all(json.dumps(logprobs) == text for logprobs, text in snapshots)
-    assert json.dumps([chunk.raw for chunk in chunks]) == before
+    assert json.dumps([chunk.choices[0].logprobs for chunk in chunks]) == before
 
 
 NAMELESS = called(piece(index=0, id="a", arguments='{"secret": 1}'))

@@ -44,7 +44,7 @@ def test_a_request_may_have_no_body() -> None:
 
 
 def test_a_chunk_is_frozen() -> None:
-    chunk = Chunk(None, None, None, (), None, {})
+    chunk = Chunk(None, None, None, (), None, b"{}")
     for field in Chunk.__struct_fields__:
         with pytest.raises(AttributeError):
             setattr(chunk, field, None)

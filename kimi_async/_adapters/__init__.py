@@ -19,7 +19,7 @@ from kimi_async._adapters._compatible import OpenAICompatible
 from kimi_async._adapters._environment import adapter_from_environment
 from kimi_async._adapters._failures import request_id_of
 from kimi_async._adapters._moonshot import Moonshot
-from kimi_async._adapters._reading import is_deeper
+from kimi_async._adapters._reading import decode_object, is_deeper
 
 __all__ = [
     "AceDataCloud",
@@ -33,6 +33,7 @@ __all__ = [
     "OpenAICompatible",
     "adapter_from_environment",
     "as_markdown",
+    "decode_object",
     "family_of",
     "is_deeper",
     "request_id_of",

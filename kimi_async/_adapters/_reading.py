@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from kimi_async._adapters._usual import read_usual
 from kimi_async._errors import ProtocolError
 from kimi_async._models import ModelInfo, Usage
 from kimi_async._wire import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
@@ -85,12 +86,17 @@ def read_chunk(data: bytes) -> Chunk | Done | None:
     """
     if data == b"[DONE]":
         return DONE
+    return read_usual(data) or read_unusual(data)
+
+
+def read_unusual(data: bytes) -> Chunk | Done | None:
+    """Read like :func:`read_chunk`, whatever JSON it is."""
     raw = decode_object(data)
     if raw is None:
         if data.strip() == b"[DONE]":
             return DONE
         raise ProtocolError(f"an event of the stream is no JSON object ({len(data)} bytes)")
-    return None if is_error(raw) else _read(raw, "delta")
+    return None if is_error(raw) else _read(raw, data, "delta")
 
 
 def read_completion(body: bytes) -> Chunk | None:
@@ -106,7 +112,7 @@ def read_completion(body: bytes) -> Chunk | None:
         return None
     if not isinstance(raw.get("choices"), list):
         raise ProtocolError("the body of the reply holds neither choices nor an error")
-    return _read(raw, "message")
+    return _read(raw, body, "message")
 
 
 def read_models(body: bytes) -> tuple[ModelInfo, ...] | None:
@@ -158,8 +164,8 @@ def is_error(raw: Mapping[str, Any]) -> bool:
     )
 
 
-def _read(raw: dict[str, Any], said: str) -> Chunk:
-    """Make the chunk of *raw*, whose choices hold what was said under the key *said*."""
+def _read(raw: dict[str, Any], data: bytes, said: str) -> Chunk:
+    """Make the chunk of *raw*, the value of *data*, whose choices hold what was said under the key *said*."""
     listed = raw.get("choices")
     choices: tuple[ChunkChoice, ...] = ()
     usage = raw.get("usage")
@@ -176,7 +182,7 @@ def _read(raw: dict[str, Any], said: str) -> Chunk:
         _int_or_none(raw.get("created")),
         choices,
         None if usage is None else read_usage(usage),
-        raw,
+        data,
     )
 
 

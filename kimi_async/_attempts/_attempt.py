@@ -24,7 +24,7 @@ from typing import Any, Final
 import anyio
 from attrs import evolve
 
-from kimi_async._adapters import ChatAdapter
+from kimi_async._adapters import ChatAdapter, decode_object
 from kimi_async._assembler import MessageAssembler
 from kimi_async._attempts._body import BodyReader
 from kimi_async._attempts._clocks import Clocks
@@ -69,7 +69,6 @@ class Attempt:
         assembler: The reply so far.
         response: The response, once its headers are there.
         over: Whether the reply has ended well.
-        last_chunk: The last JSON object that was read.
         late_error: What went wrong after the reply was whole.
     """
 
@@ -103,7 +102,8 @@ class Attempt:
         self.assembler = MessageAssembler(adapter.name, adapter.tool_markers, limits)
         self.response: Response | None = None
         self.over = False
-        self.last_chunk: Mapping[str, Any] | None = None
+        self._last: Chunk | None = None
+        self._decoded: tuple[Chunk, Mapping[str, Any] | None] | None = None
         self.late_error: KimiError | None = None
         self.headers_at: float | None = None
         self.first_output_at: float | None = None
@@ -118,6 +118,16 @@ class Attempt:
         if self.response is None:
             return "sending"
         return "streaming" if self.assembler.started else "waiting for the first output"
+
+    @property
+    def last_chunk(self) -> Mapping[str, Any] | None:
+        """The last JSON object that was read, decoded when it is asked for."""
+        last = self._last
+        if last is None:
+            return None
+        if self._decoded is None or self._decoded[0] is not last:
+            self._decoded = last, decode_object(last.data)
+        return self._decoded[1]
 
     async def start(self) -> None:
         """Send the request and read up to the first output, or to a good end without one.
@@ -212,7 +222,7 @@ class Attempt:
 
     def _take_chunk(self, chunk: Chunk) -> None:
         self.chunks += 1
-        self.last_chunk = chunk.raw
+        self._last = chunk
         events = self.assembler.feed(chunk)
         # Usage alone is no output of the model; it comes last, so it is alone when it is first.
         if events and type(events[0]) is not UsageUpdate:

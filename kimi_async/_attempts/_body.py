@@ -72,8 +72,9 @@ class BodyReader:
             yield self._read_whole()
             return
         tail = self._decoder.close()
-        if tail is not None:
-            yield from self._read(tail)
+        chunk = None if tail is None else self._read(tail)
+        if chunk is not None:
+            yield chunk
         head = (self._head or b"").removeprefix(_BOM).strip()
         if head and not _EVENT_STREAM.match(head):
             raise self._no_reply(head)
@@ -102,9 +103,11 @@ class BodyReader:
         if self._head is not None:
             self._head = (self._head + data)[:_HEAD_BYTES]
         for event in self._decoder.feed(data):
-            yield from self._read(event)
+            chunk = self._read(event)
+            if chunk is not None:
+                yield chunk
 
-    def _read(self, event: SSEEvent) -> Iterator[Chunk | Done]:
+    def _read(self, event: SSEEvent) -> Chunk | Done | None:
         """The chunk of one event, if it holds one: an event may be empty, or of a type that is none of ours."""
         if self._wire is not None:
             self._wire.append(event)
@@ -113,7 +116,8 @@ class BodyReader:
             raise self._adapter.read_error(200, {}, self._not_too_deep(data), now=0.0)
         if data and (event.event == "message" or data.lstrip().startswith((b"{", b"[DONE]"))):
             self._head = None
-            yield self._adapter.read_chunk(self._not_too_deep(data))
+            return self._adapter.read_chunk(self._not_too_deep(data))
+        return None
 
     def _read_whole(self) -> Chunk:
         body = bytes(self._whole).strip()

@@ -1,0 +1,111 @@
+"""Quick reading of the usual chunk: decoded by its types, where ``_reading`` decodes any JSON and walks through it.
+
+What is not of these types, or means more than it says here, is left to ``_reading``: both give the same chunk for what
+both can read. So nothing is known here of odd types, errors, usage and whole messages, and a host that sends those is
+served as well, only slower: 6.4 us for a chunk there, 3.2 here (250 bytes, CPython 3.13).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, TypeAlias
+
+import msgspec
+
+from kimi_async._wire import Chunk, ChunkChoice, ToolCallPiece
+
+__all__ = ["read_usual"]
+
+_NO_CALLS: Final[tuple[ToolCallPiece, ...]] = ()
+_Index: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Function(msgspec.Struct, gc=False):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _Call(msgspec.Struct, gc=False):
+    index: _Index | None = None
+    id: str | None = None
+    type: str | None = None
+    function: _Function | None = None
+
+
+class _Delta(msgspec.Struct, gc=False):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    reasoning_details: Any = None
+    refusal: str | None = None
+    tool_calls: list[_Call] | None = None
+
+
+class _Choice(msgspec.Struct, gc=False):
+    delta: _Delta
+    index: _Index | None = None
+    finish_reason: str | None = None
+    logprobs: dict[str, Any] | None = None
+    usage: Any = None
+
+
+class _Event(msgspec.Struct, gc=False):
+    choices: list[_Choice]
+    id: str | None = None
+    model: str | None = None
+    created: Any = None
+    usage: Any = None
+    error: Any = None
+
+
+_decode: Final = msgspec.json.Decoder(_Event).decode
+
+
+def read_usual(data: bytes) -> Chunk | None:
+    """Read one event of a stream; ``None`` when it is anything but the usual chunk."""
+    try:
+        event = _decode(data)
+    except (ValueError, RecursionError):
+        return None
+    if not event.choices or event.usage is not None or event.error is not None:
+        return None
+    choices: list[ChunkChoice] = []
+    for place, choice in enumerate(event.choices):
+        delta = choice.delta
+        if choice.usage is not None or delta.reasoning_details is not None:
+            return None
+        # The first key with text wins; when there is none, a present "" does.
+        reasoning = delta.reasoning_content or delta.reasoning
+        if reasoning is None:
+            reasoning = delta.reasoning_content
+        choices.append(
+            ChunkChoice(
+                place if choice.index is None else choice.index,
+                delta.content,
+                reasoning,
+                delta.refusal,
+                tuple(map(_piece, delta.tool_calls)) if delta.tool_calls else _NO_CALLS,
+                choice.finish_reason or None,
+                choice.logprobs,
+                delta.reasoning_content is None and delta.reasoning is not None,
+            )
+        )
+    created = event.created
+    return Chunk(
+        event.id or None,
+        event.model or None,
+        created if type(created) is int else None,
+        tuple(choices),
+        None,
+        data,
+    )
+
+
+def _piece(call: _Call) -> ToolCallPiece:
+    function = call.function
+    return ToolCallPiece(
+        call.index,
+        call.id or None,
+        None if function is None else function.name or None,
+        None if function is None else function.arguments,
+        call.type or None,
+    )
