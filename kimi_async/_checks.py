@@ -27,7 +27,7 @@ _SENSELESS: Final = frozenset({"partial-with-json", "partial-position"})
 
 _ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool"})
 #: ``docs/providers.md`` 3.3; a ``$`` in front is for the provider's own tools.
-_TOOL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
+_TOOL_NAME: Final = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
 _MEDIA: Final = ("image_url", "video_url")
 
 
@@ -121,7 +121,7 @@ def _tools(params: Mapping[str, Any], known: Capabilities) -> _Found:
         if not isinstance(name, str):
             yield "tool-name", f"tools[{place}]", "it has no function with a name"
             continue
-        if not _TOOL_NAME.fullmatch(name.removeprefix("$")) or (
+        if not re.fullmatch(_TOOL_NAME, name.removeprefix("$")) or (
             name.startswith("$") is not (tool.get("type") == "builtin_function")
         ):
             problem = (

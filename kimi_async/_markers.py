@@ -31,9 +31,10 @@ _CALL_END: Final = "<|tool_call_end|>"
 _SECTION_BEGINS: Final = ("<|tool_calls_section_begin|>", "<|tool_call_section_begin|>")
 _SECTION_ENDS: Final = ("<|tool_calls_section_end|>", "<|tool_call_section_end|>")
 _MARKERS: Final = (_CALL_BEGIN, _ARGUMENTS_BEGIN, _CALL_END, *_SECTION_BEGINS, *_SECTION_ENDS)
-_MARKER: Final = re.compile("|".join(map(re.escape, _MARKERS)))
+#: Compiled at its first use, and kept by ``re``: hardly anybody has the text searched.
+_MARKER: Final = "|".join(map(re.escape, _MARKERS))
 #: ``functions.weather:0``; the whole of it is the id.
-_ID: Final = re.compile(r"(?:functions\.)?(?P<name>.+?)(?::\d+)?", re.DOTALL)
+_ID: Final = r"(?s)(?:functions\.)?(?P<name>.+?)(?::\d+)?"
 
 
 class MarkerFilter:
@@ -87,7 +88,7 @@ class MarkerFilter:
     def _piece(self, call: tuple[str, str]) -> ToolCallPiece:
         """One whole call; an index that a call of the host's own has is no trouble, because the ids differ."""
         call_id, arguments = call
-        matched = _ID.fullmatch(call_id)
+        matched = re.fullmatch(_ID, call_id)
         assert matched is not None
         index, self._calls = self._calls, self._calls + 1
         return ToolCallPiece(index, call_id, matched["name"], arguments, "function")
@@ -131,7 +132,7 @@ class _Text:
         given: list[str] = []
         calls: list[tuple[str, str]] = []
         begin = 0
-        for marker in _MARKER.finditer(text):
+        for marker in re.finditer(_MARKER, text):
             self._take(text[begin : marker.start()], given)
             self._mark(marker.group(), given, calls)
             begin = marker.end()

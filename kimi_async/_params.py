@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypedDict
 
@@ -139,6 +138,8 @@ def _wire_tools(tools: object) -> object:
 
 
 def _unknown_parameter(name: str) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name, _NAMES, n=1)
     hint = (
         f"did you mean {near[0]!r}?"

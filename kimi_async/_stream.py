@@ -6,16 +6,18 @@ import contextlib
 import warnings
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import frozen
-from httpx_sse import ServerSentEvent
 
 from kimi_async._attempts import Reply
 from kimi_async._errors import KimiError
 from kimi_async._events import ContentDelta, StreamEnd, StreamEvent
 from kimi_async._models import ChatCompletion
 from kimi_async._record import ReplyRecord
+
+if TYPE_CHECKING:
+    from httpx_sse import ServerSentEvent
 
 __all__ = ["ChatStream", "ResponseInfo"]
 
@@ -167,6 +169,8 @@ class ChatStream:
         """
         if self._started:
             raise RuntimeError("sse() must be called before the stream is entered or read")
+        from httpx_sse import ServerSentEvent
+
         wire = self._reply.keep_wire()
         try:
             with contextlib.suppress(KimiError):  # raised again below, behind what came before it

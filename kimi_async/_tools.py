@@ -28,7 +28,7 @@ R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
 #: ``docs/providers.md`` 3.3; the names that other hosts take are no wider.
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
+_NAME: Final = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
 
 #: What arguments are read into where no types say more.
 _ANY: Final = dict[str, Any]
@@ -66,7 +66,7 @@ class Tool(Generic[P, R_co]):
     arguments: object = field(default=_ANY, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not re.fullmatch(_NAME, self.name):
             raise ConfigurationError(
                 f"{self.name!r} is no name of a tool: it must be a letter or '_', then up to 127 letters, "
                 "digits, '-' and '_'; give name=..."

@@ -63,6 +63,16 @@ def test_the_clock_can_be_read_when_the_loop_is_gone(anyio_backend_name: str) ->
     assert then <= clock() < then + 60
 
 
+async def test_where_nobody_has_loaded_asyncio_none_of_its_loops_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A program on trio does not load it because of us."""
+    with monkeypatch.context() as patch:
+        patch.delitem(sys.modules, "asyncio")
+        assert asyncio_loop() is None
+        assert "asyncio" not in sys.modules
+
+
 async def test_anyio_is_loaded_in_a_thread_and_only_where_asyncio_needs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

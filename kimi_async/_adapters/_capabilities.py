@@ -112,26 +112,16 @@ class Capabilities:
         return {name.name: getattr(self, name.name) for name in fields(type(self))}
 
 
-#: Families from the most to the least particular, each with the names that belong to it. Resellers rename models
-#: (``MaaS_Kimi_K2.5_20260127``, ``moonshotai/Kimi-K2.6``), so the generation is searched for anywhere in the name.
-_FAMILIES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
-    (family, re.compile(rf"\bkimi-{generation}(?![.\w])", re.IGNORECASE))
-    for family, generation in (
-        ("kimi-k3.1", r"k3\.1"),
-        ("kimi-k3", "k3"),
-        ("kimi-k2.7", r"k2\.7"),
-        ("kimi-k2.6", r"k2\.6"),
-        ("kimi-k2.5", r"k2\.5"),
-        ("kimi-k2-thinking", "k2-thinking"),
-        ("kimi-k2", "k2"),
-    )
-)
+#: The generations that have a family of their own, each written so that no other one begins like it. Resellers rename
+#: models (``MaaS_Kimi_K2.5_20260127``, ``moonshotai/Kimi-K2.6``), so it is searched for anywhere in the name;
+#: letters of ASCII alone, because other scripts have some that are only nearly equal.
+_FAMILY: Final = r"\b(?ai:kimi-(?:k3(?:\.1)?|k2(?:\.[567]|-thinking)?))(?![.\w])"
 
 
 def family_of(model: str | None) -> str:
     """The family of a model's name; ``"*"`` for a name that tells nothing."""
-    name = (model or "").replace("_", "-")
-    return next((family for family, pattern in _FAMILIES if pattern.search(name)), "*")
+    found = re.search(_FAMILY, (model or "").replace("_", "-"))
+    return found.group().lower() if found else "*"
 
 
 def _as_families(families: Mapping[str, Capabilities]) -> Mapping[str, Capabilities]:

@@ -79,9 +79,10 @@ _BY_WORD: Final[Mapping[str, type[APIError]]] = {
     "model_not_found": NotFoundError,
 }
 
-#: Wordings that decide where only the message tells; each with the statuses at which it is trusted.
-_BY_MESSAGE: Final[tuple[tuple[re.Pattern[str], frozenset[int], type[APIError]], ...]] = tuple(
-    (re.compile(pattern, re.IGNORECASE), frozenset(statuses), kind)
+#: Wordings that decide where only the message tells; each with the statuses at which it is trusted. Compiled when an
+#: error is read, and kept by ``re``: most programs see none, and all would pay 3 ms for them.
+_BY_MESSAGE: Final[tuple[tuple[str, frozenset[int], type[APIError]], ...]] = tuple(
+    (pattern, frozenset(statuses), kind)
     for pattern, statuses, kind in (
         (
             r"context (length|window)|maximum context|model token limit|too many tokens|prompt is too long",
@@ -124,7 +125,7 @@ _BY_STATUS: Final[Mapping[int, type[APIError]]] = {
 }
 
 #: A rate that is counted by the day does not pass while a program waits (docs/providers.md 3.5).
-_BY_THE_DAY: Final = re.compile(r"\b[TR]PD\b|per day|\bdaily\b", re.IGNORECASE)
+_BY_THE_DAY: Final = r"\b[TR]PD\b|per day|\bdaily\b"
 
 #: What stands where the key stood.
 _BLOT: Final = "[key]"
@@ -134,7 +135,7 @@ _REDIRECTED: Final = (
     " check base_url"
 )
 
-_REQUEST_ID_IN_TEXT: Final = re.compile(r"\(request id:\s*([\w.-]{4,100})\)", re.IGNORECASE)
+_REQUEST_ID_IN_TEXT: Final = r"\(request id:\s*([\w.-]{4,100})\)"
 _REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-trace-id", "trace-id")
 
 
@@ -201,7 +202,7 @@ def read_error(
         body=raw if raw is not None else _excerpt(body) or None,
         retry_after=_retry_after(headers, now),
     )
-    if kind is RateLimitError and _BY_THE_DAY.search(error.message):
+    if kind is RateLimitError and re.search(_BY_THE_DAY, error.message, re.IGNORECASE):
         error.retryable = False
     return error
 
@@ -234,7 +235,7 @@ def _classify(status: int, facts: _Facts, inner: _Facts) -> type[APIError]:
         status = next((number for number in numbers if 400 <= number < 600), status)
     said = " ".join(text for text in (facts.message, inner.message, facts.code, facts.type) if text)
     for pattern, statuses, kind in _BY_MESSAGE:
-        if status in statuses and pattern.search(said):
+        if status in statuses and re.search(pattern, said, re.IGNORECASE):
             return kind
     if status in _BY_STATUS:
         return _BY_STATUS[status]
@@ -250,7 +251,7 @@ def _facts(raw: Mapping[str, Any]) -> _Facts:
     message = error if isinstance(error, str) else None
     for key in ("message", "msg", "detail"):
         message = _word(message) or _word(inside.get(key)) or _word(raw.get(key))
-    found = _REQUEST_ID_IN_TEXT.search(message or "")
+    found = re.search(_REQUEST_ID_IN_TEXT, message or "", re.IGNORECASE)
     return _Facts(
         code=_word(inside.get("code")) or _word(raw.get("code")),
         type=_word(inside.get("type")) or (None if error else _word(raw.get("type"))),

@@ -26,7 +26,7 @@ _decode: Final = msgspec.json.Decoder().decode
 _NO_CALLS: Final[tuple[ToolCallPiece, ...]] = ()
 
 #: JSON texts, the last one perhaps without its end. Possessive, so that no input takes more than linear time.
-_TEXTS: Final = re.compile(rb'"(?:[^"\\]+|\\.?)*+"?', re.DOTALL)
+_TEXTS: Final = rb'(?s)"(?:[^"\\]+|\\.?)*+"?'
 _LEVELS: Final[Mapping[int, int]] = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 _ALL_ELSE: Final = bytes(set(range(256)) - _LEVELS.keys())
 
@@ -39,7 +39,7 @@ def is_deeper(data: bytes | bytearray, levels: int) -> bool:
     """
     if len(data) <= 2 * levels or data.count(b"{") + data.count(b"[") <= levels:
         return False
-    brackets = _TEXTS.sub(b"", data).translate(None, _ALL_ELSE)
+    brackets = re.sub(_TEXTS, b"", data).translate(None, _ALL_ELSE)
     return max(accumulate(map(_LEVELS.__getitem__, brackets)), default=0) > levels
 
 

@@ -23,7 +23,7 @@ __all__ = ["BodyReader"]
 _HEAD_BYTES: Final = 1024
 _BOM: Final = b"\xef\xbb\xbf"
 #: How an event stream can begin: with a comment, or with a field that has a value or stands alone in its line.
-_EVENT_STREAM: Final = re.compile(rb":|(data|event|id|retry)([:\r\n]|$)")
+_EVENT_STREAM: Final = rb":|(data|event|id|retry)([:\r\n]|$)"
 
 
 class BodyReader:
@@ -76,7 +76,7 @@ class BodyReader:
         if chunk is not None:
             yield chunk
         head = (self._head or b"").removeprefix(_BOM).strip()
-        if head and not _EVENT_STREAM.match(head):
+        if head and not re.match(_EVENT_STREAM, head):
             raise self._no_reply(head)
 
     def _sniff(self, data: bytes) -> Iterator[Chunk | Done]:

@@ -7,13 +7,12 @@ when the end of the reply is handed to the caller, or when the caller leaves bef
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from attrs import evolve
@@ -32,6 +31,9 @@ from kimi_async._slots import Slot
 from kimi_async._sse import SSEEvent
 from kimi_async._transport import Transport
 from kimi_async._wire import WireRequest
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["OnComplete", "Reply"]
 
