@@ -33,7 +33,7 @@ __all__ = ["AsyncKimi"]
 T = TypeVar("T")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class _Settings:
     """The settings of a client, complete and checked."""
 

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from kimi_async._models import ChatCompletion, ToolCall, Usage
 from kimi_async._partial_json import GrowingText
+from kimi_async._values import Value
 
 __all__ = [
     "ContentDelta",
@@ -31,8 +32,8 @@ __all__ = [
 ]
 
 
-@frozen
-class StreamStart:
+@frozen(eq=False, repr=False)
+class StreamStart(Value):
     """The first output is about to follow.
 
     ``created`` is in Unix seconds by the provider's clock; ``id``, ``model`` and ``created`` are ``None`` when the
@@ -45,56 +46,56 @@ class StreamStart:
     provider: str
 
 
-@frozen
-class ReasoningDelta:
+@frozen(eq=False, repr=False)
+class ReasoningDelta(Value):
     """A piece of the model's thinking; never empty."""
 
     text: str
     choice: int = 0
 
 
-@frozen
-class ReasoningDone:
+@frozen(eq=False, repr=False)
+class ReasoningDone(Value):
     """A segment of thinking is over; ``text`` is the whole segment."""
 
     text: str
     choice: int = 0
 
 
-@frozen
-class ContentDelta:
+@frozen(eq=False, repr=False)
+class ContentDelta(Value):
     """A piece of the answer; never empty."""
 
     text: str
     choice: int = 0
 
 
-@frozen
-class ContentDone:
+@frozen(eq=False, repr=False)
+class ContentDone(Value):
     """A segment of the answer is over; ``text`` is the whole segment."""
 
     text: str
     choice: int = 0
 
 
-@frozen
-class RefusalDelta:
+@frozen(eq=False, repr=False)
+class RefusalDelta(Value):
     """A piece of a refusal; never empty."""
 
     text: str
     choice: int = 0
 
 
-@frozen
-class RefusalDone:
+@frozen(eq=False, repr=False)
+class RefusalDone(Value):
     """A segment of a refusal is over; ``text`` is the whole segment."""
 
     text: str
     choice: int = 0
 
 
-@frozen
-class ToolCallStart:
+@frozen(eq=False, repr=False)
+class ToolCallStart(Value):
     """A tool call has begun and its name is known.
 
     ``index`` tells the calls of one choice apart and orders them; it is the provider's own where that is unambiguous.
@@ -107,7 +108,7 @@ class ToolCallStart:
     choice: int = 0
 
 
-class _Following:
+class _Following(Value):
     """What comes behind something: the text that it goes on with, and how many pieces that had by then.
 
     A slot and no field, so that it takes no part in comparing, printing, matching, ``attrs.asdict``, pickling and
@@ -119,7 +120,7 @@ class _Following:
     _so_far: tuple[GrowingText, int]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class ToolCallDelta(_Following):
     """A piece of the arguments of call ``index``, as text; never empty."""
 
@@ -161,31 +162,31 @@ def tool_call_delta(index: int, arguments: str, choice: int, growing: GrowingTex
     return event
 
 
-@frozen
-class ToolCallDone:
+@frozen(eq=False, repr=False)
+class ToolCallDone(Value):
     """A call is whole and may be executed; comes with the finish reason, never earlier."""
 
     call: ToolCall
     choice: int = 0
 
 
-@frozen
-class Finish:
+@frozen(eq=False, repr=False)
+class Finish(Value):
     """A choice has its finish reason, in the provider's word; once for each choice."""
 
     reason: str
     choice: int = 0
 
 
-@frozen
-class UsageUpdate:
+@frozen(eq=False, repr=False)
+class UsageUpdate(Value):
     """Usage arrived; it replaces what came before."""
 
     usage: Usage
 
 
-@frozen
-class StreamEnd:
+@frozen(eq=False, repr=False)
+class StreamEnd(Value):
     """The reply is whole; always the last event."""
 
     completion: ChatCompletion

@@ -17,6 +17,7 @@ from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._json_text import read_json_text
 from kimi_async._prefix import Prefix
 from kimi_async._record import Outcome, ReplyRecord
+from kimi_async._values import Value
 
 __all__ = [
     "ChatCompletion",
@@ -56,8 +57,8 @@ def _empty_is_none(content: object) -> object:
     return None if content == "" else content
 
 
-@frozen(kw_only=True)
-class ToolCall:
+@frozen(kw_only=True, eq=False, repr=False)
+class ToolCall(Value):
     """One call that the model asks for.
 
     Attributes:
@@ -112,8 +113,8 @@ class ToolCall:
         return wire
 
 
-@frozen(kw_only=True)
-class Message:
+@frozen(kw_only=True, eq=False, repr=False)
+class Message(Value):
     """One message of a conversation, of any role; what a reply holds and what is sent back.
 
     Attributes:
@@ -251,8 +252,8 @@ def _plain(value: Any) -> object:
     return value.model_dump(mode="json")
 
 
-@frozen(kw_only=True)
-class Thinking:
+@frozen(kw_only=True, eq=False, repr=False)
+class Thinking(Value):
     """How a model is asked to think; spelled for each provider by its adapter.
 
     Attributes:
@@ -266,8 +267,8 @@ class Thinking:
     budget_tokens: int | None = None
 
 
-@frozen(kw_only=True)
-class ModelInfo:
+@frozen(kw_only=True, eq=False, repr=False)
+class ModelInfo(Value):
     """One model of a provider's list; what the provider does not say is ``None``.
 
     Attributes:
@@ -291,8 +292,8 @@ class ModelInfo:
     raw: Mapping[str, Any] = field(factory=dict, repr=False)
 
 
-@frozen(kw_only=True)
-class Usage:
+@frozen(kw_only=True, eq=False, repr=False)
+class Usage(Value):
     """Token counts as the provider reported them; what it does not say is ``None``, never 0.
 
     Attributes:
@@ -310,8 +311,8 @@ class Usage:
     reasoning_tokens: int | None = None
 
 
-@frozen(kw_only=True)
-class Choice:
+@frozen(kw_only=True, eq=False, repr=False)
+class Choice(Value):
     """One of the ``n`` answers of a reply.
 
     Attributes:
@@ -354,8 +355,8 @@ def _meaning(reason: str | None, *, has_calls: bool) -> Outcome | None:
 NoAnswer: TypeAlias = Literal["budget", "cut", "model"]
 
 
-@frozen(kw_only=True)
-class ChatCompletion:
+@frozen(kw_only=True, eq=False, repr=False)
+class ChatCompletion(Value):
     """One reply, whole or as far as it came.
 
     Two completions are equal when what the model said is equal: ids, times, the record and the raw body are left out

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import frozen
 
+from kimi_async._values import Value
+
 if TYPE_CHECKING:
     from kimi_async._models import Usage
 
@@ -29,8 +31,8 @@ Outcome = Literal[
 UsageOrigin = Literal["reported", "partial", "unknown"]
 
 
-@frozen(kw_only=True)
-class ReplyRecord:
+@frozen(kw_only=True, eq=False, repr=False)
+class ReplyRecord(Value):
     """Ids, times, counts and the outcome of one reply; on the completion, on every error, and given to ``on_complete``.
 
     Attributes:

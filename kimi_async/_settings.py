@@ -8,6 +8,7 @@ from typing import Final
 from attrs import field, frozen
 
 from kimi_async._errors import ConfigurationError
+from kimi_async._values import Value
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "Timeouts"]
 
@@ -22,8 +23,8 @@ def _positive_or_none(_: object, attribute: object, value: float | None) -> None
         )
 
 
-@frozen(kw_only=True)
-class Timeouts:
+@frozen(kw_only=True, eq=False, repr=False)
+class Timeouts(Value):
     """One limit for each way in which a reply can hang, in seconds; ``None`` is no limit.
 
     Before the first output ``connect``, ``write``, ``first_output`` and ``total`` run; from then on ``idle`` and
@@ -61,8 +62,8 @@ def _from_one(_: object, attribute: object, value: int) -> None:
         raise ConfigurationError(f"Limits.{name} must be a whole number from 1")
 
 
-@frozen(kw_only=True)
-class Limits:
+@frozen(kw_only=True, eq=False, repr=False)
+class Limits(Value):
     """How large the parts of a reply may get, so that no host can fill the memory.
 
     A part that is larger ends the reply with a :class:`~kimi_async.ProtocolError` that names the limit; what came

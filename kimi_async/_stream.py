@@ -15,6 +15,7 @@ from kimi_async._errors import KimiError
 from kimi_async._events import ContentDelta, StreamEnd, StreamEvent
 from kimi_async._models import ChatCompletion
 from kimi_async._record import ReplyRecord
+from kimi_async._values import Value
 
 if TYPE_CHECKING:
     from httpx_sse import ServerSentEvent
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["ChatStream", "ResponseInfo"]
 
 
-@frozen(kw_only=True)
-class ResponseInfo:
+@frozen(kw_only=True, eq=False, repr=False)
+class ResponseInfo(Value):
     """The HTTP response under a reply.
 
     Attributes:

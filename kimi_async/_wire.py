@@ -14,6 +14,7 @@ from attrs import Factory, field, frozen
 
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Usage
+from kimi_async._values import Value
 
 __all__ = [
     "DONE",
@@ -27,8 +28,8 @@ __all__ = [
 ]
 
 
-@frozen(kw_only=True)
-class Finding:
+@frozen(kw_only=True, eq=False, repr=False)
+class Finding(Value):
     """One thing that is wrong with a request.
 
     Attributes:
@@ -47,8 +48,8 @@ class Finding:
         return f"{self.where}: {self.message} ({self.code})"
 
 
-@frozen(kw_only=True)
-class ChatRequest:
+@frozen(kw_only=True, eq=False, repr=False)
+class ChatRequest(Value):
     """One request as the caller asked for it, checked, before a provider's spelling.
 
     Attributes:
@@ -74,8 +75,8 @@ def _written(request: WireRequest) -> bytes:
     raise ConfigurationError("the request cannot be written as JSON")
 
 
-@frozen(kw_only=True)
-class WireRequest:
+@frozen(kw_only=True, eq=False, repr=False)
+class WireRequest(Value):
     """What is sent: everything but the key.
 
     Attributes:

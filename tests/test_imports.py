@@ -19,7 +19,7 @@ PACKAGE = Path(kimi_async.__file__).parent
 #: The modules of the core from the bottom up; one may import those above it in this list, never those below.
 LAYERS = (
     ("_version",),
-    ("_errors",),
+    ("_errors", "_values"),
     ("_record", "_json_text", "_media", "_partial_json", "_prefix", "_schema", "_docstring"),
     ("_models", "_tools"),
     ("_events", "_history", "_settings", "_sse", "_wire"),
@@ -37,7 +37,17 @@ LAYERS = (
 )
 #: Values and the pure core: bytes in, values out.
 PURE = (
-    *("_errors", "_record", "_models", "_events", "_settings", "_sse", "_wire", "_params"),
+    *(
+        "_errors",
+        "_values",
+        "_record",
+        "_models",
+        "_events",
+        "_settings",
+        "_sse",
+        "_wire",
+        "_params",
+    ),
     *("_call_pieces", "_checks", "_json_text", "_markers", "_partial_json", "_prefix"),
     *("_adapters", "_assembler", "_schema", "_docstring", "_tools", "_history"),
 )

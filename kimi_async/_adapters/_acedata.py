@@ -19,7 +19,7 @@ from kimi_async._markers import ToolMarkers
 __all__ = ["AceDataCloud"]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class AceDataCloud(ChatAdapter):
     """Kimi as sold by Ace Data Cloud.
 

@@ -17,6 +17,7 @@ from kimi_async._errors import APIError, ConfigurationError
 from kimi_async._markers import ToolMarkers
 from kimi_async._models import ModelInfo, Thinking
 from kimi_async._prefix import Prefix
+from kimi_async._values import Value
 from kimi_async._wire import ChatRequest, Chunk, Done, WireRequest
 
 __all__ = ["ChatAdapter", "api_key_field", "base_url_field", "models_field"]
@@ -51,7 +52,7 @@ def models_field() -> Any:
     return field(factory=dict, kw_only=True, converter=dict)
 
 
-class ChatAdapter:
+class ChatAdapter(Value):
     """One provider: a frozen, stateless value that spells requests and reads replies.
 
     Attributes:

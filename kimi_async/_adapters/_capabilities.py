@@ -13,6 +13,7 @@ from typing import Any, Final, Generic, Literal, Self, TypeVar
 from attrs import evolve, field, fields, frozen
 
 from kimi_async._errors import ConfigurationError
+from kimi_async._values import Value
 
 __all__ = [
     "ACEDATA",
@@ -33,8 +34,8 @@ Basis = Literal["documented", "captured", "inferred", "unknown"]
 T = TypeVar("T")
 
 
-@frozen
-class Fact(Generic[T]):
+@frozen(eq=False, repr=False)
+class Fact(Value, Generic[T]):
     """One thing that is known of a provider.
 
     Attributes:
@@ -59,8 +60,8 @@ class Fact(Generic[T]):
         return "not stated" if value is None else str(value)
 
 
-@frozen(kw_only=True)
-class Capabilities:
+@frozen(kw_only=True, eq=False, repr=False)
+class Capabilities(Value):
     """What one model family can do at one provider.
 
     Attributes:
@@ -128,8 +129,8 @@ def _as_families(families: Mapping[str, Capabilities]) -> Mapping[str, Capabilit
     return dict(families)
 
 
-@frozen
-class CapabilityTable:
+@frozen(eq=False, repr=False)
+class CapabilityTable(Value):
     """The capabilities of one provider, by model family.
 
     Attributes:

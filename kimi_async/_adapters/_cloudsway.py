@@ -26,7 +26,7 @@ def _path(value: str | None) -> str | None:
     return value.strip().strip("/") or None if isinstance(value, str) else value
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Cloudsway(ChatAdapter):
     """Kimi as sold by Cloudsway.
 

@@ -19,7 +19,7 @@ from kimi_async._markers import ToolMarkers
 __all__ = ["OpenAICompatible"]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class OpenAICompatible(ChatAdapter):
     """Kimi on any host that speaks the OpenAI wire: open weights, a router, a gateway of your own.
 

@@ -19,7 +19,7 @@ from kimi_async._markers import ToolMarkers
 __all__ = ["Moonshot"]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Moonshot(ChatAdapter):
     """Kimi as sold by Moonshot itself.
 
