@@ -22,6 +22,7 @@ from attrs import field, frozen
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._models import ToolCall, as_text
 from kimi_async._tools import Tool, ToolError
+from kimi_async._values import Value
 
 __all__ = ["Approve", "Deny", "ToolResult", "ToolStatus", "Toolbox", "Tools"]
 
@@ -32,8 +33,8 @@ Tools: TypeAlias = Sequence[Tool[..., object] | Mapping[str, Any]]
 ToolStatus: TypeAlias = Literal["ok", "failed", "timeout", "invalid", "unknown", "denied"]
 
 
-@frozen(kw_only=True)
-class Deny:
+@frozen(kw_only=True, eq=False, repr=False)
+class Deny(Value):
     """What ``approve`` gives for a call that must not run.
 
     Attributes:
@@ -52,8 +53,8 @@ Approve: TypeAlias = Callable[
 ]
 
 
-@frozen(kw_only=True)
-class ToolResult:
+@frozen(kw_only=True, eq=False, repr=False)
+class ToolResult(Value):
     """The answer to one call.
 
     Attributes:

@@ -6,27 +6,29 @@ import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, Unpack, cast, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast, get_args, overload
 
 import httpx
 from attrs import evolve, frozen
 
 from kimi_async._adapters import ChatAdapter, adapter_from_environment
 from kimi_async._attempts import OnComplete, Reply, fetch
-from kimi_async._calls import Approve, Toolbox
 from kimi_async._checks import check_body, check_request, report
-from kimi_async._conversation import Conversation, Opening, load_history, opening_history
 from kimi_async._errors import ConfigurationError, KimiError
 from kimi_async._eventloop import prepare_loop
 from kimi_async._models import ChatCompletion, Message, Messages, ModelInfo
 from kimi_async._options import OF_THE_CLIENT, CallParams, Checks, ClientOptions
 from kimi_async._params import chat_request, check_headers
-from kimi_async._run import ToolRun, check_run
 from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream
-from kimi_async._structured import Parsed, ParsedStream, Question, answer_of, question_for
 from kimi_async._transport import Transport
 from kimi_async._wire import ChatRequest, Finding, WireRequest
+
+if TYPE_CHECKING:  # what a plain reply does not need is loaded when it is used
+    from kimi_async._calls import Approve
+    from kimi_async._conversation import Conversation
+    from kimi_async._run import ToolRun
+    from kimi_async._structured import Parsed, ParsedStream, Question
 
 __all__ = ["AsyncKimi"]
 
@@ -244,6 +246,9 @@ class AsyncKimi:
         Raises:
             ConfigurationError: A parameter, message or tool that cannot be sent, or no model.
         """
+        from kimi_async._calls import Toolbox
+        from kimi_async._run import ToolRun, check_run
+
         check_run(max_steps, tool_timeout, tool_concurrency, on_tool_error, approve)
         self._prepare(messages, params, stream=stream)
         return ToolRun(
@@ -309,6 +314,8 @@ class AsyncKimi:
             ConfigurationError: *into* has no JSON Schema, or something cannot be sent.
             KimiError: A reply could not be had whole.
         """
+        from kimi_async._structured import answer_of
+
         return await answer_of(self._question(messages, params, into, stream), repairs)
 
     @overload
@@ -329,11 +336,15 @@ class AsyncKimi:
         Raises:
             ConfigurationError: *into* has no JSON Schema, or something cannot be sent.
         """
+        from kimi_async._structured import ParsedStream
+
         return ParsedStream(self._question(messages, params, into, stream=True))
 
     def _question(
         self, messages: Messages, params: CallParams, into: object, stream: bool
     ) -> Question[Any]:
+        from kimi_async._structured import question_for
+
         settings, request = self._prepare(messages, params, stream=stream)
         if settings.adapter.prefix_of(request) is not None:
             raise ConfigurationError(
@@ -382,6 +393,13 @@ class AsyncKimi:
         Raises:
             ConfigurationError: *saved* cannot be read, or comes with a beginning.
         """
+        from kimi_async._conversation import (
+            Conversation,
+            Opening,
+            load_history,
+            opening_history,
+        )
+
         if saved is None:
             history = opening_history(system, messages)
         elif system is not None or messages:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias, TypeVar, Unpack, overload
 
 import msgspec
 from attrs import evolve, frozen
@@ -11,9 +11,12 @@ from attrs import evolve, frozen
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import ChatCompletion, Message, Messages, ToolCall
 from kimi_async._options import CallParams
-from kimi_async._run import RunParams, RunResult, ToolRun
 from kimi_async._stream import ChatStream
-from kimi_async._structured import Parsed, Question, answer_of
+from kimi_async._values import Value
+
+if TYPE_CHECKING:
+    from kimi_async._run import RunParams, RunResult, ToolRun
+    from kimi_async._structured import Parsed, Question
 
 __all__ = ["Conversation", "Opening", "load_history", "opening_history"]
 
@@ -21,8 +24,8 @@ T = TypeVar("T")
 _Said: TypeAlias = Message | Mapping[str, Any]
 
 
-@frozen(kw_only=True)
-class Opening:
+@frozen(kw_only=True, eq=False, repr=False)
+class Opening(Value):
     """How a turn is begun.
 
     Attributes:
@@ -48,8 +51,8 @@ _VERSION: Final = 1
 _OPENING: Final = ("system", "developer")
 
 
-@frozen
-class _History:
+@frozen(eq=False, repr=False)
+class _History(Value):
     """What was said so far, and how long it was when its tokens were last counted."""
 
     said: tuple[_Said, ...] = ()
@@ -177,6 +180,8 @@ class Conversation:
             KimiError: There is no value; the history is as it was.
             RuntimeError: Another turn is under way.
         """
+        from kimi_async._structured import answer_of
+
         self._check_free()
         begun, asked = self._history, _as_sequence(message)
         question = self._opening.question((*begun.said, *asked), self._merged(params), into, stream)

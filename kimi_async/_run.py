@@ -23,6 +23,7 @@ from kimi_async._models import ChatCompletion, Message, Messages, ToolCall, Usag
 from kimi_async._options import CallParams
 from kimi_async._record import Outcome
 from kimi_async._stream import ChatStream
+from kimi_async._values import Value
 
 __all__ = [
     "RunEvent",
@@ -55,15 +56,15 @@ Stopped: TypeAlias = Literal[
 ]
 
 
-@frozen
-class StepStart:
+@frozen(eq=False, repr=False)
+class StepStart(Value):
     """A request is about to be sent; ``step`` counts from 1."""
 
     step: int
 
 
-@frozen
-class StepEnd:
+@frozen(eq=False, repr=False)
+class StepEnd(Value):
     """A step is over: its reply is whole, and its calls are answered."""
 
     step: int
@@ -74,8 +75,8 @@ class StepEnd:
 RunEvent: TypeAlias = StreamEvent | StepStart | ToolResult | StepEnd
 
 
-@frozen(kw_only=True)
-class RunResult:
+@frozen(kw_only=True, eq=False, repr=False)
+class RunResult(Value):
     """How a run ended.
 
     Attributes:

@@ -26,6 +26,7 @@ from kimi_async._partial_json import PartialJSON
 from kimi_async._run import sum_usage
 from kimi_async._schema import schema_of
 from kimi_async._stream import ChatStream
+from kimi_async._values import Value
 
 __all__ = ["ParseRound", "Parsed", "ParsedStream", "Question", "answer_of", "question_for"]
 
@@ -43,8 +44,8 @@ _AGAIN: Final = (
 )
 
 
-@frozen
-class ParseRound:
+@frozen(eq=False, repr=False)
+class ParseRound(Value):
     """One reply on the way to a value.
 
     Attributes:
@@ -56,8 +57,8 @@ class ParseRound:
     error: str | None = None
 
 
-@frozen(kw_only=True)
-class Parsed(Generic[T]):
+@frozen(kw_only=True, eq=False, repr=False)
+class Parsed(Value, Generic[T]):
     """A value that a model gave.
 
     Attributes:
@@ -74,16 +75,16 @@ class Parsed(Generic[T]):
     usage: Usage | None
 
 
-@frozen
-class _Problem:
+@frozen(eq=False, repr=False)
+class _Problem(Value):
     """Why there is no value in a reply, and whether the model can mend that."""
 
     text: str
     can_be_mended: bool
 
 
-@frozen(kw_only=True)
-class Question(Generic[T]):
+@frozen(kw_only=True, eq=False, repr=False)
+class Question(Value, Generic[T]):
     """One question whose answer is a value.
 
     Attributes:

@@ -16,10 +16,8 @@ from typing import Any, Final, Generic, ParamSpec, TypeVar, overload
 import msgspec
 from attrs import field, frozen
 
-from kimi_async._docstring import read_docstring
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._json_text import read_json_text
-from kimi_async._schema import moonshot_schema, schema_of
 
 __all__ = ["Tool", "ToolError", "tool"]
 
@@ -172,6 +170,8 @@ def _tool_of(
 def _made(function: Callable[P, R], name: str | None, description: str | None) -> Tool[P, R]:
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
         raise ConfigurationError("a generator gives no result")
+    from kimi_async._docstring import read_docstring
+
     said, texts = read_docstring(inspect.getdoc(function))
     parameters = _parameters_of(function)
     types = _types_of(function, parameters)
@@ -252,6 +252,8 @@ def _given(values: msgspec.Struct) -> dict[str, Any]:
 def _schema(
     arguments: type[msgspec.Struct], parameters: list[inspect.Parameter], texts: Mapping[str, str]
 ) -> dict[str, Any]:
+    from kimi_async._schema import moonshot_schema, schema_of
+
     schema = schema_of(arguments)
     del schema["title"]
     for each in parameters:
