@@ -6,13 +6,15 @@ Several come for every chunk.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import frozen
 
 from kimi_async._models import ChatCompletion, ToolCall, Usage
-from kimi_async._partial_json import GrowingText
 from kimi_async._values import Value
+
+if TYPE_CHECKING:
+    from kimi_async._growing import GrowingText
 
 __all__ = [
     "ContentDelta",

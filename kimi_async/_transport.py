@@ -22,8 +22,6 @@ from collections.abc import (
 from typing import Any, Final
 
 import anyio
-import anyio.lowlevel
-import anyio.to_thread
 import httpx
 
 from kimi_async._adapters import ChatAdapter, request_id_of

@@ -26,8 +26,8 @@ from kimi_async._events import (
     UsageUpdate,
     tool_call_delta,
 )
+from kimi_async._growing import GrowingText
 from kimi_async._models import ChatCompletion, Choice, Message, ToolCall, Usage
-from kimi_async._partial_json import GrowingText
 
 COMPLETION = ChatCompletion(
     provider="test", choices=(Choice(index=0, message=Message(role="assistant", content="Hi")),)

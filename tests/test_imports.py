@@ -21,7 +21,7 @@ LAYERS = (
     ("_version",),
     ("_errors", "_values"),
     ("_record", "_json_text", "_media", "_partial_json", "_prefix", "_schema", "_docstring"),
-    ("_models", "_tools"),
+    ("_growing", "_models", "_tools"),
     ("_events", "_history", "_settings", "_sse", "_wire"),
     ("_call_pieces", "_markers"),
     ("_params", "_adapters", "_assembler", "_eventloop"),
@@ -48,7 +48,7 @@ PURE = (
         "_wire",
         "_params",
     ),
-    *("_call_pieces", "_checks", "_json_text", "_markers", "_partial_json", "_prefix"),
+    *("_call_pieces", "_checks", "_json_text", "_markers", "_partial_json", "_prefix", "_growing"),
     *("_adapters", "_assembler", "_schema", "_docstring", "_tools", "_history"),
 )
 IMPURE = {

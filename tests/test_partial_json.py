@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from json_strategies import anything
 
 from kimi_async import OutputError
-from kimi_async._partial_json import GrowingText, PartialJSON
+from kimi_async._partial_json import PartialJSON
 
 # what comes, piece by piece: what is shown after each
 SHOWN: dict[str, list[tuple[str, Any]]] = {
@@ -298,42 +298,6 @@ def test_a_string_is_extended_in_place() -> None:
         places.append(id(parser.value["a"]))
     assert parser.value == {"a": "word" * 2_000}
     assert sum(one == other for one, other in pairwise(places)) > 500
-
-
-@pytest.fixture
-def fed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """All that parsers are fed."""
-    pieces: list[str] = []
-    feed = PartialJSON.feed
-
-    def recorded(self: PartialJSON, text: str) -> None:
-        pieces.append(text)
-        feed(self, text)
-
-    monkeypatch.setattr(PartialJSON, "feed", recorded)
-    return pieces
-
-
-def test_a_growing_text_is_read_once_and_when_it_is_asked(fed: list[str]) -> None:
-    pieces: list[str] = []
-    growing = GrowingText(pieces)
-    pieces += ["[", '"a', "b", '"', ", 1", "]"]
-    assert fed == []
-    asked = [copy.copy(growing.value(count)) for count in (2, 3, 3, 5)]
-    assert asked == [["a"], ["ab"], ["ab"], ["ab"]]
-    assert growing.value(6) == ["ab", 1]
-    assert growing.value(1) == ["ab", 1], "what was shown is not taken back"
-    assert fed == ['["a', "b", "", '", 1', "]", ""]
-
-
-def test_a_text_that_is_no_json_is_not_read_on() -> None:
-    pieces = ["[", "x", "]"]
-    growing = GrowingText(pieces)
-    assert growing.value(1) == []
-    for count in (2, 3, 1):
-        with pytest.raises(OutputError) as caught:
-            growing.value(count)
-        assert caught.value.text == "[x"
 
 
 # The fuzzer
