@@ -12,15 +12,11 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 from kimi_async._adapters import (
-    AceDataCloud,
     Basis,
     Capabilities,
     CapabilityTable,
     ChatAdapter,
-    Cloudsway,
     Fact,
-    Moonshot,
-    OpenAICompatible,
     family_of,
 )
 from kimi_async._client import AsyncKimi
@@ -100,6 +96,10 @@ from kimi_async._version import __version__
 from kimi_async._wire import Finding, WireRequest
 
 if TYPE_CHECKING:
+    from kimi_async._adapters._acedata import AceDataCloud
+    from kimi_async._adapters._cloudsway import Cloudsway
+    from kimi_async._adapters._compatible import OpenAICompatible
+    from kimi_async._adapters._moonshot import Moonshot
     from kimi_async._calls import Approve, Deny, ToolResult, ToolStatus
     from kimi_async._conversation import Conversation
     from kimi_async._media import file_part, image_part, text_part, video_part
@@ -223,10 +223,14 @@ __all__ = [
 #: What a plain reply does not need, and where it is: loaded when it is asked for (PEP 562). Of the 160 ms that the
 #: import took beyond its dependencies these were 25.
 _LATER: Final = {
+    "AceDataCloud": "_adapters._acedata",
     "Approve": "_calls",
+    "Cloudsway": "_adapters._cloudsway",
     "Conversation": "_conversation",
     "Deny": "_calls",
     "ParseRound": "_structured",
+    "Moonshot": "_adapters._moonshot",
+    "OpenAICompatible": "_adapters._compatible",
     "Parsed": "_structured",
     "ParsedStream": "_structured",
     "RunEvent": "_run",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast, get
 import httpx
 from attrs import evolve, frozen
 
-from kimi_async._adapters import ChatAdapter, adapter_from_environment
+from kimi_async._adapters import ChatAdapter
 from kimi_async._attempts import OnComplete, Reply, fetch
 from kimi_async._checks import check_body, check_request, report
 from kimi_async._errors import ConfigurationError, KimiError
@@ -503,6 +503,8 @@ def _findings(settings: _Settings, request: ChatRequest, wire: WireRequest) -> t
 def _adapter(provider: object) -> ChatAdapter:
     """The adapter to use, complete and checked."""
     if provider is None:
+        from kimi_async._adapters._environment import adapter_from_environment
+
         found = adapter_from_environment(os.environ)
         if isinstance(found, str):
             raise ConfigurationError(found)

@@ -49,51 +49,47 @@ class StreamStart(Value):
 
 
 @frozen(eq=False, repr=False)
-class ReasoningDelta(Value):
+class _Said(Value):
+    """The fields of what is said; attrs makes one class of them, and those below cost nothing (0.3 ms each else)."""
+
+    text: str
+    choice: int = 0
+
+
+class ReasoningDelta(_Said):
     """A piece of the model's thinking; never empty."""
 
-    text: str
-    choice: int = 0
+    __slots__ = ()
 
 
-@frozen(eq=False, repr=False)
-class ReasoningDone(Value):
+class ReasoningDone(_Said):
     """A segment of thinking is over; ``text`` is the whole segment."""
 
-    text: str
-    choice: int = 0
+    __slots__ = ()
 
 
-@frozen(eq=False, repr=False)
-class ContentDelta(Value):
+class ContentDelta(_Said):
     """A piece of the answer; never empty."""
 
-    text: str
-    choice: int = 0
+    __slots__ = ()
 
 
-@frozen(eq=False, repr=False)
-class ContentDone(Value):
+class ContentDone(_Said):
     """A segment of the answer is over; ``text`` is the whole segment."""
 
-    text: str
-    choice: int = 0
+    __slots__ = ()
 
 
-@frozen(eq=False, repr=False)
-class RefusalDelta(Value):
+class RefusalDelta(_Said):
     """A piece of a refusal; never empty."""
 
-    text: str
-    choice: int = 0
+    __slots__ = ()
 
 
-@frozen(eq=False, repr=False)
-class RefusalDone(Value):
+class RefusalDone(_Said):
     """A segment of a refusal is over; ``text`` is the whole segment."""
 
-    text: str
-    choice: int = 0
+    __slots__ = ()
 
 
 @frozen(eq=False, repr=False)

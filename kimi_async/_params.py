@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypedDict
 
 import msgspec
 from attrs import asdict
 
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Message, Messages, Thinking
-from kimi_async._tools import Tool
 from kimi_async._wire import ChatRequest
+
+if TYPE_CHECKING:
+    from kimi_async._tools import Tool
 
 __all__ = ["ChatParams", "chat_request", "check_headers"]
 
@@ -132,7 +134,11 @@ def chat_request(
 
 def _wire_tools(tools: object) -> object:
     """Tools as they are sent; what is no list is left to the check."""
-    if not isinstance(tools, (list, tuple)) or not any(isinstance(each, Tool) for each in tools):
+    if not isinstance(tools, (list, tuple)):
+        return tools
+    from kimi_async._tools import Tool
+
+    if not any(isinstance(each, Tool) for each in tools):
         return tools
     return [each.to_wire() if isinstance(each, Tool) else each for each in tools]
 

@@ -8,14 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimi_async._adapters import (
-    AceDataCloud,
-    ChatAdapter,
-    Cloudsway,
-    Moonshot,
-    OpenAICompatible,
-    adapter_from_environment,
-)
+from kimi_async import AceDataCloud, ChatAdapter, Cloudsway, Moonshot, OpenAICompatible
+from kimi_async._adapters._environment import adapter_from_environment
 
 Environment: TypeAlias = dict[str, str]
 

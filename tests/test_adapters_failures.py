@@ -23,14 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from json_strategies import anything, loosely, texts
 
-from kimi_async._adapters import (
-    AceDataCloud,
-    ChatAdapter,
-    Cloudsway,
-    Moonshot,
-    OpenAICompatible,
-    request_id_of,
-)
+from kimi_async import AceDataCloud, ChatAdapter, Cloudsway, Moonshot, OpenAICompatible
+from kimi_async._adapters import request_id_of
 from kimi_async._adapters._failures import read_error
 from kimi_async._errors import APIError, NotFoundError, RateLimitError
 

@@ -23,7 +23,7 @@ from kimi_async import (
     tool_result,
     user,
 )
-from kimi_async._adapters import adapter_from_environment
+from kimi_async._adapters._environment import adapter_from_environment
 from kimi_async._params import chat_request
 from kimi_async._wire import WireRequest
 

@@ -35,7 +35,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from json_strategies import anything, chunks, texts
 
-from kimi_async._adapters import AceDataCloud, ChatAdapter, Cloudsway, Moonshot, OpenAICompatible
+from kimi_async import AceDataCloud, ChatAdapter, Cloudsway, Moonshot, OpenAICompatible
 from kimi_async._adapters._reading import (
     decode_object,
     read_chunk,

@@ -15,8 +15,17 @@ from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimi_async import assistant, system, tool_result, user
-from kimi_async._adapters import AceDataCloud, ChatAdapter, Cloudsway, Moonshot, OpenAICompatible
+from kimi_async import (
+    AceDataCloud,
+    ChatAdapter,
+    Cloudsway,
+    Moonshot,
+    OpenAICompatible,
+    assistant,
+    system,
+    tool_result,
+    user,
+)
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Message, Messages, Thinking, ToolCall
 from kimi_async._params import chat_request

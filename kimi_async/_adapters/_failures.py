@@ -13,7 +13,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import msgspec
-from attrs import asdict, evolve, frozen
 
 from kimi_async._adapters._reading import decode_object
 from kimi_async._errors import (
@@ -144,8 +143,7 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
     return next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class _Facts:
+class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What one error object says, empty and ``<nil>`` values left out."""
 
     code: str | None
@@ -158,7 +156,7 @@ class _Facts:
         """The same facts with the key blotted out of them."""
         if key is None:
             return self
-        texts = asdict(self).items()
+        texts = msgspec.structs.asdict(self).items()
         return _Facts(**{name: text and without_key(text, key) for name, text in texts})
 
 
@@ -187,7 +185,7 @@ def read_error(
     facts = _facts(raw) if raw is not None else _facts({"message": _excerpt(body)})
     inner = _inner_facts(raw)
     kind = _classify(status, facts, inner)
-    said = evolve(
+    said = msgspec.structs.replace(
         facts,
         message=_REDIRECTED if 300 <= status < 400 else facts.message or inner.message,
         request_id=facts.request_id or request_id_of(headers),

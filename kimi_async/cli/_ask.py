@@ -16,7 +16,7 @@ from kimi_async import (
     system,
     user,
 )
-from kimi_async._adapters import adapter_from_environment
+from kimi_async._adapters._environment import adapter_from_environment
 from kimi_async.cli._render import Renderer
 from kimi_async.cli._run import follow
 
