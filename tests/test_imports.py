@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -138,10 +139,91 @@ def run(code: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
-def test_importing_the_package_imports_no_extra() -> None:
-    loaded = set(run("import kimi_async, sys; print(*sys.modules)").split())
-    assert "kimi_async._client" in loaded
-    assert not loaded & {"respx", "typer", "rich", "trio", "pytest", "h11", "kimi_async.testing"}
+def loaded_by(code: str) -> set[str]:
+    return set(run(f"{code}\nimport sys; print(*sys.modules)").split())
+
+
+#: What is loaded when it is used, and not with the package.
+LATER = {f"kimi_async.{module}" for module in kimi_async._LATER.values()} | {
+    "kimi_async._adapters._environment",
+    "kimi_async._docstring",
+    "kimi_async._history",
+    "kimi_async._partial_json",
+    "kimi_async.cli",
+    "kimi_async.testing",
+}
+
+
+def test_importing_the_package_loads_its_dependencies_and_no_more() -> None:
+    """No extra, and of the standard library what httpx loads; asyncio comes with whoever runs its loop."""
+    loaded = loaded_by("import kimi_async")
+    own = {name for name in loaded if name.partition(".")[0] == "kimi_async"}
+    assert loaded - own <= loaded_by("import anyio, attrs, httpx, msgspec")
+    assert "kimi_async._client" in own
+    assert not own & LATER
+    assert all(map(importlib.util.find_spec, LATER)), "a name that is wrong would never be loaded"
+
+
+REPLY = """
+import asyncio, sys
+import httpx
+import kimi_async as kimi
+
+BODY = b'data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}\\n\\ndata: [DONE]\\n\\n'
+answer = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=BODY)
+
+async def main():
+    http = httpx.AsyncClient(transport=httpx.MockTransport(lambda request: answer))
+    async with kimi.AsyncKimi(kimi.AceDataCloud("key"), model="kimi-k2.5", http_client=http) as client:
+        before = set(sys.modules)
+        async with client.stream([kimi.user("Hello")], temperature=1) as stream:
+            assert [event.text async for event in stream if isinstance(event, kimi.ContentDelta)] == ["Hi"]
+        assert (await client.chat("Hello")).text == "Hi"
+        print(*(set(sys.modules) - before))
+
+asyncio.run(main())
+"""
+
+
+def test_a_reply_waits_for_no_import_of_ours() -> None:
+    assert {name for name in run(REPLY).split() if name.startswith("kimi_async")} == set()
+
+
+def test_what_is_loaded_later_is_where_the_type_checkers_see_it() -> None:
+    seen = {
+        alias.name: (node.module or "").removeprefix("kimi_async.")
+        for node in typing_only(SOURCES[PACKAGE / "__init__.py"])
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen == kimi_async._LATER
+    assert seen.keys() <= set(kimi_async.__all__)
+
+
+def test_names_that_are_loaded_later_can_be_seen_and_are_kept() -> None:
+    fresh = run("import kimi_async; print(*dir(kimi_async))").split()
+    assert {*fresh} & {*dir(kimi_async)} >= {*kimi_async.__all__}
+    code = (
+        "from kimi_async import *; import kimi_async; print(tool is vars(kimi_async)['tool'], Tool)"
+    )
+    assert run(code) == "True <class 'kimi_async._tools.Tool'>\n"
+
+
+def test_a_name_that_is_not_there_is_none() -> None:
+    with pytest.raises(AttributeError, match="'kimi_async' has no attribute 'nothing'"):
+        getattr(kimi_async, "not" + "hing")
+
+
+def test_attrs_compiles_no_comparison_of_a_value() -> None:
+    """It takes half of the time that a class costs at import; see ``_values.py``."""
+    code = """
+import attrs, inspect, sys, kimi_async
+for name in [name for name in sys.modules if name.startswith("kimi_async")]:
+    for kind in vars(sys.modules[name]).values():
+        if inspect.isclass(kind) and attrs.has(kind) and {"__eq__", "__repr__"} & vars(kind).keys():
+            print(kind)
+"""
+    assert run(code) == ""
 
 
 @pytest.mark.parametrize("module", [kimi_async, testing], ids=lambda module: module.__name__)
