@@ -113,7 +113,11 @@ class MessageAssembler:
         events: list[StreamEvent] = []
         try:
             for delta in chunk.choices:
-                self._feed_choice(delta, events)
+                choice = self._choices.get(delta.index) or self._begin(delta.index)
+                finished = choice.finish_reason is not None
+                choice.feed(delta, events)
+                if choice.finish_reason is not None and not finished:
+                    self._unfinished -= 1
         except ProtocolError as error:
             self.failure = error
         if not self._started and (events or any(delta.tool_calls for delta in chunk.choices)):
@@ -124,19 +128,13 @@ class MessageAssembler:
                 events.append(UsageUpdate(chunk.usage))
         return events
 
-    def _feed_choice(self, delta: ChunkChoice, events: list[StreamEvent]) -> None:
-        choice = self._choices.get(delta.index)
-        if choice is None:
-            limits = self._limits
-            if len(self._choices) >= limits.choices:
-                raise over_limit("choices", limits.choices, "the number of choices")
-            choice = _Choice(delta.index, self._tool_markers, limits.tool_calls)
-            self._choices[delta.index] = choice
-            self._unfinished += 1
-        unfinished = choice.finish_reason is None
-        choice.feed(delta, events)
-        if unfinished and choice.finish_reason is not None:
-            self._unfinished -= 1
+    def _begin(self, index: int) -> _Choice:
+        limits = self._limits
+        if len(self._choices) >= limits.choices:
+            raise over_limit("choices", limits.choices, "the number of choices")
+        choice = self._choices[index] = _Choice(index, self._tool_markers, limits.tool_calls)
+        self._unfinished += 1
+        return choice
 
     def _start(self, chunk: Chunk, events: list[StreamEvent]) -> None:
         self._started = True
@@ -175,12 +173,12 @@ class MessageAssembler:
 class _Text:
     """One kind of text of a choice: its pieces so far, and where the open segment begins in them."""
 
-    __slots__ = ("_delta", "_done", "_segment_start", "pieces")
+    __slots__ = ("_done", "_segment_start", "delta", "pieces")
 
     def __init__(
         self, delta: Callable[[str, int], StreamEvent], done: Callable[[str, int], StreamEvent]
     ) -> None:
-        self._delta = delta
+        self.delta = delta
         self._done = done
         self._segment_start = 0
         #: ``None`` until the field was present.
@@ -189,10 +187,6 @@ class _Text:
     @property
     def joined(self) -> str | None:
         return None if self.pieces is None else "".join(self.pieces)
-
-    def add(self, pieces: list[str], text: str, choice: int) -> StreamEvent:
-        pieces.append(text)
-        return self._delta(text, choice)
 
     def end_segment(self, choice: int) -> StreamEvent:
         pieces = self.pieces or []
@@ -272,7 +266,8 @@ class _Choice:
             if self._open is not kind:
                 self._end_segment(events)
                 self._open = kind
-            events.append(kind.add(pieces, text, self.index))
+            pieces.append(text)
+            events.append(kind.delta(text, self.index))
 
     def _end_segment(self, events: list[StreamEvent]) -> None:
         if self._open is not None:

@@ -45,15 +45,15 @@ T = TypeVar("T")
 def asyncio_loop() -> asyncio.AbstractEventLoop | None:
     """The running loop if it is asyncio's (uvloop's included); ``None`` on trio, and where none runs."""
     # Whoever runs a loop of asyncio has loaded it. Here it would be the largest part of ``import kimi_async`` (25 ms
-    # of 160), for nothing on trio.
-    if "asyncio" not in sys.modules:
+    # of 160), for nothing on trio. An import statement costs 0.4 us, and this is asked for each read.
+    loaded = sys.modules.get("asyncio")
+    if loaded is None:
         return None
-    import asyncio
-
     try:
-        return asyncio.get_running_loop()
+        loop: asyncio.AbstractEventLoop = loaded.get_running_loop()
     except RuntimeError:
         return None
+    return loop
 
 
 async def prepare_loop() -> None:

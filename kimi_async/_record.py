@@ -47,7 +47,7 @@ class ReplyRecord(Value):
         first_output_after: Seconds to the first reasoning, content, refusal, tool call or finish reason.
         last_output_after: Seconds to the last of these.
         ended_after: Seconds to the end.
-        longest_gap: The longest wait between two outputs, in seconds.
+        longest_gap: The longest wait between two reads that brought output, in seconds; ``None`` if one brought all.
         chunks: Chunks of the stream that were read; 1 for a JSON body.
         bytes: Bytes of the body that were read.
         attempts: Requests that were sent; 0 if the reply ended while it waited for a slot.

@@ -58,7 +58,6 @@ class ChatStream:
         self._on_end = on_end
         self._events = reply.events
         self._started = False
-        self._busy = False
 
     def __repr__(self) -> str:
         state = "new" if not self._started else "running" if self._reply.record is None else "ended"
@@ -87,46 +86,36 @@ class ChatStream:
             KimiError: The reply did not end well; raised again by every later call.
             RuntimeError: Another task is already reading this stream.
         """
-        if self._events:
-            return self._events.popleft()
-        return await self._next()
-
-    async def _next(self) -> StreamEvent:
-        reply = self._reply
-        if reply.completion is not None:
-            raise StopAsyncIteration
-        await self._start()
-        while not self._events:
-            end = await self._advance()
-            if end is not None:
-                return end
-        return self._events.popleft()
+        events = self._events
+        if not events:
+            if self._reply.completion is not None:
+                raise StopAsyncIteration
+            if not self._started:
+                await self._start()
+            while not events:
+                if self._reply.over:
+                    return self._end()
+                await self._reply.advance()
+        return events.popleft()
 
     async def _start(self) -> None:
         """Send the request, the first time."""
         if not self._started and not self._reply.over:
             self._started = True
-            self._busy = True
-            try:
-                await self._reply.start()
-            finally:
-                self._busy = False
+            await self._reply.start()
 
-    async def _advance(self) -> StreamEnd | None:
-        """Read once more; the end of the reply if there is no more."""
-        if self._busy:
-            raise RuntimeError("this stream is already being read by another task")
+    async def _advance(self) -> None:
+        """Read once more, or take the end of the reply."""
         if self._reply.over:
-            end = self._reply.conclude()
-            if self._on_end is not None:
-                self._on_end(end.completion)
-            return end
-        self._busy = True
-        try:
+            self._end()
+        else:
             await self._reply.advance()
-        finally:
-            self._busy = False
-        return None
+
+    def _end(self) -> StreamEnd:
+        end = self._reply.conclude()
+        if self._on_end is not None:
+            self._on_end(end.completion)
+        return end
 
     async def final(self) -> ChatCompletion:
         """Read to the end and give the whole reply; events not yet taken are skipped. May be called again.

@@ -16,7 +16,6 @@ from collections.abc import (
     Awaitable,
     Callable,
     Generator,
-    Iterator,
     Mapping,
 )
 from typing import Any, Final
@@ -328,7 +327,7 @@ class Response:
         self._adapter = adapter
         self._ended = False
         #: What is left of a large read.
-        self._held: Iterator[bytes] = iter(())
+        self._held = memoryview(b"")
         self.status = response.status_code
         self.headers: Mapping[str, str] = {
             name: adapter.without_key(value) for name, value in response.headers.items()
@@ -347,10 +346,9 @@ class Response:
             BodyTimedOut: The read timeout that the request was sent with ran out.
             BodyBroken: The connection, or the framing of the body, broke.
         """
-        held = next(self._held, None)
-        if held is not None:
+        if self._held:
             await anyio.lowlevel.checkpoint()
-            return held
+            return self._hold(self._held)
         try:
             data = await self._next()
             return data if len(data) <= READ_BYTES else self._hold(data)
@@ -362,10 +360,11 @@ class Response:
             cause = _describe(error, self._adapter)
         raise kind(cause)
 
-    def _hold(self, data: bytes) -> bytes:
+    def _hold(self, data: bytes | memoryview) -> bytes:
         """The first piece of a large read; the next reads give the others."""
-        self._held = (data[at : at + READ_BYTES] for at in range(READ_BYTES, len(data), READ_BYTES))
-        return data[:READ_BYTES]
+        whole = memoryview(data)
+        self._held = whole[READ_BYTES:]
+        return bytes(whole[:READ_BYTES])
 
     @property
     def request_id(self) -> str | None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import anyio
@@ -96,6 +96,8 @@ class Attempt:
         self._body = BodyReader(adapter, wire, limits)
         self._scope = anyio.CancelScope()
         self._done_seen = False
+        #: Whether the read under way has brought output.
+        self._output_came = False
         read_timeout = clocks.read_timeout
         #: A read that may take this long needs no scope: the HTTP client's own read timeout ends it.
         self._free_seconds = math.inf if read_timeout is None else read_timeout
@@ -157,7 +159,7 @@ class Attempt:
         """End :meth:`start` from another task, as if its limit had run out."""
         self._scope.cancel()
 
-    async def advance(self) -> None:
+    def advance(self) -> Awaitable[None]:
         """Read once more and turn it into events; the reply may be ``over`` then.
 
         Only after :meth:`start`.
@@ -165,8 +167,9 @@ class Attempt:
         Raises:
             KimiError: What ended the reply before it was whole.
         """
+        # No coroutine of its own, as in Reply.advance().
         assert self.response is not None
-        await self._step(self.response, self._clocks.for_read(self._clock()))
+        return self._step(self.response, self._clocks.for_read(self._clock()))
 
     async def _step(self, response: Response, seconds: float) -> None:
         """One read of at most *seconds*, and what it means."""
@@ -209,11 +212,14 @@ class Attempt:
 
     def _take(self, data: bytes) -> None:
         self.bytes += len(data)
-        for chunk in self._body.feed(data):
-            if isinstance(chunk, Done):
-                self._take_done()
-                return
-            self._take_chunk(chunk)
+        try:
+            for chunk in self._body.feed(data):
+                if isinstance(chunk, Done):
+                    self._take_done()
+                    return
+                self._take_chunk(chunk)
+        finally:
+            self._note_read()
 
     def _take_done(self) -> None:
         if not self.assembler.complete:
@@ -224,13 +230,20 @@ class Attempt:
         self.chunks += 1
         self._last = chunk
         events = self.assembler.feed(chunk)
-        # Usage alone is no output of the model; it comes last, so it is alone when it is first.
-        if events and type(events[0]) is not UsageUpdate:
-            self._note_output(self._clock())
-        self._events.extend(events)
-        self._clocks.finished(whole=self.assembler.complete)
+        if events:
+            self._events.extend(events)
+            # Usage alone is no output of the model; it comes last, so it is alone when it is first.
+            if type(events[0]) is not UsageUpdate:
+                self._output_came = True
         if self.assembler.failure is not None:
             raise self.assembler.failure
+
+    def _note_read(self) -> None:
+        """Tell the clocks what the last read has brought: once, however many chunks it held."""
+        if self._output_came:
+            self._output_came = False
+            self._note_output(self._clock())
+        self._clocks.finished(whole=self.assembler.complete)
 
     def _note_output(self, now: float) -> None:
         last = self.last_output_at
@@ -242,9 +255,12 @@ class Attempt:
         self._clocks.output_came()
 
     def _end_of_body(self) -> None:
-        for chunk in self._body.close():
-            if not isinstance(chunk, Done):
-                self._take_chunk(chunk)
+        try:
+            for chunk in self._body.close():
+                if not isinstance(chunk, Done):
+                    self._take_chunk(chunk)
+        finally:
+            self._note_read()
         if not self.assembler.complete:
             raise self._ended("the body ended")
         self._finish(None)
