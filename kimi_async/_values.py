@@ -2,13 +2,10 @@
 
 ``attrs`` writes and compiles them for each class, which is half of what a class costs: 25 ms of the 160 that
 ``import kimi_async`` took beyond its dependencies (40 classes, CPython 3.13). Here they do what those of ``attrs`` do,
-but look the fields up when they are asked; a comparison takes 3 us in place of 0.3. So a value that comes with the
-package is::
+but look the fields up when they are asked; a comparison takes 3 us in place of 0.3. A value is::
 
     @frozen(eq=False, repr=False)
     class Name(Value): ...
-
-and one whose module is loaded when it is used is a plain ``@frozen``.
 """
 
 from __future__ import annotations
