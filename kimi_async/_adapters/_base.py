@@ -12,7 +12,8 @@ from attrs import evolve, field
 
 from kimi_async._adapters._capabilities import CapabilityTable
 from kimi_async._adapters._failures import excerpt_of, read_error, without_key
-from kimi_async._adapters._reading import read_chunk, read_completion, read_models
+from kimi_async._adapters._reading import read_completion, read_models, read_unusual
+from kimi_async._adapters._usual import read_usual
 from kimi_async._errors import APIError, ConfigurationError
 from kimi_async._markers import ToolMarkers
 from kimi_async._models import ModelInfo, Thinking
@@ -205,7 +206,7 @@ class ChatAdapter(Value):
             APIError: The object says that something failed; its ``status`` is 200.
             ProtocolError: *data* is neither, or a field of the reply is of a wrong type.
         """
-        chunk = read_chunk(data)
+        chunk = read_usual(data) or read_unusual(data)
         if chunk is None:
             raise self.read_error(200, {}, data, now=0.0)
         return chunk

@@ -15,12 +15,11 @@ from typing import Any, Final
 
 import msgspec
 
-from kimi_async._adapters._usual import read_usual
 from kimi_async._errors import ProtocolError
 from kimi_async._models import ModelInfo, Usage
 from kimi_async._wire import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
 
-__all__ = ["decode_object", "is_deeper", "read_chunk", "read_completion", "read_models"]
+__all__ = ["decode_object", "is_deeper", "read_completion", "read_models", "read_unusual"]
 
 _decode: Final = msgspec.json.Decoder().decode
 _NO_CALLS: Final[tuple[ToolCallPiece, ...]] = ()
@@ -71,8 +70,8 @@ def _no_value(_: str) -> None:
     """``NaN`` and the infinities, which Python hosts write among logprobs, say nothing."""
 
 
-def read_chunk(data: bytes) -> Chunk | Done | None:
-    """Read the data of one event of a stream.
+def read_unusual(data: bytes) -> Chunk | Done | None:
+    """Read the data of one event of a stream, whatever JSON it is.
 
     Args:
         data: One JSON object or the literal ``[DONE]``.
@@ -84,13 +83,6 @@ def read_chunk(data: bytes) -> Chunk | Done | None:
     Raises:
         ProtocolError: *data* is neither, or a core field is of a wrong type.
     """
-    if data == b"[DONE]":
-        return DONE
-    return read_usual(data) or read_unusual(data)
-
-
-def read_unusual(data: bytes) -> Chunk | Done | None:
-    """Read like :func:`read_chunk`, whatever JSON it is."""
     raw = decode_object(data)
     if raw is None:
         if data.strip() == b"[DONE]":

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final
 
 import anyio
@@ -96,8 +96,8 @@ class Attempt:
         self._body = BodyReader(adapter, wire, limits)
         self._scope = anyio.CancelScope()
         self._done_seen = False
-        #: Whether the read under way has brought output.
-        self._output_came = False
+        #: When the last read ended.
+        self._read_at = 0.0
         read_timeout = clocks.read_timeout
         #: A read that may take this long needs no scope: the HTTP client's own read timeout ends it.
         self._free_seconds = math.inf if read_timeout is None else read_timeout
@@ -151,7 +151,7 @@ class Attempt:
             if not 200 <= response.status < 300:
                 raise await status_error(self._adapter, response, self._limits)
             while not self.assembler.started and not self.over:
-                await self._step(response, math.inf)
+                await self._step(response, self._clock(), math.inf)
             return
         raise self._clocks.first_output_error(begun)
 
@@ -169,30 +169,31 @@ class Attempt:
         """
         # No coroutine of its own, as in Reply.advance().
         assert self.response is not None
-        return self._step(self.response, self._clocks.for_read(self._clock()))
+        now = self._clock()
+        return self._step(self.response, now, self._clocks.for_read(now))
 
-    async def _step(self, response: Response, seconds: float) -> None:
-        """One read of at most *seconds*, and what it means."""
+    async def _step(self, response: Response, now: float, seconds: float) -> None:
+        """One read, begun *now*, of at most *seconds*, and what it means."""
         if self._done_seen:
             # Not before the events of that read were taken.
             await self._drain(response)
             self._finish(None)
             return
         try:
-            data = await self._receive(response, seconds)
+            data = await self._receive(response, now, seconds)
             if data is None:
                 self._end_of_body()
             else:
-                self._take(data)
+                self.bytes += len(data)
+                self._take(self._body.feed(data))
         except KimiError as error:
             if not self.assembler.complete:
                 raise
             # Whole already: a limit that runs out is the expected end of a wait for usage, the rest is noted.
             self._finish(None if isinstance(error, KimiTimeoutError) else error)
 
-    async def _receive(self, response: Response, seconds: float) -> bytes | None:
+    async def _receive(self, response: Response, begun: float, seconds: float) -> bytes | None:
         """The next bytes, ``None`` at a clean end; our error when they do not come in time or at all."""
-        begun = self._clock()
         try:
             if seconds >= self._free_seconds:
                 return await response.read()
@@ -207,43 +208,37 @@ class Attempt:
         except BodyBroken as broken:
             failure = self._broken(broken.cause)
         finally:
-            self._clocks.waited(self._clock() - begun)
+            self._read_at = self._clock()
+            self._clocks.waited(self._read_at - begun)
         raise failure
 
-    def _take(self, data: bytes) -> None:
-        self.bytes += len(data)
+    def _take(self, chunks: Iterator[Chunk | Done]) -> None:
+        """Turn what one read has brought into events; the clocks are told once, however many chunks it held."""
+        assembler = self.assembler
+        output_came = False
         try:
-            for chunk in self._body.feed(data):
+            for chunk in chunks:
                 if isinstance(chunk, Done):
                     self._take_done()
                     return
-                self._take_chunk(chunk)
+                self.chunks += 1
+                self._last = chunk
+                events = assembler.feed(chunk)
+                if events:
+                    self._events.extend(events)
+                    # Usage alone is no output of the model; it comes last, so it is alone when it is first.
+                    output_came = output_came or type(events[0]) is not UsageUpdate
+                if assembler.failure is not None:
+                    raise assembler.failure
         finally:
-            self._note_read()
+            if output_came:
+                self._note_output(self._read_at)
+            self._clocks.finished(whole=assembler.complete)
 
     def _take_done(self) -> None:
         if not self.assembler.complete:
             raise self._ended("the stream said [DONE]")
         self._done_seen = True
-
-    def _take_chunk(self, chunk: Chunk) -> None:
-        self.chunks += 1
-        self._last = chunk
-        events = self.assembler.feed(chunk)
-        if events:
-            self._events.extend(events)
-            # Usage alone is no output of the model; it comes last, so it is alone when it is first.
-            if type(events[0]) is not UsageUpdate:
-                self._output_came = True
-        if self.assembler.failure is not None:
-            raise self.assembler.failure
-
-    def _note_read(self) -> None:
-        """Tell the clocks what the last read has brought: once, however many chunks it held."""
-        if self._output_came:
-            self._output_came = False
-            self._note_output(self._clock())
-        self._clocks.finished(whole=self.assembler.complete)
 
     def _note_output(self, now: float) -> None:
         last = self.last_output_at
@@ -255,12 +250,7 @@ class Attempt:
         self._clocks.output_came()
 
     def _end_of_body(self) -> None:
-        try:
-            for chunk in self._body.close():
-                if not isinstance(chunk, Done):
-                    self._take_chunk(chunk)
-        finally:
-            self._note_read()
+        self._take(chunk for chunk in self._body.close() if not isinstance(chunk, Done))
         if not self.assembler.complete:
             raise self._ended("the body ended")
         self._finish(None)

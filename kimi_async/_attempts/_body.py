@@ -35,7 +35,7 @@ class BodyReader:
         limits: How large an event or a JSON body may be, and how deep.
     """
 
-    __slots__ = ("_adapter", "_decoder", "_feed", "_head", "_limits", "_whole", "_wire")
+    __slots__ = ("_adapter", "_decoder", "_feed", "_head", "_limits", "_shallow", "_whole", "_wire")
 
     def __init__(
         self, adapter: ChatAdapter, wire: deque[SSEEvent] | None, limits: Limits = DEFAULT_LIMITS
@@ -43,6 +43,8 @@ class BodyReader:
         self._adapter = adapter
         self._wire = wire
         self._limits = limits
+        #: So many bytes cannot hold both sides of more brackets than may be.
+        self._shallow = 2 * limits.nesting
         self._decoder = SSEDecoder(limits.event_bytes)
         #: The beginning of the body, until it has shown what it is.
         self._head: bytes | None = b""
@@ -128,7 +130,7 @@ class BodyReader:
         return self._adapter.read_completion(self._not_too_deep(body))
 
     def _not_too_deep(self, data: bytes) -> bytes:
-        if is_deeper(data, self._limits.nesting):
+        if len(data) > self._shallow and is_deeper(data, self._limits.nesting):
             raise over_limit("nesting", self._limits.nesting, "the JSON of the reply")
         return data
 
