@@ -87,7 +87,6 @@ from kimi_async._models import (
 )
 from kimi_async._options import CallParams, Checks, ClientOptions
 from kimi_async._params import ChatParams
-from kimi_async._prefix import Prefix
 from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
 from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream, ResponseInfo
@@ -103,6 +102,7 @@ if TYPE_CHECKING:
     from kimi_async._calls import Approve, Deny, ToolResult, ToolStatus
     from kimi_async._conversation import Conversation
     from kimi_async._media import file_part, image_part, text_part, video_part
+    from kimi_async._prefix import Prefix
     from kimi_async._run import RunEvent, RunParams, RunResult, StepEnd, StepStart, Stopped, ToolRun
     from kimi_async._schema import moonshot_schema
     from kimi_async._structured import Parsed, ParsedStream, ParseRound
@@ -233,6 +233,7 @@ _LATER: Final = {
     "OpenAICompatible": "_adapters._compatible",
     "Parsed": "_structured",
     "ParsedStream": "_structured",
+    "Prefix": "_prefix",
     "RunEvent": "_run",
     "RunParams": "_run",
     "RunResult": "_run",

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 import msgspec
 from attrs import evolve, field, frozen
 
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._json_text import read_json_text
-from kimi_async._prefix import Prefix
 from kimi_async._record import Outcome, ReplyRecord
 from kimi_async._values import Value
+
+if TYPE_CHECKING:
+    from kimi_async._prefix import Prefix
 
 __all__ = [
     "ChatCompletion",

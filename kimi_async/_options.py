@@ -1,7 +1,6 @@
 """What can be said for a whole client, and for one call."""
 
-from __future__ import annotations
-
+# Without "from __future__ import annotations"; see _params.py.
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias, TypedDict
 

@@ -1,7 +1,6 @@
 """What a call can say: its parameters, their types, and the checks before anything is sent."""
 
-from __future__ import annotations
-
+# No "from __future__ import annotations": typing would compile each type of a TypedDict from its text, in 0.5 ms.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypedDict
 
@@ -88,7 +87,7 @@ class ChatParams(_Plain, total=False):
         extra_headers: Headers for this call. The authorization cannot be given here.
     """
 
-    tools: Sequence[Tool[..., object] | Mapping[str, Any]]
+    tools: "Sequence[Tool[..., object] | Mapping[str, Any]]"
 
 
 _NAMES: Final = frozenset(ChatParams.__annotations__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, get_args
 from urllib.parse import urlsplit
 
 from attrs import evolve, field
@@ -17,9 +17,11 @@ from kimi_async._adapters._usual import read_usual
 from kimi_async._errors import APIError, ConfigurationError
 from kimi_async._markers import ToolMarkers
 from kimi_async._models import ModelInfo, Thinking
-from kimi_async._prefix import Prefix
 from kimi_async._values import Value
 from kimi_async._wire import ChatRequest, Chunk, Done, WireRequest
+
+if TYPE_CHECKING:
+    from kimi_async._prefix import Prefix
 
 __all__ = ["ChatAdapter", "api_key_field", "base_url_field", "models_field"]
 
@@ -191,6 +193,8 @@ class ChatAdapter(Value):
         text = last.get("content")
         if last.get("partial") is not True or not isinstance(text, str):
             return None
+        from kimi_async._prefix import Prefix
+
         known = self.capabilities.for_model(request.model).partial_mode
         # A careful guess is no knowledge: nobody has seen what becomes of the prefix.
         certain = known.value or known.basis in ("documented", "captured")

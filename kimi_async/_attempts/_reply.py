@@ -24,7 +24,6 @@ from kimi_async._errors import KimiError, KimiTimeoutError, StreamInterrupted
 from kimi_async._eventloop import asyncio_loop, close_soon, loop_clock
 from kimi_async._events import StreamEnd, StreamEvent
 from kimi_async._models import ChatCompletion
-from kimi_async._prefix import Prefix
 from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
 from kimi_async._settings import Limits, Timeouts
 from kimi_async._slots import Slot
@@ -34,6 +33,8 @@ from kimi_async._wire import WireRequest
 
 if TYPE_CHECKING:
     import asyncio
+
+    from kimi_async._prefix import Prefix
 
 __all__ = ["OnComplete", "Reply"]
 
