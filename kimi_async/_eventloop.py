@@ -14,6 +14,7 @@ import contextlib
 import functools
 import logging
 import sys
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -70,13 +71,15 @@ async def prepare_loop() -> None:
 
 
 def loop_clock() -> Callable[[], float]:
-    """The clock by which the running loop keeps its deadlines, in seconds; bound, so that a call costs 0.05 us.
+    """The clock by which the running loop keeps its deadlines, in seconds; asked twice for each read.
 
     It can still be read when the loop is gone: a stream that was left open may be collected then.
     """
     loop = asyncio_loop()
     if loop is not None:
-        return loop.time
+        # Without the method of asyncio around it: 0.05 us in place of 0.15.
+        own = getattr(loop.time, "__func__", None) is sys.modules["asyncio"].BaseEventLoop.time
+        return time.monotonic if own else loop.time
     from trio.lowlevel import current_clock
 
     return current_clock().current_time

@@ -87,9 +87,15 @@ MUTANTS = {
     ),
     "error-inside-a-stream": Mutant(
         file=READING,
-        find='return None if is_error(raw) else _read(raw, "delta")',
-        replace='return _read(raw, "delta")',
+        find='return None if is_error(raw) else _read(raw, data, "delta")',
+        replace='return _read(raw, data, "delta")',
         tests=(BROKEN,),
+    ),
+    "error-beside-choices": Mutant(
+        file="_adapters/_usual.py",
+        find=" or event.error is not None",
+        replace="",
+        tests=("tests/test_adapters_reading.py::test_the_quick_reading_says_the_same",),
     ),
     "tail-rule": Mutant(
         file=BODY,
@@ -168,14 +174,14 @@ MUTANTS = {
     ),
     "comments-are-no-progress": Mutant(
         file=ATTEMPT,
-        find="self._clocks.waited(self._clock() - begun)",
-        replace="self._clocks.output_came()",
+        find="self._clocks.waited(now - begun)",
+        replace="self._clocks.read(output=True, whole=False)",
         tests=(f"{ENDS}[asyncio-comments-and-then-silence]",),
     ),
     "chunks-without-output-are-no-progress": Mutant(
         file=ATTEMPT,
-        find="if events and type(events[0]) is not UsageUpdate:",
-        replace="if True:",
+        find="                if events:\n                    self._events",
+        replace="                output_came = True\n                if events:\n                    self._events",
         tests=("tests/test_attempt.py::test_a_drip_without_output_uses_up_progress",),
     ),
     "total": Mutant(
@@ -352,8 +358,8 @@ MUTANTS = {
     ),
     "turns-for-others-in-a-burst": Mutant(
         file=TRANSPORT,
-        find="            await anyio.lowlevel.checkpoint()\n            return held",
-        replace="            return held",
+        find="            await anyio.lowlevel.checkpoint()\n            return self._hold",
+        replace="            return self._hold",
         tests=(
             "tests/test_stalls.py::test_a_burst_is_taken_in_pieces_with_a_turn_for_others_between",
         ),

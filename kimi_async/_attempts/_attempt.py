@@ -208,8 +208,8 @@ class Attempt:
         except BodyBroken as broken:
             failure = self._broken(broken.cause)
         finally:
-            self._read_at = self._clock()
-            self._clocks.waited(self._read_at - begun)
+            self._read_at = now = self._clock()
+            self._clocks.waited(now - begun)
         raise failure
 
     def _take(self, chunks: Iterator[Chunk | Done]) -> None:
@@ -233,7 +233,7 @@ class Attempt:
         finally:
             if output_came:
                 self._note_output(self._read_at)
-            self._clocks.finished(whole=assembler.complete)
+            self._clocks.read(output=output_came, whole=assembler.complete)
 
     def _take_done(self) -> None:
         if not self.assembler.complete:
@@ -247,7 +247,6 @@ class Attempt:
         else:
             self.longest_gap = max(self.longest_gap or 0.0, now - last)
         self.last_output_at = now
-        self._clocks.output_came()
 
     def _end_of_body(self) -> None:
         self._take(chunk for chunk in self._body.close() if not isinstance(chunk, Done))

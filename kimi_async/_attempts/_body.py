@@ -35,7 +35,7 @@ class BodyReader:
         limits: How large an event or a JSON body may be, and how deep.
     """
 
-    __slots__ = ("_adapter", "_decoder", "_feed", "_head", "_limits", "_shallow", "_whole", "_wire")
+    __slots__ = ("_adapter", "_decoder", "_head", "_limits", "_shallow", "_whole", "_wire", "feed")
 
     def __init__(
         self, adapter: ChatAdapter, wire: deque[SSEEvent] | None, limits: Limits = DEFAULT_LIMITS
@@ -49,24 +49,17 @@ class BodyReader:
         #: The beginning of the body, until it has shown what it is.
         self._head: bytes | None = b""
         self._whole = bytearray()
-        self._feed: Callable[[bytes], Iterator[Chunk | Done]] = self._sniff
+        #: Takes bytes; gives the chunks that they complete, each before the next is looked at. Raises :class:`APIError`
+        #: for an error object, and :class:`ProtocolError` for what is no event stream, no JSON, or too large.
+        self.feed: Callable[[bytes], Iterator[Chunk | Done]] = self._sniff
 
     @property
     def is_whole(self) -> bool:
         """Whether the body is one object, and no event stream."""
         return bool(self._whole)
 
-    def feed(self, data: bytes) -> Iterator[Chunk | Done]:
-        """Take bytes; give the chunks that they complete, each before the next is looked at.
-
-        Raises:
-            APIError: The body holds an error object.
-            ProtocolError: It is no event stream, no JSON, or too large.
-        """
-        return self._feed(data)
-
     def close(self) -> Iterator[Chunk | Done]:
-        """The body has ended cleanly: give what its last bytes hold; raises like :meth:`feed`.
+        """The body has ended cleanly: give what its last bytes hold; raises like :attr:`feed`.
 
         Gives nothing at all for a body without content.
         """
@@ -90,10 +83,10 @@ class BodyReader:
             )
             return
         if begin[:1] in (b"{", b"[", b"<"):
-            self._feed = self._collect
+            self.feed = self._collect
         else:
-            self._feed, self._head = self._decode, b""
-        yield from self._feed(head)
+            self.feed, self._head = self._decode, b""
+        yield from self.feed(head)
 
     def _collect(self, data: bytes) -> Iterator[Chunk | Done]:
         self._whole += data
@@ -118,7 +111,9 @@ class BodyReader:
             raise self._adapter.read_error(200, {}, self._not_too_deep(data), now=0.0)
         if data and (event.event == "message" or data.lstrip().startswith((b"{", b"[DONE]"))):
             self._head = None
-            return self._adapter.read_chunk(self._not_too_deep(data))
+            if len(data) > self._shallow:
+                self._not_too_deep(data)
+            return self._adapter.read_chunk(data)
         return None
 
     def _read_whole(self) -> Chunk:
@@ -130,7 +125,7 @@ class BodyReader:
         return self._adapter.read_completion(self._not_too_deep(body))
 
     def _not_too_deep(self, data: bytes) -> bytes:
-        if len(data) > self._shallow and is_deeper(data, self._limits.nesting):
+        if is_deeper(data, self._limits.nesting):
             raise over_limit("nesting", self._limits.nesting, "the JSON of the reply")
         return data
 

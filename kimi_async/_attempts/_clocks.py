@@ -65,13 +65,12 @@ class Clocks:
         """A read took *seconds*."""
         self._waited += seconds
 
-    def output_came(self) -> None:
-        """The last read brought model output."""
-        self._waited = 0.0
+    def read(self, *, output: bool, whole: bool) -> None:
+        """What the last read brought: whether model *output*, and whether every choice has its finish reason now.
 
-    def finished(self, *, whole: bool) -> None:
-        """Whether every choice has its finish reason, so that ``finish_grace`` runs; another may still begin."""
-        if whole is not self._finished:
+        When the reply is *whole*, ``finish_grace`` runs; another choice may still begin.
+        """
+        if output or whole is not self._finished:
             self._finished, self._waited = whole, 0.0
 
     def first_output_error(self, begun: float) -> KimiTimeoutError:
