@@ -90,6 +90,7 @@ from kimi_async._params import ChatParams
 from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
 from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream, ResponseInfo
+from kimi_async._tools import Tool, ToolError, tool
 from kimi_async._transport import http_client
 from kimi_async._version import __version__
 from kimi_async._wire import Finding, WireRequest
@@ -106,7 +107,6 @@ if TYPE_CHECKING:
     from kimi_async._run import RunEvent, RunParams, RunResult, StepEnd, StepStart, Stopped, ToolRun
     from kimi_async._schema import moonshot_schema
     from kimi_async._structured import Parsed, ParsedStream, ParseRound
-    from kimi_async._tools import Tool, ToolError, tool
 
 __all__ = [
     "APIError",
@@ -240,8 +240,6 @@ _LATER: Final = {
     "StepEnd": "_run",
     "StepStart": "_run",
     "Stopped": "_run",
-    "Tool": "_tools",
-    "ToolError": "_tools",
     "ToolResult": "_calls",
     "ToolRun": "_run",
     "ToolStatus": "_calls",
@@ -249,7 +247,6 @@ _LATER: Final = {
     "image_part": "_media",
     "moonshot_schema": "_schema",
     "text_part": "_media",
-    "tool": "_tools",
     "video_part": "_media",
 }
 

@@ -1,6 +1,7 @@
 """What can be said for a whole client, and for one call."""
 
-# Without "from __future__ import annotations"; see _params.py.
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias, TypedDict
 

@@ -1,18 +1,17 @@
 """What a call can say: its parameters, their types, and the checks before anything is sent."""
 
-# No "from __future__ import annotations": typing would compile each type of a TypedDict from its text, in 0.5 ms.
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypedDict
+from typing import Annotated, Any, Final, Literal, TypedDict
 
 import msgspec
 from attrs import asdict
 
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Message, Messages, Thinking
+from kimi_async._tools import Tool
 from kimi_async._wire import ChatRequest
-
-if TYPE_CHECKING:
-    from kimi_async._tools import Tool
 
 __all__ = ["ChatParams", "chat_request", "check_headers"]
 
@@ -87,7 +86,7 @@ class ChatParams(_Plain, total=False):
         extra_headers: Headers for this call. The authorization cannot be given here.
     """
 
-    tools: "Sequence[Tool[..., object] | Mapping[str, Any]]"
+    tools: Sequence[Tool[..., object] | Mapping[str, Any]]
 
 
 _NAMES: Final = frozenset(ChatParams.__annotations__)
@@ -133,11 +132,7 @@ def chat_request(
 
 def _wire_tools(tools: object) -> object:
     """Tools as they are sent; what is no list is left to the check."""
-    if not isinstance(tools, (list, tuple)):
-        return tools
-    from kimi_async._tools import Tool
-
-    if not any(isinstance(each, Tool) for each in tools):
+    if not isinstance(tools, (list, tuple)) or not any(isinstance(each, Tool) for each in tools):
         return tools
     return [each.to_wire() if isinstance(each, Tool) else each for each in tools]
 

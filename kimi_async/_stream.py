@@ -18,7 +18,7 @@ from kimi_async._record import ReplyRecord
 from kimi_async._values import Value
 
 if TYPE_CHECKING:
-    from httpx_sse import ServerSentEvent
+    import httpx_sse
 
 __all__ = ["ChatStream", "ResponseInfo"]
 
@@ -146,7 +146,7 @@ class ChatStream:
         finally:
             await self.aclose()
 
-    async def sse(self) -> AsyncGenerator[ServerSentEvent, None]:
+    async def sse(self) -> AsyncGenerator[httpx_sse.ServerSentEvent, None]:
         """The wire itself: every event of the stream as it came, ``[DONE]`` included.
 
         A reply that came as one JSON object is one event. The reply is put together all the same: ``final()`` gives it
