@@ -107,6 +107,15 @@ if TYPE_CHECKING:
     from kimi_async._run import RunEvent, RunParams, RunResult, StepEnd, StepStart, Stopped, ToolRun
     from kimi_async._schema import moonshot_schema
     from kimi_async._structured import Parsed, ParsedStream, ParseRound
+else:  # a checker that sees this takes every name for one that is here
+
+    def __getattr__(name: str) -> object:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+        globals()[name] = value
+        return value
+
 
 __all__ = [
     "APIError",
@@ -228,9 +237,9 @@ _LATER: Final = {
     "Cloudsway": "_adapters._cloudsway",
     "Conversation": "_conversation",
     "Deny": "_calls",
-    "ParseRound": "_structured",
     "Moonshot": "_adapters._moonshot",
     "OpenAICompatible": "_adapters._compatible",
+    "ParseRound": "_structured",
     "Parsed": "_structured",
     "ParsedStream": "_structured",
     "Prefix": "_prefix",
@@ -249,16 +258,6 @@ _LATER: Final = {
     "text_part": "_media",
     "video_part": "_media",
 }
-
-
-if not TYPE_CHECKING:  # a checker would take every name for one that is here
-
-    def __getattr__(name: str) -> object:
-        if name not in _LATER:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
-        globals()[name] = value
-        return value
 
 
 def __dir__() -> list[str]:
