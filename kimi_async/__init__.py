@@ -20,6 +20,7 @@ from kimi_async._adapters import (
     family_of,
 )
 from kimi_async._client import AsyncKimi
+from kimi_async._engines import aiohttp_client, http_client
 from kimi_async._errors import (
     APIError,
     AuthenticationError,
@@ -91,7 +92,6 @@ from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
 from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream, ResponseInfo
 from kimi_async._tools import Tool, ToolError, tool
-from kimi_async._transport import http_client
 from kimi_async._version import __version__
 from kimi_async._wire import Finding, WireRequest
 
@@ -215,6 +215,7 @@ __all__ = [
     "WireRequest",
     "WriteTimeout",
     "__version__",
+    "aiohttp_client",
     "assistant",
     "family_of",
     "file_part",

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast, get_args, overload
 
-import httpx
 from attrs import evolve, frozen
 
 from kimi_async._adapters import ChatAdapter
 from kimi_async._attempts import OnComplete, Reply, fetch
 from kimi_async._checks import check_body, check_request, report
+from kimi_async._engines import HttpClient
 from kimi_async._errors import ConfigurationError, KimiError
 from kimi_async._eventloop import prepare_loop
 from kimi_async._models import ChatCompletion, Message, Messages, ModelInfo
@@ -96,8 +96,9 @@ class AsyncKimi:
         checks: What is done with a request that the provider is known to refuse, or likely to, before it is sent:
             ``"error"`` raises ConfigurationError for what is known and warns (:class:`~kimi_async.KimiWarning`) of what
             is likely, ``"warn"`` warns of both, ``"off"`` does not look.
-        http_client: An ``httpx.AsyncClient`` to send with, see :func:`~kimi_async.http_client`; it is never closed
-            here. ``None`` makes one.
+        http_client: An ``httpx.AsyncClient`` or ``httpx2.AsyncClient`` to send with, see
+            :func:`~kimi_async.http_client` and :func:`~kimi_async.aiohttp_client`; it is never closed here. ``None``
+            makes one.
 
     Raises:
         ConfigurationError: No provider, no key, or a setting that cannot work.
@@ -114,7 +115,7 @@ class AsyncKimi:
         on_complete: OnComplete | None = None,
         headers: Mapping[str, str] | None = None,
         checks: Checks = "error",
-        http_client: httpx.AsyncClient | None = None,
+        http_client: HttpClient | None = None,
     ) -> None:
         self._settings = _Settings(
             adapter=_adapter(provider),

@@ -3,7 +3,8 @@
 The pool inside httpx keeps an entry for good when a request is cancelled between being given a connection and using it
 (httpcore 1.0.9: about 5 in 100 cancelled requests; its socket is closed by us). Every later request walks past all of
 them twice. There is no public way to see or to remove such entries, so after so many cancelled requests our own HTTP
-client is retired: new requests go over a fresh one, and the old one is closed with its last reply.
+client is retired: new requests go over a fresh one, and the old one is closed with its last reply. The pools of httpx2
+and aiohttp have no such entries.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final
 import anyio
 import httpx
 
+from kimi_async._engines import HttpClient
 from kimi_async._eventloop import close_shielded
 
 __all__ = ["Lease", "Pool"]
@@ -35,9 +37,7 @@ class Pool:
         make: Makes one.
     """
 
-    def __init__(
-        self, given: httpx.AsyncClient | None, make: Callable[[], Awaitable[httpx.AsyncClient]]
-    ) -> None:
+    def __init__(self, given: HttpClient | None, make: Callable[[], Awaitable[HttpClient]]) -> None:
         self._owned = given is None
         self._make = make
         #: Made when it is needed: making one has anyio load on the event loop what ``prepare_loop`` loads in a thread.
@@ -46,7 +46,7 @@ class Pool:
         self._retired: list[_Member] = []
 
     @property
-    def clients(self) -> tuple[httpx.AsyncClient, ...]:
+    def clients(self) -> tuple[HttpClient, ...]:
         """The HTTP clients that are not closed yet; the one in use, if there is one, is the last."""
         members = self._retired if self._current is None else [*self._retired, self._current]
         return tuple(member.client for member in members)
@@ -74,7 +74,7 @@ class Pool:
         if self._owned:
             self._current = None
             self._retired.append(member)
-        else:
+        elif member.has_httpcore and isinstance(member.client, httpx.AsyncClient):
             _logger.warning(
                 "%d requests were cancelled over the HTTP client that was passed in; its pool may hold dead entries "
                 "for some of them, which slow down every request (httpx 0.28); replace that client now and then",
@@ -100,12 +100,13 @@ class Pool:
 class _Member:
     """One HTTP client and how it fares."""
 
-    __slots__ = ("cancelled", "client", "users")
+    __slots__ = ("cancelled", "client", "has_httpcore", "users")
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: HttpClient) -> None:
         self.client = client
         self.users = 0
         self.cancelled = 0
+        self.has_httpcore = False
 
 
 class Lease:
@@ -123,6 +124,10 @@ class Lease:
         self._over = False
         member.users += 1
         self.client = member.client
+
+    def goes_over_httpcore(self) -> None:
+        """Note that httpcore is under this client: aiohttp, or a transport of the caller's, has no such pool."""
+        self._member.has_httpcore = True
 
     def end(self, *, cancelled: bool = False) -> None:
         """The request is over; only the first call counts.

@@ -1,15 +1,14 @@
 """The one module that speaks HTTP.
 
 Every exception of the HTTP client ends here: it becomes one of ours, by the stage it came from first and by its
-type's name second (so that clients with the same names as httpx are understood too), and is raised outside the
-handler, so that no frame of the HTTP client, and no header in it, hangs on a traceback that leaves the library.
+type's name second (so that httpx2, which has the names of httpx, and aiohttp are understood too), and is raised outside
+the handler, so that no frame of the HTTP client, and no header in it, hangs on a traceback that leaves the library.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import ssl
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
@@ -18,12 +17,12 @@ from collections.abc import (
     Generator,
     Mapping,
 )
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import anyio
-import httpx
 
 from kimi_async._adapters import ChatAdapter, request_id_of
+from kimi_async._engines import HttpClient, HttpRequest, HttpResponse, http_client
 from kimi_async._errors import (
     ConfigurationError,
     ConnectTimeout,
@@ -40,18 +39,24 @@ from kimi_async._slots import Slot, Slots
 from kimi_async._version import __version__
 from kimi_async._wire import WireRequest
 
-__all__ = ["BodyBroken", "BodyTimedOut", "Response", "Transport", "http_client"]
+__all__ = ["BodyBroken", "BodyTimedOut", "Response", "Transport"]
 
 #: A name of our own, because a host was seen to answer a foreign one with a misleading 429 (docs/providers.md 6.1).
 _OUR_HEADERS: Final = {"user-agent": f"kimi-async/{__version__}", "accept-encoding": "identity"}
-
-#: Seconds an idle connection is kept; below the minute after which common gateways drop it.
-KEEPALIVE_SECONDS: Final = 30.0
 
 #: The most bytes that one read of a body gives, and so the most that is worked on before others have their turn. A
 #: socket gives up to 64 KiB, 1,400 small chunks and 12 ms of work (CPython 3.13); a compressed or mocked body gives
 #: any number.
 READ_BYTES: Final = 16 * 1024
+
+#: What the engines call it: httpx and httpx2 first, aiohttp second.
+_READ_TIMEOUTS: Final = frozenset({"ReadTimeout", "SocketTimeoutError"})
+_NOT_CONNECTED: Final = frozenset(
+    {
+        *("ConnectError", "ProxyError", "UnsupportedProtocol"),
+        *("ClientConnectorError", "ClientHttpProxyError", "InvalidURL"),
+    }
+)
 
 _CLOSED: Final = "this AsyncKimi, or the HTTP client under it, is closed"
 
@@ -68,44 +73,7 @@ class BodyTimedOut(BodyBroken):
     """The HTTP client's own read timeout ran out."""
 
 
-@functools.cache
-def tls_context() -> ssl.SSLContext:
-    """The TLS context of every client we make; building one takes 50 ms and more, so it is built once."""
-    return httpx.create_ssl_context()
-
-
-def http_client(
-    *,
-    proxy: str | None = None,
-    verify: bool | ssl.SSLContext = True,
-    trust_env: bool = True,
-) -> httpx.AsyncClient:
-    """Make an HTTP client tuned as ours is: no limit of its own on connections or time, and no redirects.
-
-    For ``AsyncKimi(http_client=...)``, when a proxy or other TLS settings are needed; whoever makes it closes it.
-
-    Args:
-        proxy: URL of a proxy for all requests.
-        verify: ``True`` checks certificates against the common authorities, an ``ssl.SSLContext`` as it says;
-            ``False`` checks nothing, and then whoever is in between can read the key.
-        trust_env: Whether ``HTTPS_PROXY`` and its kind are honoured.
-    """
-    limits = httpx.Limits(
-        max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_SECONDS
-    )
-    return httpx.AsyncClient(
-        proxy=proxy,
-        verify=tls_context() if verify is True else verify,
-        trust_env=trust_env,
-        # A server on this machine, such as a fake one, is never behind the proxy of the environment.
-        mounts=dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]")),
-        limits=limits,
-        timeout=None,
-        follow_redirects=False,
-    )
-
-
-async def _tuned_client() -> httpx.AsyncClient:
+async def _tuned_client() -> HttpClient:
     # Not the TLS context alone: the first client also imports what is below httpx, in 130 ms and more.
     return await anyio.to_thread.run_sync(http_client)
 
@@ -121,7 +89,7 @@ class Transport:
         slots: Counts the replies in flight.
     """
 
-    def __init__(self, client: httpx.AsyncClient | None) -> None:
+    def __init__(self, client: HttpClient | None) -> None:
         self._pool = Pool(client, _tuned_client)
         self._loop: object = None
         self._sending: set[anyio.CancelScope] = set()
@@ -167,9 +135,7 @@ class Transport:
         self._check()
         lease = await self._pool.lease()
         try:
-            response = await self._send(
-                lease.client, adapter, wire, headers, timeouts, read_timeout
-            )
+            response = await self._send(lease, adapter, wire, headers, timeouts, read_timeout)
             return Response(response, lease, adapter)
         except GeneratorExit:  # a coroutine that is closed cannot wait
             lease.end(cancelled=True)
@@ -180,16 +146,17 @@ class Transport:
 
     async def _send(
         self,
-        client: httpx.AsyncClient,
+        lease: Lease,
         adapter: ChatAdapter,
         wire: WireRequest,
         headers: Mapping[str, str],
         timeouts: Timeouts,
         read_timeout: float | None,
-    ) -> httpx.Response:
+    ) -> HttpResponse:
+        client = lease.client
         if self.closed or client.is_closed:
             raise RuntimeError(_CLOSED)
-        opened = _Opened()
+        opened = _Opened(lease)
         request = self._build(client, adapter, wire, headers)
         if request is None:
             raise ConfigurationError("the URL of the request cannot be used; check base_url")
@@ -230,11 +197,11 @@ class Transport:
 
     @staticmethod
     def _build(
-        client: httpx.AsyncClient,
+        client: HttpClient,
         adapter: ChatAdapter,
         wire: WireRequest,
         headers: Mapping[str, str],
-    ) -> httpx.Request | None:
+    ) -> HttpRequest | None:
         """The request with the key in it; ``None`` when the HTTP client refuses to build it.
 
         Nothing is raised here, where the key lies in the frames.
@@ -279,14 +246,16 @@ class _Opened:
 
     A request that is cancelled between "connected" and "sent" leaves its socket open for good: httpcore 1.0.9 never
     closes a connection that was not used yet (119 of 3,000 chats under short timeouts). A closed one is closed again
-    without harm.
+    without harm. Over aiohttp there are no such events, and it closes its sockets itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
         self._streams: list[Any] = []
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Called by httpcore for everything it does."""
+        self._lease.goes_over_httpcore()
         if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             self._streams.append(info["return_value"])
 
@@ -321,7 +290,7 @@ class Response:
         "status",
     )
 
-    def __init__(self, response: httpx.Response, lease: Lease, adapter: ChatAdapter) -> None:
+    def __init__(self, response: HttpResponse, lease: Lease, adapter: ChatAdapter) -> None:
         self._response = response
         self._lease = lease
         self._adapter = adapter
@@ -356,7 +325,7 @@ class Response:
             self._ended = True
             return None
         except Exception as error:
-            kind = BodyTimedOut if "ReadTimeout" in _names(error) else BodyBroken
+            kind = BodyTimedOut if _names(error) & _READ_TIMEOUTS else BodyBroken
             cause = _describe(error, self._adapter)
         raise kind(cause)
 
@@ -395,32 +364,33 @@ class Response:
             await stream.aclose()
 
 
-async def _close_response(response: httpx.Response) -> None:
+async def _close_response(response: HttpResponse) -> None:
     await response.aclose()
 
 
-def _raw(response: httpx.Response) -> AsyncIterator[bytes]:
+def _raw(response: HttpResponse) -> AsyncIterator[bytes]:
     # Not isinstance: the streams of httpx2 are of classes of its own.
-    stream: object = response.stream
-    if not isinstance(stream, AsyncIterable):
+    if not isinstance(response.stream, AsyncIterable):
         raise TypeError("the HTTP client gave a body that cannot be read asynchronously")
-    return aiter(stream)
+    return aiter(cast("AsyncIterable[bytes]", response.stream))
 
 
 def _send_failure(error: Exception, timeouts: Timeouts, adapter: ChatAdapter) -> KimiError:
     """Our error for what the HTTP client raised before the response headers."""
+    if isinstance(error, KimiError):  # an engine of ours refused
+        return error.with_traceback(None)
     names, cause = _names(error), _describe(error, adapter)
     timeout: tuple[type[KimiTimeoutError], float | None, str] | None = None
-    if "ConnectTimeout" in names:
+    if names & {"ConnectTimeout", "ConnectionTimeoutError"}:
         timeout = (ConnectTimeout, timeouts.connect, "connecting")
     elif "WriteTimeout" in names:
         timeout = (WriteTimeout, timeouts.write, "sending")
-    elif "ReadTimeout" in names:
+    elif names & _READ_TIMEOUTS:
         timeout = (FirstOutputTimeout, timeouts.first_output, "waiting for the first output")
     if timeout is not None:
         kind, seconds, stage = timeout
         return kind(seconds or 0.0, stage=stage, cause=cause)
-    if names & {"ConnectError", "ProxyError", "UnsupportedProtocol"}:
+    if names & _NOT_CONNECTED:
         return TransportError("no connection could be made", stage="connecting", cause=cause)
     if names & {"WriteError", "LocalProtocolError"}:
         return TransportError("the request could not be sent", stage="sending", cause=cause)
@@ -432,7 +402,13 @@ def _send_failure(error: Exception, timeouts: Timeouts, adapter: ChatAdapter) ->
 
 
 def _names(error: Exception) -> set[str]:
-    return {kind.__name__ for kind in type(error).__mro__}
+    return {kind.__name__ for kind in type(_origin(error)).__mro__}
+
+
+def _origin(error: Exception) -> BaseException:
+    """What aiohttp raised, where it is below: httpx-aiohttp 0.2.0 makes a broken connection a ``ConnectTimeout``."""
+    cause = error.__cause__
+    return cause if type(cause).__module__.partition(".")[0] == "aiohttp" and cause else error
 
 
 def _describe(error: Exception, adapter: ChatAdapter) -> str:
@@ -441,7 +417,8 @@ def _describe(error: Exception, adapter: ChatAdapter) -> str:
     The text of a local protocol error is left out, because it quotes the header of ours that it is about. One of the
     host's may quote a header in which the host has echoed the key.
     """
-    kind = type(error)
-    said = "" if "LocalProtocolError" in _names(error) else " ".join(str(error).split())
+    origin = _origin(error)
+    said = "" if "LocalProtocolError" in _names(error) else " ".join(str(origin).split())
     text = adapter.without_key(said)[:200]
+    kind = type(origin)
     return f"{kind.__module__.split('.')[0]}.{kind.__name__}" + (f": {text}" if text else "")

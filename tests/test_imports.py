@@ -26,6 +26,8 @@ LAYERS = (
     ("_events", "_history", "_settings", "_sse", "_wire"),
     ("_call_pieces", "_markers"),
     ("_params", "_adapters", "_assembler", "_eventloop"),
+    ("_aiohttp",),
+    ("_engines",),
     ("_checks", "_pool", "_slots"),
     ("_transport",),
     ("_attempts",),
@@ -146,6 +148,7 @@ def loaded_by(code: str) -> set[str]:
 #: What is loaded when it is used, and not with the package.
 LATER = {f"kimi_async.{module}" for module in kimi_async._LATER.values()} | {
     "kimi_async._adapters._environment",
+    "kimi_async._aiohttp",
     "kimi_async._docstring",
     "kimi_async._history",
     "kimi_async._partial_json",

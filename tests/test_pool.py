@@ -14,12 +14,13 @@ import anyio.lowlevel
 import httpcore
 import httpx
 import pytest
+from engines import ENGINES
 from fakes import ACE, HELLO, FakeHost, break_at_once, delta, no_answer, sse
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, Timeouts, _pool, _transport
 from kimi_async._pool import Pool
-from kimi_async.testing import FakeProvider, Reply
+from kimi_async.testing import FakeProvider, Faulty, Reply, SlowHeaders
 
 pytestmark = pytest.mark.anyio
 
@@ -129,12 +130,34 @@ async def test_a_client_of_the_caller_s_stays_and_the_log_tells_once(
     async with httpx.AsyncClient(transport=FakeHost()) as http:
         pool = Pool(http, make)
         for _ in range(5):
-            await (await pool.lease()).aclose(cancelled=True)
+            lease = await pool.lease()
+            lease.goes_over_httpcore()
+            await lease.aclose(cancelled=True)
         assert pool.clients == (http,)
         await pool.aclose()
         assert not http.is_closed
     (record,) = caplog.records
     assert record.getMessage().startswith("2 requests were cancelled over the HTTP client")
+
+
+@pytest.mark.usefixtures("retire_after_two")
+@pytest.mark.parametrize(
+    ("engine", "warns"), [("httpx", True), ("httpx2", False), ("aiohttp", False)]
+)
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_log_tells_of_dead_entries_where_there_may_be_some(
+    engine: str, warns: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "kimi_async")
+    async with FakeProvider(lambda _: Faulty(Reply("late"), SlowHeaders())) as fake:
+        async with ENGINES[engine]() as http:
+            client = AsyncKimi(fake.acedata(), model="m", http_client=http)
+            async with anyio.create_task_group() as tasks:
+                for _ in range(2):
+                    tasks.start_soon(client.chat, "Hi")
+                await fake.wait_until(lambda: fake.active_requests == 2)
+                tasks.cancel_scope.cancel()
+    assert bool(caplog.records) is warns
 
 
 # Under a client.

@@ -1,0 +1,167 @@
+"""The HTTP clients that a request can go over: those of httpx, of httpx over aiohttp, and any with the same methods."""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from collections.abc import AsyncIterator, Mapping, MutableMapping
+from typing import Any, Final, Protocol
+
+import httpx
+
+from kimi_async._errors import ConfigurationError
+
+__all__ = ["HttpClient", "HttpResponse", "aiohttp_client", "http_client"]
+
+#: Seconds an idle connection is kept; below the minute after which common gateways drop it.
+KEEPALIVE_SECONDS: Final = 30.0
+
+#: A server on this machine, such as a fake one, is never behind the proxy of the environment.
+_NOT_PROXIED: Final = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+
+
+class HttpRequest(Protocol):
+    """What is used of an ``httpx.Request``, or of one of httpx2."""
+
+    @property
+    def extensions(self) -> MutableMapping[str, Any]:
+        """Limits of time go in here."""
+        ...
+
+
+class HttpResponse(Protocol):
+    """What is used of an ``httpx.Response``, or of one of httpx2."""
+
+    @property
+    def status_code(self) -> int:
+        """The status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers."""
+        ...
+
+    @property
+    def http_version(self) -> str:
+        """``"HTTP/1.1"``, for one."""
+        ...
+
+    @property
+    def extensions(self) -> Mapping[str, Any]:
+        """The socket is in here, where the engine gives it."""
+        ...
+
+    @property
+    def stream(self) -> object:
+        """The body as it comes."""
+        ...
+
+    def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """The body, decoded."""
+        ...
+
+    async def aclose(self) -> None:
+        """End the response."""
+        ...
+
+
+class HttpClient(Protocol):
+    """What is used of an ``httpx.AsyncClient`` or an ``httpx2.AsyncClient``: which of them it is, nobody need know."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        ...
+
+    def build_request(
+        self, method: str, url: str, *, content: bytes, headers: dict[str, str]
+    ) -> HttpRequest:
+        """Make a request."""
+        ...
+
+    # Any, because each client takes the requests that it made itself and no others.
+    async def send(
+        self, request: Any, *, stream: bool, auth: None, follow_redirects: bool
+    ) -> HttpResponse:
+        """Send it, and return when the headers of the response are there."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close it."""
+        ...
+
+
+@functools.cache
+def tls_context() -> ssl.SSLContext:
+    """The TLS context of every client we make; building one takes 50 ms and more, so it is built once."""
+    return httpx.create_ssl_context()
+
+
+def http_client(
+    *,
+    proxy: str | None = None,
+    verify: bool | ssl.SSLContext = True,
+    trust_env: bool = True,
+) -> httpx.AsyncClient:
+    """Make an HTTP client tuned as ours is: no limit of its own on connections or time, and no redirects.
+
+    For ``AsyncKimi(http_client=...)``, when a proxy or other TLS settings are needed; whoever makes it closes it.
+
+    Args:
+        proxy: URL of a proxy for all requests.
+        verify: ``True`` checks certificates against the common authorities, an ``ssl.SSLContext`` as it says;
+            ``False`` checks nothing, and then whoever is in between can read the key.
+        trust_env: Whether ``HTTPS_PROXY`` and its kind are honoured.
+    """
+    return _tuned(httpx.AsyncClient, proxy, verify, trust_env)
+
+
+def aiohttp_client(
+    *,
+    proxy: str | None = None,
+    verify: bool | ssl.SSLContext = True,
+    trust_env: bool = True,
+) -> httpx.AsyncClient:
+    """Make an HTTP client like that of :func:`http_client` which reads and writes with aiohttp: half the work a chunk.
+
+    For ``AsyncKimi(http_client=...)``; whoever makes it closes it, on the event loop that used it. Needs the extra
+    ``kimi-async[aiohttp]``. For asyncio (and uvloop) alone, HTTP/1.1 alone, and proxies of HTTP alone, no SOCKS.
+
+    Args:
+        proxy: As of :func:`http_client`.
+        verify: As of :func:`http_client`.
+        trust_env: As of :func:`http_client`.
+
+    Raises:
+        ConfigurationError: The extra is not installed, or the proxy is one that aiohttp cannot use. On trio it is
+            raised by the first request.
+    """
+    try:
+        from kimi_async._aiohttp import AiohttpClient
+    except ImportError:
+        raise ConfigurationError(
+            'aiohttp_client() needs an extra: pip install "kimi-async[aiohttp]"'
+        ) from None
+    return _tuned(AiohttpClient, proxy, verify, trust_env)
+
+
+def _tuned(
+    kind: type[httpx.AsyncClient],
+    proxy: str | None,
+    verify: bool | ssl.SSLContext,
+    trust_env: bool,
+) -> httpx.AsyncClient:
+    return kind(
+        proxy=proxy,
+        verify=tls_context() if verify is True else verify,
+        trust_env=trust_env,
+        mounts=dict.fromkeys(_NOT_PROXIED),
+        limits=httpx.Limits(
+            max_connections=None,
+            max_keepalive_connections=None,
+            keepalive_expiry=KEEPALIVE_SECONDS,
+        ),
+        timeout=None,
+        follow_redirects=False,
+    )
