@@ -78,6 +78,15 @@ def tests(session: nox.Session) -> None:
         session.run("python", *pytest)
 
 
+@nox.session(python=MEASURED, requires=["build"])
+@nox.parametrize("engine", ["aiohttp", "httpx2"])
+def engines(session: nox.Session, engine: str) -> None:
+    """Test the wire, the faults and the exits over the other HTTP engines."""
+    install(session, "tests")
+    files = [f"tests/test_{name}.py" for name in ("recordings", "faults", "exits")]
+    session.run("python", "-m", "pytest", f"--engine={engine}", *files, *session.posargs)
+
+
 # The Python that measured reads the data too: their compilers number lines differently.
 @nox.session(python=MEASURED)
 def coverage(session: nox.Session) -> None:
@@ -139,7 +148,6 @@ def soak(session: nox.Session) -> None:
 def clocks(session: nox.Session) -> None:
     """Measure what the limits cost for each chunk, over each HTTP engine: ``nox -s clocks -- --save``."""
     install(session)
-    session.install("httpx-aiohttp", "httpx2")
     session.run("python", "benchmarks/clocks.py", *session.posargs, env=SCRIPT)
 
 

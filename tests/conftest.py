@@ -7,7 +7,10 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from engines import ENGINES, skips
 from hypothesis import HealthCheck, settings
+
+from kimi_async import _transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +34,27 @@ settings.register_profile(
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=2_000)
 # `pytest --hypothesis-profile=thorough` comes after this and wins.
 settings.load_profile("ci" if "CI" in os.environ else "default")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--engine", choices=ENGINES, default="httpx", help="what AsyncKimi sends with by itself"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    engine = str(config.getoption("engine"))
+    for item in items:
+        item.add_marker(skips(engine, item))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The HTTP engine of every client that is given none."""
+    name = str(request.config.getoption("engine"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_transport, "http_client", ENGINES[name])
+        yield name
 
 
 @pytest.fixture(scope="module", params=BACKENDS)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import anyio
 import pytest
+from engines import ASYNCIO_ALONE, skips
 
 
 @pytest.mark.anyio
@@ -20,3 +22,29 @@ async def test_this_machine_can_be_reached() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         async with await anyio.connect_tcp("127.0.0.1", server.getsockname()[1]) as stream:
             assert stream.extra(anyio.abc.SocketAttribute.remote_address) == server.getsockname()
+
+
+class Item:
+    def __init__(self, **params: object) -> None:
+        self.callspec = self
+        self.params = params
+
+
+@pytest.mark.parametrize(
+    ("engine", "item", "reason"),
+    [
+        ("aiohttp", Item(anyio_backend="trio"), ASYNCIO_ALONE),
+        ("aiohttp", Item(anyio_backend=("trio", {})), ASYNCIO_ALONE),
+        ("aiohttp", Item(anyio_backend=("asyncio", {})), ""),
+        ("aiohttp", Item(case="trio"), ""),
+        ("aiohttp", object(), ""),
+        ("httpx", Item(anyio_backend="trio"), ""),
+        ("httpx2", Item(anyio_backend="trio"), ""),
+    ],
+    ids=["name", "options", "another-loop", "no-loop", "no-parameters", "httpx", "httpx2"],
+)
+def test_an_engine_leaves_out_the_loops_that_it_does_not_run_on(
+    engine: str, item: Any, reason: str
+) -> None:
+    mark = skips(engine, item).mark
+    assert (mark.args, mark.kwargs) == ((bool(reason),), {"reason": reason})
