@@ -1,6 +1,6 @@
 """What CI runs: ``nox``, without arguments, runs every session below from top to bottom.
 
-The last ones take long and are run by hand, before a release: ``nox -s stress fuzz mutants soak clocks``.
+The last ones take long and are run by hand, before a release: ``nox -s stress fuzz mutants soak clocks bench``.
 ``nox -s tests-3.12 -- tests/test_sse.py -k bom`` runs one session, with arguments for pytest;
 ``nox -r`` keeps the environments of the last run and is much faster.
 """
@@ -149,6 +149,21 @@ def clocks(session: nox.Session) -> None:
     """Measure what the limits cost for each chunk, over each HTTP engine: ``nox -s clocks -- --save``."""
     install(session)
     session.run("python", "benchmarks/clocks.py", *session.posargs, env=SCRIPT)
+
+
+@nox.session(python=PYTHONS[-1], default=False, requires=["build"])
+def bench(session: nox.Session) -> None:
+    """Compare with other SDKs and with bare HTTP clients: ``nox -s bench -- --full --save``."""
+    install(session, "bench")
+    pythons: list[str] = []
+    for group in ("bench-kosong", "bench-litellm"):
+        folder = Path(session.create_tmp(), group)
+        python = str(folder / ("Scripts" if sys.platform == "win32" else "bin") / "python")
+        session.run("python", "-m", "venv", "--clear", str(folder))
+        packages = nox.project.dependency_groups(PYPROJECT, group)
+        session.run(python, "-m", "pip", "install", "--quiet", *packages, external=True)
+        pythons.append(f"--python={group}={python}")
+    session.run("python", "benchmarks/compare.py", *pythons, *session.posargs, env=SCRIPT)
 
 
 @nox.session(default=False, requires=["build"])

@@ -1,0 +1,444 @@
+"""Runs the clients, each in its process, against the server of the comparison, and writes down what they took."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any, Final
+
+from _bodies import BODIES, Ask, BodyName, Way
+from _clients import CLIENTS
+from _results import Results, Rounds
+from _server import Pipe
+from attrs import frozen
+
+__all__ = ["FULL", "QUICK", "Form", "Measurement"]
+
+WORKER: Final = Path(__file__).with_name("_worker.py")
+#: The packages whose import is timed, and the group of the environment that has each.
+IMPORTS: Final = {
+    "nothing": "bench",
+    "httpx": "bench",
+    "kimi_async": "bench",
+    "openai": "bench",
+    "litellm": "bench-litellm",
+    "kosong": "bench-kosong",
+}
+#: What extras bring, and what the core must not import.
+EXTRAS: Final = frozenset(
+    [
+        "aiohttp",
+        "httpx2",
+        "httpx_aiohttp",
+        "opentelemetry",
+        "pydantic",
+        "redis",
+        "respx",
+        "rich",
+        "starlette",
+        "typer",
+    ]
+)
+#: A size whose single stream is likely to take a client longer is left out; seconds.
+TOO_LONG: Final = 20.0
+#: The length of the streams that are held open in their middle to see what each takes.
+HELD_CHUNKS: Final = 100
+#: How often one looks, a tenth of a second apart, whether all of them are there.
+PATIENCE: Final = 300
+#: The bodies that growth is seen with, and who is measured: floor, peers, and ours.
+GROWTH: Final[Mapping[BodyName, tuple[str, ...]]] = {
+    "text": ("httpx", "openai", "openai .stream()", "kosong generate()", "kimi_async"),
+    "one call": (
+        "httpx",
+        "openai",
+        "openai .stream()",
+        "kosong generate()",
+        "kimi_async, partial()",
+    ),
+}
+
+
+@frozen(kw_only=True)
+class Form:
+    """How much is measured.
+
+    Attributes:
+        name: Its name.
+        rounds: Rounds of one stream at a time.
+        chunks: Chunks of each of these.
+        streams: The bodies and ways that are streamed.
+        paced_chunks: Chunks of a stream that is paced; each takes a millisecond.
+        at_once: How many streams run at once, and the chunks of each.
+        at_once_rounds: Rounds of these.
+        probes: New processes for each client, to see what it takes to begin, and its memory.
+        held: How many streams are held open for that.
+        imports: Rounds of imports.
+        packages: Whose.
+        sizes: The lengths with which growth is measured.
+        growth_rounds: Rounds of that.
+        peers_too: Whether all clients are in what takes long: many streams at once, memory, and growth.
+    """
+
+    name: str
+    rounds: int
+    chunks: int
+    streams: tuple[tuple[BodyName, Way], ...]
+    paced_chunks: int
+    at_once: Mapping[int, int]
+    at_once_rounds: int
+    probes: int
+    held: int = 500
+    imports: int
+    packages: tuple[str, ...] = tuple(IMPORTS)
+    sizes: tuple[int, ...]
+    growth_rounds: int
+    peers_too: bool
+
+
+QUICK: Final = Form(
+    name="quick",
+    rounds=5,
+    chunks=500,
+    streams=(("text", "burst"), ("text", "flushed"), ("one call", "burst")),
+    paced_chunks=200,
+    at_once={500: 100},
+    at_once_rounds=1,
+    probes=1,
+    imports=3,
+    packages=("nothing", "httpx", "kimi_async", "openai"),
+    sizes=(1_000, 64_000),
+    growth_rounds=1,
+    peers_too=False,
+)
+FULL: Final = Form(
+    name="full",
+    rounds=9,
+    chunks=1_000,
+    streams=(
+        *((body, "burst") for body in BODIES),
+        *((body, "flushed") for body in BODIES),
+        ("text", "paced"),
+    ),
+    paced_chunks=500,
+    at_once={1: 1_000, 100: 100, 500: 100},
+    at_once_rounds=3,
+    probes=3,
+    imports=11,
+    sizes=(1_000, 4_000, 16_000, 64_000),
+    growth_rounds=3,
+    peers_too=True,
+)
+#: Who is in what takes long, in any form.
+ESSENTIAL: Final = ("asyncio", "httpx", "aiohttp", "openai", "kimi_async", "kimi_async, aiohttp")
+
+
+class Process:
+    """A worker, as :func:`working` gives it."""
+
+    def __init__(self, client: str, process: subprocess.Popen[str], errors: IO[str]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._client = client
+        self._process = process
+        self._commands = process.stdin
+        self._answers = process.stdout
+        self._errors = errors
+        self.versions: dict[str, str] = self._answer()["versions"]
+
+    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        """Have a command done."""
+        self._commands.write(json.dumps({"do": do, **arguments}) + "\n")
+        self._commands.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        line = self._answers.readline()
+        if line:
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+        ended = f"the worker of {self._client} ended with {self._process.wait()}"
+        self._errors.seek(0)
+        told = self._errors.read().strip().splitlines()[-12:]
+        raise RuntimeError("\n".join([ended, *told]))
+
+
+@contextmanager
+def working(python: str, client: str, url: str) -> Generator[Process]:
+    """Run a client in a process of its own; what it prints is kept for the case that it fails."""
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
+        subprocess.Popen(
+            [python, str(WORKER), client, url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            encoding="utf-8",
+            env=os.environ | {"PYTHONSAFEPATH": ""},
+        ) as process,
+    ):
+        try:
+            yield Process(client, process, errors)
+        finally:
+            process.kill()
+
+
+class Measurement:
+    """One comparison.
+
+    Args:
+        form: How much is measured.
+        pythons: The interpreter of each dependency group; the one that runs this is used for any other.
+        clients: Who is measured.
+        rounds: Rounds of one stream at a time, in place of the form's.
+    """
+
+    def __init__(
+        self,
+        form: Form,
+        pythons: Mapping[str, str],
+        clients: Iterable[str] = CLIENTS,
+        rounds: int | None = None,
+    ) -> None:
+        self._form = form
+        self._pythons = pythons
+        self._clients = list(clients)
+        self._rounds = rounds or form.rounds
+        self.results = Results(
+            form=form.name,
+            date=time.strftime("%Y-%m-%d"),
+            machine=machine(),
+            rounds=self._rounds,
+            chunks=form.chunks,
+            at_once_chunks=dict(form.at_once),
+        )
+
+    def run(self, url: str, pipe: Pipe) -> Results:
+        """Measure everything."""
+        self._imports()
+        with ExitStack() as stack:
+            workers = self._workers(stack, url)
+            self._one_at_a_time(workers)
+            self._many_at_once(workers)
+        for name in filter(self._is_worth_it, self._clients):
+            self._probe(name, url, pipe)
+        self._growth(url)
+        return self.results
+
+    def _python(self, group: str) -> str:
+        return self._pythons.get(group, sys.executable)
+
+    def _workers(self, stack: ExitStack, url: str) -> dict[str, Process]:
+        """Start all clients; one that is not installed is left out from here on, and that is written down."""
+        workers: dict[str, Process] = {}
+        for name in list(self._clients):
+            try:
+                workers[name] = stack.enter_context(self._working(name, url))
+            except RuntimeError as error:
+                self.results.missing[name] = str(error).splitlines()[-1]
+                self._clients.remove(name)
+                continue
+            self.results.versions[name] = workers[name].versions
+        return workers
+
+    def _imports(self) -> None:
+        self.results.import_ms = {package: [] for package in self._form.packages}
+        for number in range(-1, self._form.imports):
+            self._say("imports", number, self._form.imports)
+            for package in in_turn(list(self._form.packages), number):
+                spent, modules = imported(self._python(IMPORTS[package]), package)
+                if number < 0 and modules:
+                    self.results.modules[package] = len(modules)
+                elif modules:
+                    note(self.results.import_ms, package, spent * 1e3)
+                if package == "kimi_async":
+                    self.results.extras = sorted(modules & EXTRAS)
+
+    def _one_at_a_time(self, workers: Mapping[str, Process]) -> None:
+        for number in range(-1, self._rounds):
+            self._say("one stream at a time", number, self._rounds)
+            for body, way in self._form.streams:
+                for name in in_turn(list(workers), number):
+                    if body not in CLIENTS[name].cannot:
+                        self._one(workers[name], name, Ask(body, self._chunks(way), way), number)
+
+    def _chunks(self, way: Way) -> int:
+        return self._form.paced_chunks if way == "paced" else self._form.chunks
+
+    def _one(self, worker: Process, name: str, ask: Ask, number: int) -> None:
+        took = worker.ask("run", ask=ask)
+        if number < 0:
+            return
+        what = f"{ask.body}, {ask.way}"
+        note(self.results.cpu.setdefault(what, {}), name, took["cpu"] / ask.chunks * 1e6)
+        note(self.results.wall.setdefault(what, {}), name, took["wall"] / ask.chunks * 1e6)
+        if name == "asyncio":
+            self.results.reads[ask.way] = took["reads"] / ask.chunks
+
+    def _many_at_once(self, workers: Mapping[str, Process]) -> None:
+        names = list(filter(self._is_worth_it, workers))
+        for streams, chunks in self._form.at_once.items():
+            for number in range(-1, self._form.at_once_rounds):
+                self._say(f"{streams} streams at once", number, self._form.at_once_rounds)
+                for name in in_turn(names, number):
+                    # The round before the first opens the connections.
+                    ask = Ask("text", 4 if number < 0 else chunks, "flushed")
+                    took = workers[name].ask("run", ask=ask, streams=streams)
+                    if number >= 0:
+                        self._note_many(name, streams, streams * chunks, took)
+
+    def _is_worth_it(self, name: str) -> bool:
+        """Whether a client is in what takes long."""
+        if not self._form.peers_too:
+            return name in ESSENTIAL
+        return CLIENTS[name].kind != "variant"
+
+    def _note_many(self, name: str, streams: int, chunks: int, took: Mapping[str, float]) -> None:
+        results = self.results
+        note(results.at_once_rate.setdefault(streams, {}), name, chunks / took["wall"])
+        note(results.at_once_cpu.setdefault(streams, {}), name, took["cpu"] / chunks * 1e6)
+
+    def _probe(self, name: str, url: str, pipe: Pipe) -> None:
+        """See what a client takes in a new process: to begin, for each open stream, and at most."""
+        for number in range(self._form.probes):
+            self._say(f"memory of {name}", number, self._form.probes)
+            with self._working(name, url) as worker:
+                cold = worker.ask("run", ask=Ask("text", 10, "burst"))
+                note(self.results.first_cold_ms, name, cold["first"] * 1e3)
+                for _ in range(5):
+                    warm = worker.ask("run", ask=Ask("text", 10, "burst"))
+                    note(self.results.first_warm_ms, name, warm["first"] * 1e3)
+                for body in BODIES:
+                    for way in ("burst", "flushed"):
+                        if body not in CLIENTS[name].cannot:
+                            worker.ask("run", ask=Ask(body, self._form.chunks, way))
+                note(self.results.peak_mib, name, worker.ask("memory")["peak"] / 2**20)
+                self._hold(worker, name, pipe)
+
+    def _hold(self, worker: Process, name: str, pipe: Pipe) -> None:
+        """Hold many streams open in their middle, and see what each of them takes."""
+        before = worker.ask("memory")["collected"]
+        worker.ask(
+            "open",
+            ask=Ask("text", HELD_CHUNKS, "flushed", HELD_CHUNKS // 2),
+            streams=self._form.held,
+        )
+        for _ in range(PATIENCE):
+            worker.ask("settle")
+            if holding(pipe, "holding") == self._form.held:
+                break
+        else:
+            raise RuntimeError(f"{name} does not hold {self._form.held} streams open at once")
+        open_now = worker.ask("memory")
+        holding(pipe, "release")
+        worker.ask("finish")
+        per_stream = [
+            (open_now[key] - before) / self._form.held / 1024 for key in ("collected", "now")
+        ]
+        note(self.results.stream_kib, name, per_stream[0])
+        note(self.results.stream_kib_uncollected, name, per_stream[1])
+
+    def _growth(self, url: str) -> None:
+        for body, names in GROWTH.items():
+            chosen = [
+                name
+                for name in names
+                if name in self._clients and (self._form.peers_too or CLIENTS[name].kind != "peer")
+            ]
+            with ExitStack() as stack:
+                workers = {name: stack.enter_context(self._working(name, url)) for name in chosen}
+                for number in range(self._form.growth_rounds):
+                    self._say(f"growth of {body}", number, self._form.growth_rounds)
+                    for name in in_turn(chosen, number):
+                        self._grow(workers[name], name, body)
+
+    def _grow(self, worker: Process, name: str, body: BodyName) -> None:
+        """Take streams of each length, as many chunks of each, until one would take too long."""
+        sizes = self._form.sizes
+        costs = self.results.growth.setdefault(body, {}).setdefault(name, {})
+        worker.ask("run", ask=Ask(body, sizes[0], "burst"))
+        longest = 0.0
+        for size in sizes:
+            if longest * size / sizes[0] > TOO_LONG:
+                return
+            repeats = max(sizes[-1] // 4 // size, 1)
+            spent = sum(
+                worker.ask("run", ask=Ask(body, size, "burst"))["cpu"] for _ in range(repeats)
+            )
+            costs.setdefault(size, []).append(spent / repeats / size * 1e6)
+            # What grows with the square of the length is foreseen to do so again.
+            longest = max(longest, spent / repeats / size * sizes[0])
+
+    def _working(self, name: str, url: str) -> AbstractContextManager[Process]:
+        return working(self._python(CLIENTS[name].group), name, url)
+
+    def _say(self, what: str, number: int, rounds: int) -> None:
+        told = "warming up" if number < 0 else f"round {number + 1} of {rounds}"
+        print(f"{time.strftime('%H:%M:%S')} {what}: {told}", file=sys.stderr)
+
+
+def in_turn(names: list[str], number: int) -> list[str]:
+    """Give the order of a round: who comes first, and behind whom, changes."""
+    order = deque(names)
+    order.rotate(-number // 2)
+    return list(order)[:: 1 if number % 2 else -1]
+
+
+def note(rounds: Rounds, name: str, value: float) -> None:
+    rounds.setdefault(name, []).append(round(value, 3))
+
+
+def holding(pipe: Pipe, command: str) -> int:
+    """Send a command to the server; give how many streams it holds."""
+    pipe.send(command)
+    count: int = pipe.recv()
+    return count
+
+
+def imported(python: str, package: str) -> tuple[float, set[str]]:
+    """Import a package in a new interpreter; give the seconds of CPU that took, and the modules that are there then."""
+    code = "import sys; print(*sys.modules)"
+    if package != "nothing":
+        code = f"import {package}; {code}"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [python, "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    modules = set(done.stdout.split()) if done.returncode == 0 else set[str]()
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, modules
+
+
+@functools.cache
+def machine() -> dict[str, str]:
+    """Say what is measured on."""
+    return {
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "kimi_async": version("kimi-async"),
+    }
+
+
+def _processor() -> str:
+    try:
+        told = Path("/proc/cpuinfo").read_text("ascii").partition("model name\t: ")[2]
+    except OSError:
+        told = ""
+    return told.partition("\n")[0] or platform.processor() or platform.machine()

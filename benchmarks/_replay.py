@@ -1,0 +1,84 @@
+"""The server of the comparison: it streams a fixed body, in the way that the request names."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import re
+from typing import Final
+
+from _bodies import Ask, body_of
+from _server import Pipe
+
+__all__ = ["Server", "serve"]
+
+HEADERS: Final = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+#: Seconds behind an event where they are paced: more than all but the slowest client take for one.
+PAUSE: Final = 0.001
+
+
+class Server:
+    """Answers every request; counts the streams that it holds.
+
+    Attributes:
+        holding: How many they are.
+        held: Set when there is the first one.
+    """
+
+    def __init__(self) -> None:
+        self.holding = 0
+        self.held = asyncio.Event()
+        self._release = asyncio.Event()
+
+    def release(self) -> None:
+        """Let the streams that are held go on."""
+        self._release.set()
+        self._release = asyncio.Event()
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection until the client leaves."""
+        with contextlib.closing(writer), contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = re.search(rb"(?i)content-length: (\d+)", head)
+                body = json.loads(await reader.readexactly(int(length[1]) if length else 0))
+                await self._write(Ask.of(body["model"]), writer)
+
+    async def _write(self, ask: Ask, writer: asyncio.StreamWriter) -> None:
+        frames = _frames(ask)
+        writer.write(HEADERS)
+        for number, frame in enumerate(frames):
+            if ask.hold and number == ask.hold:
+                await self._hold()
+            writer.write(frame)
+            await writer.drain()
+            await asyncio.sleep(PAUSE if ask.way == "paced" else 0)
+
+    async def _hold(self) -> None:
+        self.holding += 1
+        self.held.set()
+        await self._release.wait()
+        self.holding -= 1
+
+
+@functools.cache
+def _frames(ask: Ask) -> list[bytes]:
+    """What is written at once each: as hosts do it, each event is one chunk of HTTP."""
+    events = body_of(ask.body, ask.chunks).events
+    frames = [b"%x\r\n%b\r\n" % (len(event), event) for event in events] + [b"0\r\n\r\n"]
+    return [b"".join(frames)] if ask.way == "burst" else frames
+
+
+async def serve(pipe: Pipe) -> None:
+    """Serve; asked for ``"holding"`` tell how many streams are held, asked to ``"release"`` let them go."""
+    replay = Server()
+    server = await asyncio.start_server(replay.answer, "127.0.0.1", 0, backlog=1024)
+    pipe.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    while True:
+        if await asyncio.to_thread(pipe.recv) == "release":
+            replay.release()
+        pipe.send(replay.holding)
