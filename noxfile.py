@@ -78,7 +78,7 @@ def tests(session: nox.Session) -> None:
         session.run("python", *pytest)
 
 
-@nox.session(python=MEASURED, requires=["build"])
+@nox.session(requires=["build"])
 @nox.parametrize("engine", ["aiohttp", "httpx2"])
 def engines(session: nox.Session, engine: str) -> None:
     """Test the wire, the faults and the exits over the other HTTP engines."""
@@ -151,7 +151,7 @@ def clocks(session: nox.Session) -> None:
     session.run("python", "benchmarks/clocks.py", *session.posargs, env=SCRIPT)
 
 
-@nox.session(python=PYTHONS[-1], default=False, requires=["build"])
+@nox.session(default=False, requires=["build"])
 def bench(session: nox.Session) -> None:
     """Compare with other SDKs and with bare HTTP clients: ``nox -s bench -- --full --save``."""
     install(session, "bench")

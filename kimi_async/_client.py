@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast, overload
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from kimi_async._adapters import ChatAdapter
 from kimi_async._attempts import OnComplete, Reply, fetch
 from kimi_async._checks import check_body, check_request, report
+from kimi_async._configuration import ClientSettings, chosen_adapter
 from kimi_async._engines import HttpClient
 from kimi_async._errors import ConfigurationError, KimiError
 from kimi_async._eventloop import prepare_loop
 from kimi_async._models import ChatCompletion, Message, Messages, ModelInfo
 from kimi_async._options import OF_THE_CLIENT, CallParams, Checks, ClientOptions
-from kimi_async._params import chat_request, check_headers
+from kimi_async._params import chat_request
 from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream
 from kimi_async._transport import Transport
@@ -33,45 +33,6 @@ if TYPE_CHECKING:  # what a plain reply does not need is loaded when it is used
 __all__ = ["AsyncKimi"]
 
 T = TypeVar("T")
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class _Settings:
-    """The settings of a client, complete and checked."""
-
-    adapter: ChatAdapter
-    model: str | None
-    timeouts: Timeouts
-    limits: Limits
-    max_concurrency: int | None
-    on_complete: OnComplete | None
-    headers: Mapping[str, str]
-    checks: Checks
-
-    def __attrs_post_init__(self) -> None:
-        if self.checks not in get_args(Checks):
-            known = ", ".join(map(repr, get_args(Checks)))
-            raise ConfigurationError(f"checks must be one of {known}")
-        check_headers(self.headers, "headers")
-        for name, kind in (("timeouts", Timeouts), ("limits", Limits)):
-            if not isinstance(getattr(self, name), kind):
-                raise ConfigurationError(f"{name} must be a {kind.__name__}(...)")
-        limit = self.max_concurrency
-        if limit is not None and (type(limit) is not int or limit < 1):
-            raise ConfigurationError(
-                "max_concurrency must be a whole number above 0, or None for no limit"
-            )
-        if self.on_complete is not None and (
-            not callable(self.on_complete) or inspect.iscoroutinefunction(self.on_complete)
-        ):
-            raise ConfigurationError("on_complete must be a plain callable, which nobody awaits")
-
-    def changed(self, options: Mapping[str, Any]) -> _Settings:
-        """The same settings with some replaced; raises ConfigurationError for what cannot work."""
-        changes = dict(options)
-        if "provider" in changes:
-            changes["adapter"] = _adapter(changes.pop("provider"))
-        return evolve(self, **changes)
 
 
 class AsyncKimi:
@@ -117,8 +78,8 @@ class AsyncKimi:
         checks: Checks = "error",
         http_client: HttpClient | None = None,
     ) -> None:
-        self._settings = _Settings(
-            adapter=_adapter(provider),
+        self._settings = ClientSettings(
+            adapter=chosen_adapter(provider),
             model=model or os.environ.get("KIMI_MODEL", "").strip() or None,
             timeouts=Timeouts() if timeouts is None else timeouts,
             limits=Limits() if limits is None else limits,
@@ -444,7 +405,7 @@ class AsyncKimi:
 
     def _prepare(
         self, messages: Messages, params: CallParams, *, stream: object
-    ) -> tuple[_Settings, ChatRequest]:
+    ) -> tuple[ClientSettings, ChatRequest]:
         """The settings of one call, and its request."""
         given = cast("Mapping[str, Any]", params)
         options = {name: given[name] for name in OF_THE_CLIENT & given.keys()}
@@ -494,25 +455,10 @@ class AsyncKimi:
         )
 
 
-def _findings(settings: _Settings, request: ChatRequest, wire: WireRequest) -> tuple[Finding, ...]:
+def _findings(
+    settings: ClientSettings, request: ChatRequest, wire: WireRequest
+) -> tuple[Finding, ...]:
     return (
         *check_request(request, settings.adapter),
         *check_body(len(wire.content), request, settings.adapter),
     )
-
-
-def _adapter(provider: object) -> ChatAdapter:
-    """The adapter to use, complete and checked."""
-    if provider is None:
-        from kimi_async._adapters._environment import adapter_from_environment
-
-        found = adapter_from_environment(os.environ)
-        if isinstance(found, str):
-            raise ConfigurationError(found)
-        provider = found
-    if not isinstance(provider, ChatAdapter):
-        kind = type(provider).__name__
-        raise ConfigurationError(f"provider must be an adapter such as AceDataCloud(), not {kind}")
-    adapter = provider.resolve(os.environ)
-    adapter.check()
-    return adapter

@@ -35,6 +35,7 @@ LAYERS = (
     ("_run",),
     ("_structured",),
     ("_conversation",),
+    ("_configuration",),
     ("_client",),
     ("__init__",),
 )
