@@ -87,6 +87,15 @@ def engines(session: nox.Session, engine: str) -> None:
     session.run("python", "-m", "pytest", f"--engine={engine}", *files, *session.posargs)
 
 
+@nox.session(requires=["build"])
+def guard(session: nox.Session) -> None:
+    """See that a chunk costs no more than it should, and that this would be seen."""
+    install(session)
+    script = ["python", "benchmarks/guard.py"]
+    session.run(*script, env=SCRIPT)
+    session.run(*script, "--slowed", "--patience=5", env=SCRIPT, success_codes=[1])
+
+
 # The Python that measured reads the data too: their compilers number lines differently.
 @nox.session(python=MEASURED)
 def coverage(session: nox.Session) -> None:

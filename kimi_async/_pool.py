@@ -1,4 +1,4 @@
-"""Which HTTP client a request goes over, and when that client is replaced.
+"""Which HTTP client a request goes over, how many share one, and when it is replaced.
 
 The pool inside httpx keeps an entry for good when a request is cancelled between being given a connection and using it
 (httpcore 1.0.9: about 5 in 100 cancelled requests; its socket is closed by us). Every later request walks past all of
@@ -10,13 +10,15 @@ and aiohttp have no such entries.
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
 import httpx
 
-from kimi_async._engines import HttpClient
+from kimi_async._engines import KEEPALIVE_SECONDS, HttpClient
 from kimi_async._eventloop import close_shielded
 
 __all__ = ["Lease", "Pool"]
@@ -26,14 +28,21 @@ __all__ = ["Lease", "Pool"]
 #: which the cancelled requests, each of them the end of a connection, have cost 500 times by then.
 RETIRE_AFTER: Final = 500
 
+#: The most requests over one HTTP client of ours at once. For each request, a pool of httpx looks at all its
+#: connections once more for each idle one (httpcore 1.0.9). With 500 streams held open over one pool it took 36 ms of
+#: CPU to read and end one, and 121 ms for a short request after them; shared out, 6 and 10 (CPython 3.13). A client
+#: takes 0.25 ms to make.
+PER_CLIENT: Final = 16
+
 _logger: Final = logging.getLogger("kimi_async")
 
 
 class Pool:
-    """The HTTP clients under an ``AsyncKimi``: the one in use, and retired ones on which replies still run.
+    """The HTTP clients under an ``AsyncKimi``: those in use, and retired ones on which replies still run.
 
     Args:
-        given: The caller's own client, which is neither retired nor closed; ``None`` makes them here.
+        given: The caller's own client, which has all requests, and is neither retired nor closed; ``None`` makes them
+            here.
         make: Makes one.
     """
 
@@ -42,37 +51,44 @@ class Pool:
         self._make = make
         #: Made when it is needed: making one has anyio load on the event loop what ``prepare_loop`` loads in a thread.
         self._lock: anyio.Lock | None = None
-        self._current = None if given is None else _Member(given)
+        self._members = [] if given is None else [_Member(given)]
         self._retired: list[_Member] = []
 
     @property
     def clients(self) -> tuple[HttpClient, ...]:
-        """The HTTP clients that are not closed yet; the one in use, if there is one, is the last."""
-        members = self._retired if self._current is None else [*self._retired, self._current]
-        return tuple(member.client for member in members)
+        """The HTTP clients that are not closed yet, those in use behind the retired ones."""
+        return tuple(member.client for member in (*self._retired, *self._members))
 
     async def lease(self) -> Lease:
         """The HTTP client for one request, until its response is closed."""
         await self.sweep()
-        return Lease(self, self._current or await self._fresh())
+        return Lease(self, self._with_room() or await self._fresh())
+
+    def _with_room(self) -> _Member | None:
+        # The first one that has room, so that the last ones fall idle.
+        most = PER_CLIENT if self._owned else math.inf
+        return next((member for member in self._members if member.users < most), None)
 
     async def _fresh(self) -> _Member:
         self._lock = self._lock or anyio.Lock()
         async with self._lock:
-            if self._current is None:
-                self._current = _Member(await self._make())
-            return self._current
+            member = self._with_room()
+            if member is None:
+                member = _Member(await self._make())
+                self._members.append(member)
+            return member
 
     def leave(self, member: _Member, *, cancelled: bool) -> None:
         """A request that went over *member* is over; *cancelled* before its response began."""
         member.users -= 1
+        member.left_at = time.monotonic()
         member.cancelled += cancelled
         if cancelled and member.cancelled == RETIRE_AFTER:
             self._retire(member)
 
     def _retire(self, member: _Member) -> None:
         if self._owned:
-            self._current = None
+            self._members.remove(member)
             self._retired.append(member)
         elif member.has_httpcore and isinstance(member.client, httpx.AsyncClient):
             _logger.warning(
@@ -82,10 +98,17 @@ class Pool:
             )
 
     async def sweep(self) -> None:
-        """Close the retired clients that nobody uses any more."""
-        while unused := next((member for member in self._retired if not member.users), None):
-            self._retired.remove(unused)
+        """Close the clients that nobody uses any more: the retired ones, and all but the first when long idle."""
+        while unused := self._unused():
+            members = self._retired if unused in self._retired else self._members
+            members.remove(unused)
             await close_shielded(unused.client.aclose)
+
+    def _unused(self) -> _Member | None:
+        # A pool of httpx closes what has expired when it gets a request, and these get none.
+        before = time.monotonic() - KEEPALIVE_SECONDS
+        idle = (member for member in self._members[1:] if member.left_at < before)
+        return next((member for member in (*self._retired, *idle) if not member.users), None)
 
     async def aclose(self) -> None:
         """Close all HTTP clients that were made here; idempotent."""
@@ -100,13 +123,15 @@ class Pool:
 class _Member:
     """One HTTP client and how it fares."""
 
-    __slots__ = ("cancelled", "client", "has_httpcore", "users")
+    __slots__ = ("cancelled", "client", "has_httpcore", "left_at", "users")
 
     def __init__(self, client: HttpClient) -> None:
         self.client = client
         self.users = 0
         self.cancelled = 0
         self.has_httpcore = False
+        #: When a request over it was last over.
+        self.left_at = math.inf
 
 
 class Lease:

@@ -267,8 +267,8 @@ MUTANTS = {
     ),
     "retirement-waits-for-the-last-reply": Mutant(
         file=POOL,
-        find="(member for member in self._retired if not member.users)",
-        replace="iter(self._retired)",
+        find="(member for member in (*self._retired, *idle) if not member.users)",
+        replace="(member for member in (*self._retired, *idle))",
         tests=("tests/test_pool.py::test_a_reply_goes_on_over_the_client_it_began_with",),
     ),
     "retired-clients-are-closed": Mutant(

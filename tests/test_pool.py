@@ -19,6 +19,7 @@ from fakes import ACE, HELLO, FakeHost, break_at_once, delta, no_answer, sse
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, Timeouts, _pool, _transport
+from kimi_async._engines import KEEPALIVE_SECONDS
 from kimi_async._pool import Pool
 from kimi_async.testing import FakeProvider, Faulty, Reply, SlowHeaders
 
@@ -67,6 +68,60 @@ async def test_one_client_is_made_however_many_ask_at_once() -> None:
     assert len(pool.clients) == 1
     await pool.aclose()
     assert [client.is_closed for client in pool.clients] == [True]
+
+
+@pytest.fixture
+def two_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two requests fill an HTTP client."""
+    monkeypatch.setattr(_pool, "PER_CLIENT", 2)
+
+
+@pytest.mark.usefixtures("two_for_each")
+async def test_a_client_has_so_many_requests_at_once_and_the_first_with_room_has_the_next() -> None:
+    pool = Pool(None, make)
+    leases = [await pool.lease() for _ in range(5)]
+    first, second, third = pool.clients
+    assert [lease.client for lease in leases] == [first, first, second, second, third]
+    for number in (3, 1):
+        await leases[number].aclose()
+    assert [(await pool.lease()).client for _ in range(3)] == [first, second, third]
+
+
+@pytest.mark.usefixtures("two_for_each")
+async def test_no_more_clients_are_made_at_once_than_are_needed() -> None:
+    pool = Pool(None, make)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(6):
+            tasks.start_soon(pool.lease)
+    assert len(pool.clients) == 3
+
+
+@pytest.mark.usefixtures("two_for_each")
+async def test_a_client_of_the_callers_has_all_requests() -> None:
+    async with httpx.AsyncClient(transport=FakeHost()) as http:
+        pool = Pool(http, make)
+        assert [(await pool.lease()).client for _ in range(5)] == [http] * 5
+
+
+@pytest.mark.usefixtures("two_for_each")
+async def test_a_client_that_nobody_needs_is_closed_when_its_connections_have_expired(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its pool would close them with the next request, and it gets none."""
+    now = 1000.0
+    monkeypatch.setattr("kimi_async._pool.time.monotonic", lambda: now)
+    pool = Pool(None, make)
+    leases = [await pool.lease() for _ in range(6)]
+    made = list(pool.clients)
+    for lease in (*leases[:2], *leases[4:]):
+        await lease.aclose()
+    now += KEEPALIVE_SECONDS
+    await pool.sweep()
+    assert list(pool.clients) == made
+    now += 0.1
+    await pool.sweep()
+    assert list(pool.clients) == made[:2]
+    assert [client.is_closed for client in made] == [False, False, True]
 
 
 @pytest.mark.usefixtures("retire_after_two")

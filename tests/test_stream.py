@@ -263,14 +263,14 @@ async def test_a_coroutine_that_is_closed_while_it_reads_leaves_the_reply() -> N
     def wait_for_ever() -> Generator[None, None, None]:
         yield
 
-    reading = stream._reply._guard(wait_for_ever)
+    reading = stream._reply._guard(wait_for_ever())
     reading.send(None)
     reading.close()
     assert [record.outcome for record in records] == ["cancelled"]
     await anyio.wait_all_tasks_blocked()
     await stream.aclose()
     assert host.bodies[0].closed == 1
-    again = stream._reply._guard(wait_for_ever)
+    again = stream._reply._guard(wait_for_ever())
     again.send(None)
     again.close()
     assert len(records) == 1

@@ -15,6 +15,7 @@ from kimi_async import (
     ReasoningDelta,
     Timeouts,
     ToolCallDelta,
+    aiohttp_client,
 )
 
 __all__ = ["make"]
@@ -61,7 +62,9 @@ class Kimi:
 
 
 def make(url: str, engine: Engine, limits: str = "default", *, partial: bool = False) -> Kimi:
-    http = None if engine == "httpx" else http_client(engine)
+    http: Any = None
+    if engine != "httpx":
+        http = aiohttp_client() if engine == "aiohttp" else http_client(engine)
     adapter = OpenAICompatible("test-key", f"{url}/v1")
     client = AsyncKimi(adapter, timeouts=LIMITS[limits], http_client=http)
     return Kimi(client, http, partial=partial)

@@ -232,21 +232,18 @@ class Attempt:
                     raise assembler.failure
         finally:
             if output_came:
-                self._note_output(self._read_at)
+                now, last = self._read_at, self.last_output_at
+                if last is None:
+                    self.first_output_at = now
+                else:
+                    self.longest_gap = max(self.longest_gap or 0.0, now - last)
+                self.last_output_at = now
             self._clocks.read(output=output_came, whole=assembler.complete)
 
     def _take_done(self) -> None:
         if not self.assembler.complete:
             raise self._ended("the stream said [DONE]")
         self._done_seen = True
-
-    def _note_output(self, now: float) -> None:
-        last = self.last_output_at
-        if last is None:
-            self.first_output_at = now
-        else:
-            self.longest_gap = max(self.longest_gap or 0.0, now - last)
-        self.last_output_at = now
 
     def _end_of_body(self) -> None:
         self._take(chunk for chunk in self._body.close() if not isinstance(chunk, Done))

@@ -97,10 +97,7 @@ class BodyReader:
     def _decode(self, data: bytes) -> Iterator[Chunk | Done]:
         if self._head is not None:
             self._head = (self._head + data)[:_HEAD_BYTES]
-        for event in self._decoder.feed(data):
-            chunk = self._read(event)
-            if chunk is not None:
-                yield chunk
+        return filter(None, map(self._read, self._decoder.feed(data)))
 
     def _read(self, event: SSEEvent) -> Chunk | Done | None:
         """The chunk of one event, if it holds one: an event may be empty, or of a type that is none of ours."""

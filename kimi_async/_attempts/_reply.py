@@ -7,7 +7,6 @@ when the end of the reply is handed to the caller, or when the caller leaves bef
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
 from collections import deque
@@ -152,7 +151,7 @@ class Reply:
             events=self.events,
             wire=self._wire,
         )
-        await self._guard(functools.partial(self._first_step, attempt, clocks))
+        await self._guard(self._first_step(attempt, clocks))
         if self._failure is not None and not self.events:
             self.conclude()
 
@@ -182,14 +181,14 @@ class Reply:
             raise RuntimeError("this stream is already being read by another task")
         if asyncio_loop() is not self._loop:
             raise RuntimeError("this stream was begun on another event loop")
-        return self._guard(self._attempt.advance)
+        return self._guard(self._attempt.advance())
 
-    async def _guard(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Run one *step*; whatever ends the reply there also gives its connection back."""
+    async def _guard(self, step: Awaitable[None]) -> None:
+        """Await one *step*; whatever ends the reply there also gives its connection back."""
         self._busy = True
         try:
             try:
-                await step()
+                await step
             except KimiError as error:
                 # Kept until the events that came before it were taken.
                 self._fail(error)
