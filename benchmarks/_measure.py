@@ -124,7 +124,7 @@ QUICK: Final = Form(
 )
 FULL: Final = Form(
     name="full",
-    rounds=9,
+    rounds=7,
     chunks=1_000,
     streams=(
         *((body, "burst") for body in BODIES),
@@ -133,11 +133,11 @@ FULL: Final = Form(
     ),
     paced_chunks=500,
     at_once={1: 1_000, 100: 100, 500: 100},
-    at_once_rounds=3,
-    probes=3,
-    imports=11,
+    at_once_rounds=2,
+    probes=2,
+    imports=9,
     sizes=(1_000, 4_000, 16_000, 64_000),
-    growth_rounds=3,
+    growth_rounds=2,
     peers_too=True,
 )
 #: Who is in what takes long, in any form.
