@@ -109,13 +109,14 @@ class Form:
 
 QUICK: Final = Form(
     name="quick",
-    rounds=5,
+    rounds=3,
     chunks=500,
     streams=(("text", "burst"), ("text", "flushed"), ("one call", "burst")),
     paced_chunks=200,
     at_once={500: 100},
     at_once_rounds=1,
     probes=1,
+    held=200,
     imports=3,
     packages=("nothing", "httpx", "kimi_async", "openai"),
     sizes=(1_000, 64_000),

@@ -50,7 +50,10 @@ myst_heading_anchors = 3  # pages link to each other's headings
 nitpick_ignore_regex = [
     ("py:.*", r"(?!kimi_async\.)\w+\..*"),
     ("py:class", r"~?(kimi_async\.(.*\.)?)?[A-Z](_co)?"),  # type variables have no page
-    ("py:class", r"kimi_async\._engines\.HttpClient"),  # what httpx and httpx2 have in common, and no class to make
+    (
+        "py:class",
+        r"kimi_async\._engines\.HttpClient",
+    ),  # what httpx and httpx2 have in common, and no class to make
 ]
 
 
