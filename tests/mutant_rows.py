@@ -265,6 +265,22 @@ MUTANTS = {
         replace="        if False:\n",
         tests=("tests/test_pool.py::test_a_retired_client_is_closed_with_its_last_request",),
     ),
+    "so-many-requests-over-a-client": Mutant(
+        file=POOL,
+        find="most = PER_CLIENT if self._owned else math.inf",
+        replace="most = math.inf",
+        tests=(
+            "tests/test_pool.py::test_a_client_has_so_many_requests_at_once_and_the_first_with_room_has_the_next",
+        ),
+    ),
+    "idle-clients-are-closed": Mutant(
+        file=POOL,
+        find="if member.left_at < before)",
+        replace="if False)",
+        tests=(
+            "tests/test_pool.py::test_a_client_that_nobody_needs_is_closed_when_its_connections_have_expired",
+        ),
+    ),
     "retirement-waits-for-the-last-reply": Mutant(
         file=POOL,
         find="(member for member in (*self._retired, *idle) if not member.users)",
