@@ -188,7 +188,8 @@ class SSEDecoder:
 
     def _note_state(self) -> None:
         self._at_start = not (
-            self._data is not None
+            self._head is not None
+            or self._data is not None
             or self._type
             or self._retry is not None
             or self._after_cr

@@ -110,6 +110,11 @@ STREAMS: dict[str, tuple[bytes, list[SSEEvent], SSEEvent | None]] = {
         [SSEEvent(b"b")],
         None,
     ),
+    "a part of a byte order mark before a plain event": (
+        BOM[:2] + b"data: a\n\ndata: b\n\n",
+        [SSEEvent(b"b")],
+        None,
+    ),
     "a part of a byte order mark alone": (BOM[:2], [], None),
     "comments": (b": hi\n:\n\n:data: x\ndata: a\n: b\n\n", [SSEEvent(b"a")], None),
     "several data lines": (b"data: a\ndata: b\ndata: c\n\n", [SSEEvent(b"a\nb\nc")], None),
@@ -251,6 +256,10 @@ def test_a_read_of_one_whole_event_is_like_any_other(read: bytes, blank: bytes) 
     for after in (b"", b"\n", b"\ndata: z\n\n", b"data: z\n\n", b"\n\ndata: z\n\n"):
         pieces = [before, read, read, after, b"data: end\n\n"]
         assert decode(pieces) == decode(one_by_one(b"".join(pieces)))
+
+
+def test_a_byte_order_mark_is_one_at_the_beginning_alone_however_that_was_cut() -> None:
+    assert decode([b"", b"data: a\n\n", BOM + b"data: b\n\n"]).events == [SSEEvent(b"a")]
 
 
 def test_data_of_several_lines_is_bytes_too() -> None:
