@@ -62,10 +62,16 @@ MUTANTS = {
         tests=(BROKEN,),
     ),
     "no-finish-by-an-empty-word": Mutant(
+        file="_adapters/_usual.py",
+        find="choice.finish_reason or None,",
+        replace="choice.finish_reason,",
+        tests=(BROKEN,),
+    ),
+    "no-finish-by-an-empty-word-in-an-unusual-chunk": Mutant(
         file=READING,
         find='reason or None,  # ""',
         replace='reason,  # ""',
-        tests=(BROKEN,),
+        tests=("tests/test_adapters_reading.py::test_the_quick_reading_says_the_same",),
     ),
     "every-choice-must-finish": Mutant(
         file=ASSEMBLER,
