@@ -166,18 +166,17 @@ class _Response(aiohttp.ClientResponse):
         if closed is None:  # gone already
             self._end()
         else:
-            closed.add_done_callback(self._look_at)
+            # One of it for all responses of a connection.
+            closed.remove_done_callback(_look_at)
+            closed.add_done_callback(_look_at)
+            closed.add_done_callback(self._end)
             self.content.on_eof(functools.partial(self._forget, closed))
         return self
 
     def _forget(self, closed: asyncio.Future[None]) -> None:
-        closed.remove_done_callback(self._look_at)
+        closed.remove_done_callback(self._end)
 
-    def _look_at(self, closed: asyncio.Future[None]) -> None:
-        closed.exception()  # one that nobody looks at is logged
-        self._end()
-
-    def _end(self) -> None:
+    def _end(self, _: object = None) -> None:
         if not self.content.is_eof() and self.content.exception() is None:
             self.content.set_exception(aiohttp.ClientPayloadError("the connection was closed"))
 
@@ -185,6 +184,11 @@ class _Response(aiohttp.ClientResponse):
         """Give up the socket unless the body has come to its end, when another request may have it."""
         _abort(self.connection)
         self.close()
+
+
+def _look_at(closed: asyncio.Future[None]) -> None:
+    """Look at how a connection was lost, also between two requests: what nobody looks at is logged by asyncio."""
+    closed.exception()
 
 
 def _abort(connection: Connection | None) -> None:

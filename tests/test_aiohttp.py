@@ -16,7 +16,7 @@ from loops import LOOPS
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, OpenAICompatible, Timeouts, aiohttp_client
-from kimi_async.testing import FakeProvider, Faulty, Reply, SlowHeaders
+from kimi_async.testing import FakeProvider, Faulty, NoHeaders, Reply, SlowHeaders
 
 pytestmark = [
     pytest.mark.anyio,
@@ -136,6 +136,21 @@ async def test_this_machine_is_never_behind_a_proxy(monkeypatch: pytest.MonkeyPa
     async with FakeProvider([Reply("Hello")]) as fake, aiohttp_client() as http:
         client = AsyncKimi(fake.acedata(), model="m", http_client=http)
         assert (await client.chat("Hi")).text == "Hello"
+
+
+async def test_a_connection_that_is_lost_behind_a_reply_leaves_no_exception_that_nobody_looks_at() -> (
+    None
+):
+    """Asyncio would log it when it is collected, and the runner of the tests would raise it."""
+    lost = Faulty(Reply("Hello"), NoHeaders("reset"))
+    async with FakeProvider([Reply("Hello"), lost]) as fake, aiohttp_client() as http:
+        client = AsyncKimi(fake.acedata(), model="m", http_client=http)
+        await client.chat("Hi")
+        with pytest.raises(kimi.TransportError):
+            await client.chat("Hi")
+        assert fake.total_connections == 1
+    gc.collect()
+    await anyio.wait_all_tasks_blocked()
 
 
 async def test_nobody_waits_for_a_connection_that_is_gone_already(
