@@ -34,6 +34,7 @@ LOOPS = [
     ),
     pytest.param(("trio", {}), id="trio"),
 ]
+RETIRE_AFTER = 10
 SLOW = Reply("Hello, this goes on", "hm, hm", chunk_chars=2, end="stall")
 
 
@@ -341,8 +342,15 @@ async def test_many_random_cancels_leave_nothing_behind(
     anyio_backend_name: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    retire_after = count // 10
-    monkeypatch.setattr(_pool, "RETIRE_AFTER", retire_after)
+    cancelled = list[bool]()
+    monkeypatch.setattr(_pool, "RETIRE_AFTER", RETIRE_AFTER)
+    leave = Pool.leave
+
+    def count_and_leave(self: Pool, member: _pool._Member, **how: bool) -> None:
+        cancelled.append(how["cancelled"])
+        leave(self, member, **how)
+
+    monkeypatch.setattr(Pool, "leave", count_and_leave)
     choose = random.Random(seed)
     script = [SLOW, Reply("Hello")]
     async with FakeProvider(lambda _: choose.choice(script)) as fake:
@@ -359,11 +367,12 @@ async def test_many_random_cancels_leave_nothing_behind(
                 fake.requests.clear()
                 assert client.in_flight == 0
                 assert fake.open_connections <= 15
-                # Without a new client, a twentieth of all requests and more.
-                assert entries() - known <= fake.open_connections + retire_after // 2
+                # A cancelled request leaves one dead entry at most; without a new client, 500 leave 25 and more.
+                assert entries() - known <= fake.open_connections + RETIRE_AFTER
                 sizes.append(objects())
             assert sizes[1] - sizes[0] < 1_000  # a reply is dozens
-            assert first.is_closed
+            # How many are cancelled before their response begins is up to the loop: on trio 11 to 25 of 100.
+            assert first.is_closed == (sum(cancelled) >= RETIRE_AFTER)
             script.remove(SLOW)
             assert (await client.chat("Hi")).text == "Hello"
         await fake.wait_until(lambda: fake.open_connections == 0)
