@@ -34,6 +34,7 @@ def serving(serve: Serve) -> Generator[tuple[str, Pipe]]:
     ours, theirs = spawn.Pipe()
     process = spawn.Process(target=_run, args=(serve, theirs), daemon=True)
     process.start()
+    theirs.close()  # or a child that cannot begin would be waited for
     try:
         yield ours.recv(), ours
     finally:
