@@ -79,7 +79,7 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(requires=["build"])
-@nox.parametrize("engine", ["aiohttp", "httpx2"])
+@nox.parametrize("engine", ["httpx", "aiohttp", "httpx2"])
 def engines(session: nox.Session, engine: str) -> None:
     """Test the wire, the faults and the exits over the other HTTP engines."""
     install(session, "tests")

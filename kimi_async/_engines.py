@@ -114,7 +114,9 @@ def http_client(
             ``False`` checks nothing, and then whoever is in between can read the key.
         trust_env: Whether ``HTTPS_PROXY`` and its kind are honoured.
     """
-    return _tuned(httpx.AsyncClient, proxy, verify, trust_env)
+    from kimi_async._httpcore import HttpcoreClient
+
+    return _tuned(HttpcoreClient, proxy, verify, trust_env)
 
 
 def aiohttp_client(

@@ -38,7 +38,7 @@ settings.load_profile("ci" if "CI" in os.environ else "default")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--engine", choices=ENGINES, default="httpx", help="what AsyncKimi sends with by itself"
+        "--engine", choices=ENGINES, default="ours", help="what AsyncKimi sends with by itself"
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+import httpx
 import pytest
 from loops import on_loop
 
@@ -19,8 +20,16 @@ def httpx2_client(**settings: Any) -> Any:
     return httpx2.AsyncClient(timeout=None, trust_env=False, verify=tls, **settings)
 
 
+def httpx_client(**settings: Any) -> httpx.AsyncClient:
+    """The same, of httpx; ``http_client()`` reads by a network backend of ours."""
+    return httpx.AsyncClient(
+        timeout=None, trust_env=False, verify=_engines.tls_context(), **settings
+    )
+
+
 ENGINES: dict[str, Callable[..., Any]] = {
-    "httpx": http_client,
+    "ours": http_client,
+    "httpx": httpx_client,
     "aiohttp": aiohttp_client,
     "httpx2": httpx2_client,
 }
@@ -29,6 +38,7 @@ ENGINES: dict[str, Callable[..., Any]] = {
 RUNS = [
     on_loop(loop, engine, id=f"{engine}-{loop}")
     for engine, loops in {
+        "ours": ("asyncio", "trio"),
         "httpx": ("asyncio", "trio"),
         "aiohttp": ("asyncio", "uvloop"),
         "httpx2": ("asyncio", "trio"),
