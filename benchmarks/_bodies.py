@@ -15,11 +15,12 @@ __all__ = ["BODIES", "WAYS", "Ask", "Body", "BodyName", "Said", "Way", "body_of"
 
 BodyName: TypeAlias = Literal["text", "one call", "five calls", "cjk"]
 #: ``burst``: all in one write. ``flushed``: each event in a write of its own, as fast as the server can. ``paced``: the
-#: same with a pause behind each, in which the client has taken it and gone to sleep.
-Way: TypeAlias = Literal["burst", "flushed", "paced"]
+#: same with a pause behind each, in which the client has taken it and gone to sleep. ``tls``: as ``flushed``, asked for
+#: over TLS, so that each event is a record of its own.
+Way: TypeAlias = Literal["burst", "flushed", "tls", "paced"]
 
 BODIES: Final[tuple[BodyName, ...]] = ("text", "one call", "five calls", "cjk")
-WAYS: Final[tuple[Way, ...]] = ("burst", "flushed", "paced")
+WAYS: Final[tuple[Way, ...]] = ("burst", "flushed", "tls", "paced")
 
 #: About as long as tokens are.
 WORDS: Final = (

@@ -20,6 +20,7 @@ from typing import IO, Any, Final
 
 from _bodies import BODIES, Ask, BodyName, Way
 from _clients import CLIENTS
+from _replay import Served
 from _results import Results, Rounds
 from _server import Pipe
 from attrs import frozen
@@ -130,6 +131,7 @@ FULL: Final = Form(
     streams=(
         *((body, "burst") for body in BODIES),
         *((body, "flushed") for body in BODIES),
+        ("text", "tls"),
         ("text", "paced"),
     ),
     paced_chunks=500,
@@ -176,17 +178,17 @@ class Process:
 
 
 @contextmanager
-def working(python: str, client: str, url: str) -> Generator[Process]:
+def working(python: str, client: str, *urls: str, **env: str) -> Generator[Process]:
     """Run a client in a process of its own; what it prints is kept for the case that it fails."""
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
         subprocess.Popen(
-            [python, str(WORKER), client, url],
+            [python, str(WORKER), client, *urls],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             encoding="utf-8",
-            env=os.environ | {"PYTHONSAFEPATH": ""},
+            env=os.environ | {"PYTHONSAFEPATH": ""} | env,
         ) as process,
     ):
         try:
@@ -225,27 +227,30 @@ class Measurement:
             at_once_chunks=dict(form.at_once),
         )
 
-    def run(self, url: str, pipe: Pipe) -> Results:
+    def run(self, served: Served, pipe: Pipe) -> Results:
         """Measure everything."""
         self._imports()
-        with ExitStack() as stack:
-            workers = self._workers(stack, url)
+        with tempfile.NamedTemporaryFile(suffix=".pem") as authority, ExitStack() as stack:
+            Path(authority.name).write_bytes(served.authority)
+            workers = self._workers(stack, served, authority.name)
             self._one_at_a_time(workers)
             self._many_at_once(workers)
         for name in filter(self._is_worth_it, self._clients):
-            self._probe(name, url, pipe)
-        self._growth(url)
+            self._probe(name, served.url, pipe)
+        self._growth(served.url)
         return self.results
 
     def _python(self, group: str) -> str:
         return self._pythons.get(group, sys.executable)
 
-    def _workers(self, stack: ExitStack, url: str) -> dict[str, Process]:
+    def _workers(self, stack: ExitStack, served: Served, authority: str) -> dict[str, Process]:
         """Start all clients; one that is not installed is left out from here on, and that is written down."""
         workers: dict[str, Process] = {}
         for name in list(self._clients):
             try:
-                workers[name] = stack.enter_context(self._working(name, url))
+                # Not for the probes: with one authority in place of all, a client begins sooner.
+                worker = self._working(name, served.url, served.tls_url, SSL_CERT_FILE=authority)
+                workers[name] = stack.enter_context(worker)
             except RuntimeError as error:
                 self.results.missing[name] = str(error).splitlines()[-1]
                 self._clients.remove(name)
@@ -381,8 +386,8 @@ class Measurement:
             # What grows with the square of the length is foreseen to do so again.
             longest = max(longest, spent / repeats / size * sizes[0])
 
-    def _working(self, name: str, url: str) -> AbstractContextManager[Process]:
-        return working(self._python(CLIENTS[name].group), name, url)
+    def _working(self, name: str, *urls: str, **env: str) -> AbstractContextManager[Process]:
+        return working(self._python(CLIENTS[name].group), name, *urls, **env)
 
     def _say(self, what: str, number: int, rounds: int) -> None:
         told = "warming up" if number < 0 else f"round {number + 1} of {rounds}"

@@ -7,18 +7,34 @@ import contextlib
 import functools
 import json
 import re
-from typing import Final
+import ssl
+from typing import Final, NamedTuple
 
+import trustme
 from _bodies import Ask, body_of
 from _server import Pipe
 
-__all__ = ["Server", "serve"]
+__all__ = ["Served", "Server", "certified", "serve"]
 
 HEADERS: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 #: Seconds behind an event where they are paced: more than all but the slowest client take for one.
 PAUSE: Final = 0.001
+
+
+class Served(NamedTuple):
+    """Where the server is.
+
+    Attributes:
+        url: Without TLS.
+        tls_url: With it.
+        authority: Who has issued its certificate, as PEM.
+    """
+
+    url: str
+    tls_url: str
+    authority: bytes
 
 
 class Server:
@@ -73,11 +89,24 @@ def _frames(ask: Ask) -> list[bytes]:
     return [b"".join(frames)] if ask.way == "burst" else frames
 
 
+def certified() -> tuple[ssl.SSLContext, bytes]:
+    """Make the server's side of TLS 1.3, and the authority that has issued its certificate, as PEM."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context, authority.cert_pem.bytes()
+
+
 async def serve(pipe: Pipe) -> None:
     """Serve; asked for ``"holding"`` tell how many streams are held, asked to ``"release"`` let them go."""
     replay = Server()
-    server = await asyncio.start_server(replay.answer, "127.0.0.1", 0, backlog=1024)
-    pipe.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    context, authority = certified()
+    addresses: list[str] = []
+    for tls in (None, context):
+        server = await asyncio.start_server(replay.answer, "127.0.0.1", 0, backlog=1024, ssl=tls)
+        addresses.append(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    pipe.send(Served(f"http://{addresses[0]}", f"https://{addresses[1]}", authority))
     while True:
         if await asyncio.to_thread(pipe.recv) == "release":
             replay.release()

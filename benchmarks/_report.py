@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
+from _bodies import WAYS
 from _budgets import rows
 from _clients import CLIENTS
 from _results import OURS, Results, middle, ratio
@@ -96,7 +97,7 @@ def _label(name: str) -> str:
 
 def _cpu(results: Results) -> str:
     parts: list[str] = []
-    for way in ("burst", "flushed", "paced"):
+    for way in WAYS:
         streams = [what for what in results.cpu if what.endswith(way)]
         if not streams:
             continue

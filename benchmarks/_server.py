@@ -23,13 +23,13 @@ class Pipe(Protocol):
         ...
 
 
-#: Serves, and sends its URL as the first thing.
+#: Serves, and sends its URL as the first thing, or whatever else its clients must know.
 Serve: TypeAlias = Callable[[Pipe], Coroutine[Any, Any, None]]
 
 
 @contextmanager
-def serving(serve: Serve) -> Generator[tuple[str, Pipe]]:
-    """Run *serve*, a function of a module, in another process; give its URL and our end of the pipe."""
+def serving(serve: Serve) -> Generator[tuple[Any, Pipe]]:
+    """Run *serve*, a function of a module, in another process; give what it sent first and our end of the pipe."""
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     process = spawn.Process(target=_run, args=(serve, theirs), daemon=True)

@@ -1,4 +1,4 @@
-"""One client in a process of its own, which measures itself: ``python _worker.py CLIENT URL``.
+"""One client in a process of its own, which measures itself: ``python _worker.py CLIENT URL [TLS_URL]``.
 
 Reads commands from its input, a JSON object in each line, and answers each in the same way. Between two commands its
 event loop stands still.
@@ -27,13 +27,14 @@ Answer: TypeAlias = dict[str, Any]
 
 
 class Worker:
-    """The client, made when it is first used, and the streams that it has open."""
+    """The client, made for each URL when it is first used there, and the streams that it has open."""
 
-    def __init__(self, entry: Entry, url: str) -> None:
+    def __init__(self, entry: Entry, url: str, tls_url: str = "") -> None:
         self._entry = entry
         self._url = url
+        self._tls_url = tls_url
         self._module = importlib.import_module(f"_clients.{entry.module}")
-        self._client: Client | None = None
+        self._clients: dict[str, Client] = {}
         self._open: list[asyncio.Task[Said]] = []
         self._asked = Ask("text", 1, "burst")
 
@@ -81,9 +82,9 @@ class Worker:
         return {"now": now, "collected": _resident(), "peak": _peak()}
 
     async def close(self) -> Answer:
-        """Close the client."""
-        if self._client is not None:
-            await self._client.close()
+        """Close the clients."""
+        for client in self._clients.values():
+            await client.close()
         return {}
 
     def hello(self) -> Answer:
@@ -91,16 +92,17 @@ class Worker:
         return {"versions": {package: version(package) for package in self._entry.packages}}
 
     def _reads(self) -> int:
-        return getattr(self._client, "reads", 0)
+        return sum(getattr(client, "reads", 0) for client in self._clients.values())
 
     def _start(self, streams: int, first: Any) -> None:
-        if self._client is None:
-            self._client = self._made()
-        client = self._client
+        url = self._tls_url if self._asked.way == "tls" else self._url
+        if url not in self._clients:
+            self._clients[url] = self._made(url)
+        client = self._clients[url]
         self._open = [asyncio.ensure_future(client.run(self._asked, first)) for _ in range(streams)]
 
-    def _made(self) -> Client:
-        client: Client = self._module.make(self._url, **self._entry.arguments)
+    def _made(self, url: str) -> Client:
+        client: Client = self._module.make(url, **self._entry.arguments)
         return client
 
     def _check(self, said: list[Said]) -> None:
@@ -143,10 +145,10 @@ def loop_factory(entry: Entry) -> Any:
     return importlib.import_module("uvloop").new_event_loop if entry.uvloop else None
 
 
-def main(name: str, url: str) -> None:
+def main(name: str, *urls: str) -> None:
     entry = CLIENTS[name]
     with answers() as answer, asyncio.Runner(loop_factory=loop_factory(entry)) as runner:
-        worker = Worker(entry, url)
+        worker = Worker(entry, *urls)
         answer(worker.hello())
         for line in sys.stdin:
             command = json.loads(line)

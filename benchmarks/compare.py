@@ -40,8 +40,8 @@ def measured(arguments: argparse.Namespace) -> Results:
     clients = [name for name in CLIENTS if arguments.only in name]
     measurement = Measurement(form, pythons, clients, arguments.rounds)
     begun = time.monotonic()
-    with serving(serve) as (url, pipe):
-        results = measurement.run(url, pipe)
+    with serving(serve) as (served, pipe):
+        results = measurement.run(served, pipe)
     print(f"measured for {time.monotonic() - begun:.0f} seconds", file=sys.stderr)
     return results
 

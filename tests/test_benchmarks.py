@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Callable
+import ssl
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ from _bodies import BODIES, WAYS, Ask, Body, BodyName, Said, Way, body_of
 from _budgets import rows
 from _clients import CLIENTS, Client, bare_httpx, bare_sse, kimi
 from _measure import Form, Measurement, in_turn
-from _replay import Server, serve
+from _replay import Server, certified, serve
 from _report import README_MARKS, page, readme_table, table, with_table
 from _results import Results, dump, load, ratio
 from _server import serving
 from _worker import Worker
 from attrs import evolve
+
+from kimi_async._engines import tls_context
 
 ROOT = Path(__file__).parent.parent
 SAVED = ROOT / "docs" / "figures" / "benchmarks.json"
@@ -61,10 +64,22 @@ CANNED = Results(
 
 
 @asynccontextmanager
-async def replaying(server: Server) -> AsyncGenerator[str]:
+async def replaying(server: Server, tls: ssl.SSLContext | None = None) -> AsyncGenerator[str]:
     """Serve in this event loop; give the URL."""
-    async with await asyncio.start_server(server.answer, "127.0.0.1", 0) as listener:
-        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    async with await asyncio.start_server(server.answer, "127.0.0.1", 0, ssl=tls) as listener:
+        scheme = "https" if tls else "http"
+        yield f"{scheme}://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
+    """The server's side of TLS, which whoever asks the environment for authorities trusts."""
+    context, authority = certified()
+    (tmp_path / "authority.pem").write_bytes(authority)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    tls_context.cache_clear()
+    yield context
+    tls_context.cache_clear()
 
 
 @on_asyncio
@@ -73,11 +88,15 @@ async def replaying(server: Server) -> AsyncGenerator[str]:
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("way", WAYS)
 async def test_what_is_streamed_is_read(
-    anyio_backend: str, make: Callable[[str], Client], body: BodyName, way: Way
+    anyio_backend: str,
+    make: Callable[[str], Client],
+    body: BodyName,
+    way: Way,
+    tls: ssl.SSLContext,
 ) -> None:
     ask = Ask(body, 25, way)
     firsts: list[None] = []
-    async with replaying(Server()) as url:
+    async with replaying(Server(), tls if way == "tls" else None) as url:
         client = make(url)
         said = await client.run(ask, lambda: firsts.append(None))
         await client.close()
@@ -172,13 +191,50 @@ async def test_a_client_that_reads_something_else_ends_the_benchmark(
     await worker.close()
 
 
+@on_asyncio
+@pytest.mark.anyio
+async def test_a_worker_asks_for_tls_with_a_client_of_its_own(
+    anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    did: list[tuple[str, ...]] = []
+
+    class Recorded:
+        def __init__(self, url: str, **arguments: Any) -> None:
+            self.url = url
+            did.append(("make", url))
+
+        async def run(self, ask: Ask, first: Callable[[], None]) -> Said:
+            first()
+            did.append((ask.way, self.url))
+            return body_of(ask.body, ask.chunks).said
+
+        async def close(self) -> None:
+            did.append(("close", self.url))
+
+    monkeypatch.setattr(kimi, "make", Recorded)
+    worker = Worker(CLIENTS["kimi_async"], "http://plain", "https://secret")
+    for way in ("flushed", "tls", "paced", "tls"):
+        await worker.run(["text", 4, way, 0])
+    await worker.close()
+    assert did == [
+        ("make", "http://plain"),
+        ("flushed", "http://plain"),
+        ("make", "https://secret"),
+        ("tls", "https://secret"),
+        ("paced", "http://plain"),
+        ("tls", "https://secret"),
+        ("close", "http://plain"),
+        ("close", "https://secret"),
+    ]
+
+
 def test_a_short_comparison_measures_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """Over real processes; a client that is not installed is left out, and that is said."""
     form = Form(
         name="tiny",
         rounds=1,
         chunks=20,
-        streams=(("text", "burst"), ("five calls", "flushed"), ("cjk", "paced")),
+        streams=(("text", "burst"), ("five calls", "flushed"), ("text", "tls"), ("cjk", "paced")),
         paced_chunks=10,
         at_once={2: 10},
         at_once_rounds=1,
@@ -192,10 +248,10 @@ def test_a_short_comparison_measures_everything(monkeypatch: pytest.MonkeyPatch)
     )
     monkeypatch.setitem(CLIENTS, "absent", CLIENTS["kimi_async"])  # no worker knows it
     clients = ("kimi_async", "absent", "kimi_async, partial()")
-    with serving(serve) as (url, pipe):
-        results = Measurement(form, {}, clients).run(url, pipe)
+    with serving(serve) as (served, pipe):
+        results = Measurement(form, {}, clients).run(served, pipe)
     assert results.missing == {"absent": "KeyError: 'absent'"}
-    assert results.cpu.keys() == {"text, burst", "five calls, flushed", "cjk, paced"}
+    assert list(results.cpu) == [f"{body}, {way}" for body, way in form.streams]
     assert all(len(rounds["kimi_async"]) == 1 for rounds in results.cpu.values())
     assert results.at_once_rate[2]["kimi_async"][0] > 0
     assert results.stream_kib.keys() == results.peak_mib.keys() == {"kimi_async"}

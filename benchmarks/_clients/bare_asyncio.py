@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ class BareAsyncio:
         self.reads = 0
         address = urlsplit(url)
         self._host, self._port = address.hostname, address.port
+        self._tls = ssl.create_default_context() if address.scheme == "https" else None
         self._free: list[Connection] = []
         self._loads: Any = importlib.import_module("orjson").loads
 
@@ -36,7 +38,7 @@ class BareAsyncio:
         connection = (
             self._free.pop()
             if self._free
-            else await asyncio.open_connection(self._host, self._port)
+            else await asyncio.open_connection(self._host, self._port, ssl=self._tls)
         )
         reader, writer = connection
         body = json.dumps(question(ask.model)).encode()
