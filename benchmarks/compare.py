@@ -1,6 +1,6 @@
 """Compare kimi_async with other SDKs and with what they stand on: ``nox -s bench [-- --full] [-- --save]``.
 
-The quick form takes about two minutes, the full one about a quarter of an hour. Everything goes over a loopback socket,
+The quick form takes about two minutes, the full one about half an hour. Everything goes over a loopback socket,
 each client and the server in a process of its own, and what each client read is compared with what was sent.
 ``--save`` writes tables and plots into the documentation and rows into the README. The full form ends with 1 when a
 budget of ``docs/design.md`` 8 does not hold; ``--show`` prints what was saved, and measures nothing.
