@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kimi_async import AceDataCloud, ChatAdapter, Cloudsway, Moonshot, OpenAICompatible
-from kimi_async._adapters import as_markdown
+from kimi_async._adapters._capabilities import as_markdown
 
 # The page of faults is made from the rows that the tests play.
 sys.path.append(str(Path(__file__).parent.parent / "tests"))

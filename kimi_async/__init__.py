@@ -11,14 +11,7 @@
 import importlib
 from typing import TYPE_CHECKING, Final
 
-from kimi_async._adapters import (
-    Basis,
-    Capabilities,
-    CapabilityTable,
-    ChatAdapter,
-    Fact,
-    family_of,
-)
+from kimi_async._adapters import ChatAdapter
 from kimi_async._client import AsyncKimi
 from kimi_async._engines import aiohttp_client, http_client
 from kimi_async._errors import (
@@ -97,6 +90,13 @@ from kimi_async._wire import Finding, WireRequest
 
 if TYPE_CHECKING:
     from kimi_async._adapters._acedata import AceDataCloud
+    from kimi_async._adapters._capabilities import (
+        Basis,
+        Capabilities,
+        CapabilityTable,
+        Fact,
+        family_of,
+    )
     from kimi_async._adapters._cloudsway import Cloudsway
     from kimi_async._adapters._compatible import OpenAICompatible
     from kimi_async._adapters._moonshot import Moonshot
@@ -235,9 +235,13 @@ __all__ = [
 _LATER: Final = {
     "AceDataCloud": "_adapters._acedata",
     "Approve": "_calls",
+    "Basis": "_adapters._capabilities",
+    "Capabilities": "_adapters._capabilities",
+    "CapabilityTable": "_adapters._capabilities",
     "Cloudsway": "_adapters._cloudsway",
     "Conversation": "_conversation",
     "Deny": "_calls",
+    "Fact": "_adapters._capabilities",
     "Moonshot": "_adapters._moonshot",
     "OpenAICompatible": "_adapters._compatible",
     "ParseRound": "_structured",
@@ -253,6 +257,7 @@ _LATER: Final = {
     "ToolResult": "_calls",
     "ToolRun": "_run",
     "ToolStatus": "_calls",
+    "family_of": "_adapters._capabilities",
     "file_part": "_media",
     "image_part": "_media",
     "moonshot_schema": "_schema",

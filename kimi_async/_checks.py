@@ -11,12 +11,15 @@ import inspect
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from kimi_async._adapters import Capabilities, ChatAdapter
+from kimi_async._adapters import ChatAdapter
 from kimi_async._errors import ConfigurationError, KimiWarning
 from kimi_async._models import Thinking
 from kimi_async._wire import ChatRequest, Finding
+
+if TYPE_CHECKING:
+    from kimi_async._adapters._capabilities import Capabilities
 
 __all__ = ["check_body", "check_request", "report"]
 

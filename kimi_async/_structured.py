@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, Self, TypeAlias, TypeGuard, TypeVar
 import msgspec
 from attrs import evolve, field, frozen
 
-from kimi_async._adapters import Capabilities
+from kimi_async._adapters._capabilities import Capabilities
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._events import ContentDelta, StreamEvent
 from kimi_async._history import AnyMessage, sayable

@@ -29,7 +29,7 @@ from kimi_async import (
     OpenAICompatible,
     family_of,
 )
-from kimi_async._adapters import as_markdown
+from kimi_async._adapters._capabilities import as_markdown
 from kimi_async.testing import recording
 
 ADAPTERS: dict[str, type[ChatAdapter]] = {

@@ -176,6 +176,7 @@ import httpx
 import kimi_async as kimi
 
 BODY = b'data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}\\n\\ndata: [DONE]\\n\\n'
+TOOLS = [{"type": "function", "function": {"name": "now", "parameters": {"type": "object"}}}]
 answer = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=BODY)
 
 async def main():
@@ -184,7 +185,7 @@ async def main():
         before = set(sys.modules)
         async with client.stream([kimi.user("Hello")], temperature=1) as stream:
             assert [event.text async for event in stream if isinstance(event, kimi.ContentDelta)] == ["Hi"]
-        assert (await client.chat("Hello")).text == "Hi"
+        assert (await client.chat("Hello", tools=TOOLS)).text == "Hi"
         print(*(set(sys.modules) - before))
 
 asyncio.run(main())

@@ -5,26 +5,12 @@ provider's own file holds only what truly differs, and is loaded when the adapte
 """
 
 from kimi_async._adapters._base import ChatAdapter
-from kimi_async._adapters._capabilities import (
-    Basis,
-    Capabilities,
-    CapabilityTable,
-    Fact,
-    as_markdown,
-    family_of,
-)
 from kimi_async._adapters._failures import request_id_of
 from kimi_async._adapters._reading import decode_object, is_deeper
 
 __all__ = [
-    "Basis",
-    "Capabilities",
-    "CapabilityTable",
     "ChatAdapter",
-    "Fact",
-    "as_markdown",
     "decode_object",
-    "family_of",
     "is_deeper",
     "request_id_of",
 ]

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from attrs import evolve, field
 
-from kimi_async._adapters._capabilities import CapabilityTable
 from kimi_async._adapters._failures import excerpt_of, read_error, without_key
 from kimi_async._adapters._reading import read_completion, read_models, read_unusual
 from kimi_async._adapters._usual import read_usual
@@ -20,7 +19,8 @@ from kimi_async._models import ModelInfo, Thinking
 from kimi_async._values import Value
 from kimi_async._wire import ChatRequest, Chunk, Done, WireRequest
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # loaded with an adapter
+    from kimi_async._adapters._capabilities import CapabilityTable
     from kimi_async._prefix import Prefix
 
 __all__ = ["ChatAdapter", "api_key_field", "base_url_field", "models_field"]

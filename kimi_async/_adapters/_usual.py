@@ -3,9 +3,9 @@
 What is not of these types, or means more than it says here, is left to ``_reading``: both give the same chunk for what
 both can read. So nothing is known here of odd types, errors, usage and whole messages, and a host that sends those is
 served as well, only slower: 6.4 us for a chunk there, 3.2 here (250 bytes, CPython 3.13).
-"""
 
-from __future__ import annotations
+Without the future import of annotations: msgspec would compile each of them from its text, 1 ms at import.
+"""
 
 from typing import Annotated, Any, Final, TypeAlias
 
