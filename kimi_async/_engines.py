@@ -1,15 +1,21 @@
-"""The HTTP clients that a request can go over: those of httpx, of httpx over aiohttp, and any with the same methods."""
+"""The HTTP clients that a request can go over: those of httpx, of httpx over aiohttp, and any with the same methods.
+
+httpx is imported with the first of ours, which is made in a thread for that reason: it is two thirds of what ``import
+kimi_async`` would take, and what it imports itself at its first client takes as long again. Whoever brings an httpx2
+client never loads it.
+"""
 
 from __future__ import annotations
 
 import functools
 import ssl
 from collections.abc import AsyncIterator, Mapping, MutableMapping
-from typing import Any, Final, Protocol
-
-import httpx
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from kimi_async._errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["HttpClient", "HttpResponse", "aiohttp_client", "http_client"]
 
@@ -95,6 +101,8 @@ class HttpClient(Protocol):
 @functools.cache
 def tls_context() -> ssl.SSLContext:
     """The TLS context of every client we make; building one takes 50 ms and more, so it is built once."""
+    import httpx
+
     return httpx.create_ssl_context()
 
 
@@ -155,6 +163,8 @@ def _tuned(
     verify: bool | ssl.SSLContext,
     trust_env: bool,
 ) -> httpx.AsyncClient:
+    import httpx
+
     return kind(
         proxy=proxy,
         verify=tls_context() if verify is True else verify,

@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
-import httpx
 
 from kimi_async._engines import KEEPALIVE_SECONDS, HttpClient
 from kimi_async._eventloop import close_shielded
@@ -90,7 +89,7 @@ class Pool:
         if self._owned:
             self._members.remove(member)
             self._retired.append(member)
-        elif member.has_httpcore and isinstance(member.client, httpx.AsyncClient):
+        elif member.has_httpcore and _is_of_httpx(member.client):
             _logger.warning(
                 "%d requests were cancelled over the HTTP client that was passed in; its pool may hold dead entries "
                 "for some of them, which slow down every request (httpx 0.28); replace that client now and then",
@@ -132,6 +131,11 @@ class _Member:
         self.has_httpcore = False
         #: When a request over it was last over.
         self.left_at = math.inf
+
+
+def _is_of_httpx(client: HttpClient) -> bool:
+    # Not isinstance: httpx2 has the names of httpx, and whoever uses it has not imported httpx.
+    return any(kind.__module__.partition(".")[0] == "httpx" for kind in type(client).__mro__)
 
 
 class Lease:

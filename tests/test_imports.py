@@ -161,8 +161,12 @@ LATER = {f"kimi_async.{module}" for module in kimi_async._LATER.values()} | {
 
 
 def test_importing_the_package_loads_its_dependencies_and_no_more() -> None:
-    """No extra, and of the standard library what httpx loads; asyncio comes with whoever runs its loop."""
+    """No extra, and of the standard library what httpx loads; asyncio comes with whoever runs its loop.
+
+    httpx comes with the first client, in a thread, or with whoever makes one of it.
+    """
     loaded = loaded_by("import kimi_async")
+    assert not loaded & {"httpx", "httpcore", "h11"}
     own = {name for name in loaded if name.partition(".")[0] == "kimi_async"}
     assert loaded - own <= loaded_by("import anyio, attrs, httpx, msgspec")
     assert "kimi_async._client" in own
