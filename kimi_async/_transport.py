@@ -58,6 +58,8 @@ _NOT_CONNECTED: Final = frozenset(
     }
 )
 
+_NOTHING: Final = memoryview(b"")
+
 _CLOSED: Final = "this AsyncKimi, or the HTTP client under it, is closed"
 
 
@@ -296,7 +298,7 @@ class Response:
         self._adapter = adapter
         self._ended = False
         #: What is left of a large read.
-        self._held = memoryview(b"")
+        self._held = _NOTHING
         self.status = response.status_code
         self.headers: Mapping[str, str] = {
             name: adapter.without_key(value) for name, value in response.headers.items()
@@ -332,7 +334,8 @@ class Response:
     def _hold(self, data: bytes | memoryview) -> bytes:
         """The first piece of a large read; the next reads give the others."""
         whole = memoryview(data)
-        self._held = whole[READ_BYTES:]
+        # An empty view would keep the read in memory.
+        self._held = whole[READ_BYTES:] if len(whole) > READ_BYTES else _NOTHING
         return bytes(whole[:READ_BYTES])
 
     @property

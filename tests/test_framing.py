@@ -100,6 +100,14 @@ def test_whole_chunks_of_a_read_become_one(reads: list[bytes], expected: list[by
     assert list(joined(reads)) == expected
 
 
+def test_a_chunk_does_not_grow_without_end() -> None:
+    """Its reader keeps the last one for as long as nothing more comes."""
+    parts = [b"%04d" % number * 250 for number in range(60)]
+    (_, passed) = joined([CHUNKED, b"".join(map(chunk, parts))])
+    expected = [b"".join(parts[at : at + 5]) for at in range(0, 60, 5)]
+    assert passed == b"".join(map(chunk, expected))
+
+
 #: What comes behind the headers of a body in chunks, and behind one whole chunk.
 BROKEN = {
     "an-extension": b"1;a=b\r\nx\r\n",

@@ -13,7 +13,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from anyio.from_thread import start_blocking_portal
-from fakes import HELLO, FakeHost, delta, sse
+from fakes import HELLO, STALL, FakeHost, delta, sse
 from stalls import Heartbeat, chats, heartbeat
 
 from kimi_async._transport import READ_BYTES
@@ -108,3 +108,17 @@ async def test_a_burst_is_taken_in_pieces_with_a_turn_for_others_between() -> No
         assert reply.text == "a" * 10_000 + "Hello"
         tasks.cancel_scope.cancel()
     assert turns >= len(burst) // READ_BYTES > 50
+
+
+@pytest.mark.anyio
+async def test_a_large_read_is_not_kept_behind_its_last_piece() -> None:
+    burst = sse(*[delta("a")] * 1_000)
+    async with FakeHost([burst, STALL]).client().stream("Hi") as stream:
+        async for _ in stream:
+            if len(stream.snapshot.text) == 1_000 and not stream._events:
+                break
+        attempt = stream._reply.attempt
+        assert attempt is not None
+        assert attempt.response is not None
+        assert attempt.bytes == len(burst) > 2 * READ_BYTES
+        assert attempt.response._held.obj == b""
