@@ -98,7 +98,7 @@ class Host(anyio.AsyncContextManagerMixin):
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_hundred_writes_are_a_read_or_two(
+async def test_a_hundred_writes_are_a_few_reads(
     scheme: Scheme, authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
     counts: list[int] = []
@@ -111,7 +111,8 @@ async def test_a_hundred_writes_are_a_read_or_two(
             assert b"".join(reads) == b"".join(REPLY) + END
             counts.append(len(reads))
             host.said = anyio.Event()
-    assert counts[0] < 5
+    # 4 KiB in each, and what was cut at either end.
+    assert counts[0] < 10
     assert counts[1] > 100
 
 
