@@ -27,15 +27,15 @@ TURN = (
 def main() -> None:
     history = tuple(message.to_wire() for _ in range(MESSAGES // len(TURN)) for message in TURN)
     print(f"CPU time of all checks of {len(history)} messages, median of {ROUNDS}")
-    for adapter in (kimi.AceDataCloud("k"), kimi.Cloudsway("k", "path"), kimi.Moonshot("k")):
+    for provider in (kimi.AceDataCloud("k"), kimi.Cloudsway("k", "path"), kimi.Moonshot("k")):
         request = ChatRequest(model="kimi-k2.6", messages=history, stream=True)
         times: list[float] = []
         for _ in range(ROUNDS):
             begun = time.process_time()
-            findings = check_request(request, adapter)
+            findings = check_request(request, provider)
             times.append(time.process_time() - begun)
             assert findings == ()
-        print(f"  {adapter.name:10} {statistics.median(times) * 1000:.2f} ms")
+        print(f"  {provider.name:10} {statistics.median(times) * 1000:.2f} ms")
 
 
 if __name__ == "__main__":

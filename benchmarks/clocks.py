@@ -29,7 +29,7 @@ from typing import Any, Final
 from _server import Pipe, serving
 
 from kimi_async import AsyncKimi, OpenAICompatible, Timeouts, http_client
-from kimi_async.testing import Asked, Reply, Send
+from kimi_async.testing import RenderContext, Reply, Send
 
 FIGURES: Final = Path(__file__).parent.parent / "docs" / "figures" / "clocks.md"
 CHUNKS: Final = 2_000
@@ -37,7 +37,7 @@ CHUNKS: Final = 2_000
 TEXT: Final = "abcdefgh" * (CHUNKS // 2)
 EVENTS: Final = [
     step.data
-    for step in Reply(TEXT, TEXT.upper()).render(Asked(provider="openai")).steps
+    for step in Reply(TEXT, TEXT.upper()).render(RenderContext(provider="openai")).steps
     if isinstance(step, Send)
 ]
 #: As hosts send them: each event is one chunk of HTTP.
@@ -108,11 +108,11 @@ async def seconds_of_one(client: AsyncKimi, way: str) -> float:
 
 async def measure(url: str, engine: str, rounds: int) -> dict[str, dict[str, list[float]]]:
     """Seconds of every round, by way and limits."""
-    adapter = OpenAICompatible("test-key", url)
+    provider = OpenAICompatible("test-key", url)
     taken: dict[str, dict[str, list[float]]] = {way: {name: [] for name in LIMITS} for way in WAYS}
     async with ENGINES[engine][1]() as http:
         clients = {
-            name: AsyncKimi(adapter, model="m", timeouts=timeouts, http_client=http)
+            name: AsyncKimi(provider, model="m", timeouts=timeouts, http_client=http)
             for name, timeouts in LIMITS.items()
         }
         for number in range(-1, rounds):

@@ -28,7 +28,7 @@ from kimi_async import AsyncKimi, OpenAICompatible
 from kimi_async._assembler import MessageAssembler
 from kimi_async._events import StreamEvent
 from kimi_async._wire import Chunk
-from kimi_async.testing import Asked, Reply, Send
+from kimi_async.testing import RenderContext, Reply, Send
 
 CHUNKS: Final = 1_000
 GROWN: Final = 16_000
@@ -40,7 +40,7 @@ LIMITS: Final = {"each event in a read of its own": 4.5, "16 KiB in a read": 4.5
 def events(chunks: int) -> list[bytes]:
     """The events of a stream, half reasoning and half text."""
     text = "abcdefgh" * (chunks // 2)
-    steps = Reply(text, text.upper()).render(Asked(provider="openai")).steps
+    steps = Reply(text, text.upper()).render(RenderContext(provider="openai")).steps
     return [step.data for step in steps if isinstance(step, Send)]
 
 

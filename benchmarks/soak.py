@@ -28,14 +28,14 @@ from _server import Pipe, serving
 from attrs import Factory, define, frozen
 
 import kimi_async as kimi
-from kimi_async import AsyncKimi, ChatAdapter, Timeouts
+from kimi_async import AsyncKimi, Provider, Timeouts
 from kimi_async.testing import (
     Answer,
-    Asked,
     ErrorReply,
     FakeProvider,
     RawReply,
     ReceivedRequest,
+    RenderContext,
     Reply,
     ScriptedReply,
     Send,
@@ -53,7 +53,9 @@ MAX_GROWTH: Final = 0.10
 TEXT: Final = "Once upon a time there was a server."
 BEGUN: Final = "Once upon a time"
 STREAM: Final = (("content-type", "text/event-stream"),)
-EVENTS: Final = [step.data for step in Reply(TEXT).render(Asked()).steps if isinstance(step, Send)]
+EVENTS: Final = [
+    step.data for step in Reply(TEXT).render(RenderContext()).steps if isinstance(step, Send)
+]
 #: The role and the two pieces of :data:`BEGUN`.
 HALF: Final = b"".join(EVENTS[:3])
 OVERLOADED: Final = b'data: {"error":{"type":"engine_overloaded_error","message":"busy"}}\n\n'
@@ -153,7 +155,7 @@ async def serve(pipe: Pipe) -> None:
 
 @functools.cache
 def _rendered(name: str) -> Answer:
-    return ALL[name].reply.render(Asked())
+    return ALL[name].reply.render(RenderContext())
 
 
 @define
@@ -197,8 +199,8 @@ class Report:
 class Soak:
     """The streams of one run, numbered, :data:`IN_FLIGHT` of them at a time."""
 
-    def __init__(self, adapter: ChatAdapter, pipe: Pipe, streams: int) -> None:
-        self._adapter = adapter
+    def __init__(self, provider: Provider, pipe: Pipe, streams: int) -> None:
+        self._provider = provider
         self._pipe = pipe
         self._numbers = iter(range(streams))
         self._sample_every = max(streams // 100, 1)
@@ -207,7 +209,7 @@ class Soak:
     async def run(self) -> Report:
         """Run them all, then close the client and look at what is left."""
         begun = time.monotonic()
-        async with AsyncKimi(self._adapter, model="kimi-k2.5") as client:
+        async with AsyncKimi(self._provider, model="kimi-k2.5") as client:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(IN_FLIGHT):
                     tasks.create_task(self._work(client))
@@ -351,8 +353,8 @@ def main() -> int:
     parser.add_argument("--save", action="store_true")
     arguments = parser.parse_args()
     with serving(serve) as (url, pipe):
-        adapter = kimi.AceDataCloud("test-key", f"{url}/acedata/kimi")
-        report = asyncio.run(Soak(adapter, pipe, arguments.streams).run())
+        provider = kimi.AceDataCloud("test-key", f"{url}/acedata/kimi")
+        report = asyncio.run(Soak(provider, pipe, arguments.streams).run())
     page = "\n".join(table(report)) + "\n"
     print(page)
     for wrong in report.wrong[:20]:

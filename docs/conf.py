@@ -11,8 +11,8 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kimi_async import AceDataCloud, ChatAdapter, Cloudsway, Moonshot, OpenAICompatible
-from kimi_async._adapters._capabilities import as_markdown
+from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible, Provider
+from kimi_async._providers._capabilities import as_markdown
 
 # The page of faults is made from the rows that the tests play.
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
@@ -89,7 +89,7 @@ def hide_factories(*args: Any) -> tuple[str, str | None] | None:
 
 
 #: The providers of the page of capabilities, by heading.
-PROVIDERS: dict[str, ChatAdapter] = {
+PROVIDERS: dict[str, Provider] = {
     "Ace Data Cloud": AceDataCloud(),
     "Cloudsway": Cloudsway(),
     "Moonshot": Moonshot(),
@@ -101,8 +101,8 @@ def add_capabilities(_app: Sphinx, docname: str, source: list[str]) -> None:
     """Put the tables of capabilities onto their page."""
     if docname == "capabilities":
         source[0] += "".join(
-            f"\n## {heading}\n\n{as_markdown(adapter.capabilities)}"
-            for heading, adapter in PROVIDERS.items()
+            f"\n## {heading}\n\n{as_markdown(provider.capabilities)}"
+            for heading, provider in PROVIDERS.items()
         )
 
 

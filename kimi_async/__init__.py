@@ -11,9 +11,8 @@
 import importlib
 from typing import TYPE_CHECKING, Final
 
-from kimi_async._adapters import ChatAdapter
 from kimi_async._client import AsyncKimi
-from kimi_async._engines import aiohttp_client, http_client
+from kimi_async._clients import aiohttp_client, http_client
 from kimi_async._errors import (
     APIError,
     AuthenticationError,
@@ -61,7 +60,6 @@ from kimi_async._events import (
     ToolCallStart,
     UsageUpdate,
 )
-from kimi_async._markers import ToolMarkers
 from kimi_async._models import (
     ChatCompletion,
     Choice,
@@ -81,29 +79,31 @@ from kimi_async._models import (
 )
 from kimi_async._options import CallParams, Checks, ClientOptions
 from kimi_async._params import ChatParams
+from kimi_async._providers import Provider
 from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
 from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream, ResponseInfo
+from kimi_async._tool_markers import ToolMarkers
 from kimi_async._tools import Tool, ToolError, tool
 from kimi_async._version import __version__
 from kimi_async._wire import Finding, WireRequest
 
 if TYPE_CHECKING:
-    from kimi_async._adapters._acedata import AceDataCloud
-    from kimi_async._adapters._capabilities import (
+    from kimi_async._calls import Approve, Deny, ToolResult, ToolStatus
+    from kimi_async._conversation import Conversation
+    from kimi_async._media import file_part, image_part, text_part, video_part
+    from kimi_async._prefix import Prefix
+    from kimi_async._providers._acedata import AceDataCloud
+    from kimi_async._providers._capabilities import (
         Basis,
         Capabilities,
         CapabilityTable,
         Fact,
         family_of,
     )
-    from kimi_async._adapters._cloudsway import Cloudsway
-    from kimi_async._adapters._compatible import OpenAICompatible
-    from kimi_async._adapters._moonshot import Moonshot
-    from kimi_async._calls import Approve, Deny, ToolResult, ToolStatus
-    from kimi_async._conversation import Conversation
-    from kimi_async._media import file_part, image_part, text_part, video_part
-    from kimi_async._prefix import Prefix
+    from kimi_async._providers._cloudsway import Cloudsway
+    from kimi_async._providers._compatible import OpenAICompatible
+    from kimi_async._providers._moonshot import Moonshot
     from kimi_async._run import RunEvent, RunParams, RunResult, StepEnd, StepStart, Stopped, ToolRun
     from kimi_async._schema import moonshot_schema
     from kimi_async._structured import Parsed, ParsedStream, ParseRound
@@ -128,7 +128,6 @@ __all__ = [
     "CallParams",
     "Capabilities",
     "CapabilityTable",
-    "ChatAdapter",
     "ChatCompletion",
     "ChatParams",
     "ChatStream",
@@ -173,6 +172,7 @@ __all__ = [
     "Prefix",
     "ProgressTimeout",
     "ProtocolError",
+    "Provider",
     "ProviderUnavailableError",
     "QuotaExceededError",
     "RateLimitError",
@@ -233,17 +233,17 @@ __all__ = [
 #: What a plain reply does not need, and where it is: loaded when it is asked for (PEP 562). Of the 160 ms that the
 #: import took beyond its dependencies these were 25.
 _LATER: Final = {
-    "AceDataCloud": "_adapters._acedata",
+    "AceDataCloud": "_providers._acedata",
     "Approve": "_calls",
-    "Basis": "_adapters._capabilities",
-    "Capabilities": "_adapters._capabilities",
-    "CapabilityTable": "_adapters._capabilities",
-    "Cloudsway": "_adapters._cloudsway",
+    "Basis": "_providers._capabilities",
+    "Capabilities": "_providers._capabilities",
+    "CapabilityTable": "_providers._capabilities",
+    "Cloudsway": "_providers._cloudsway",
     "Conversation": "_conversation",
     "Deny": "_calls",
-    "Fact": "_adapters._capabilities",
-    "Moonshot": "_adapters._moonshot",
-    "OpenAICompatible": "_adapters._compatible",
+    "Fact": "_providers._capabilities",
+    "Moonshot": "_providers._moonshot",
+    "OpenAICompatible": "_providers._compatible",
     "ParseRound": "_structured",
     "Parsed": "_structured",
     "ParsedStream": "_structured",
@@ -257,7 +257,7 @@ _LATER: Final = {
     "ToolResult": "_calls",
     "ToolRun": "_run",
     "ToolStatus": "_calls",
-    "family_of": "_adapters._capabilities",
+    "family_of": "_providers._capabilities",
     "file_part": "_media",
     "image_part": "_media",
     "moonshot_schema": "_schema",

@@ -12,7 +12,7 @@ Every field is merged by its own rule, never by the type of its value:
 - content, reasoning, refusal and arguments: appended. An empty piece makes no event, and still tells ``""`` from
   absent.
 - ``finish_reason``: the first one of a choice stays.
-- a tool call is found by index *and* id, never by adjacency; see ``Calls._slot_for``.
+- a tool call is found by index *and* id, never by adjacency; see ``ToolCallAssembler._slot_for``.
 
 Reasoning, content and refusal come in segments: a segment is over when another kind of output begins in that choice, or
 at its finish reason.
@@ -23,7 +23,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from kimi_async._call_pieces import Calls
 from kimi_async._errors import ProtocolError, over_limit
 from kimi_async._events import (
     ContentDelta,
@@ -37,9 +36,10 @@ from kimi_async._events import (
     StreamStart,
     UsageUpdate,
 )
-from kimi_async._markers import MarkerFilter, ToolMarkers
 from kimi_async._models import ChatCompletion, Choice, Message, ReasoningKey, Usage
 from kimi_async._settings import DEFAULT_LIMITS, Limits
+from kimi_async._tool_calls import ToolCallAssembler
+from kimi_async._tool_markers import MarkerFilter, ToolMarkers
 from kimi_async._wire import Chunk, ChunkChoice
 
 __all__ = ["MessageAssembler"]
@@ -52,7 +52,7 @@ class MessageAssembler:
     """Rebuilds one reply from its chunks.
 
     Args:
-        provider: The adapter's name; goes into ``StreamStart`` and the completion.
+        provider: The provider's name; goes into ``StreamStart`` and the completion.
         tool_markers: What is done with tool calls that came as text.
         limits: How many choices and tool calls there may be.
     """
@@ -222,7 +222,7 @@ class _Choice:
         self._content = _Text(ContentDelta, ContentDone)
         self._refusal = _Text(RefusalDelta, RefusalDone)
         self._open: _Text | None = None
-        self._calls = Calls(most_calls)
+        self._calls = ToolCallAssembler(most_calls)
         self._logprobs: dict[str, Any] | None = None
 
     def feed(self, delta: ChunkChoice, events: list[StreamEvent]) -> None:

@@ -24,7 +24,7 @@ from kimi_async._models import ToolCall, as_text
 from kimi_async._tools import Tool, ToolError
 from kimi_async._values import Value
 
-__all__ = ["Approve", "Deny", "ToolResult", "ToolStatus", "Toolbox", "Tools"]
+__all__ = ["Approve", "Deny", "ToolExecutor", "ToolResult", "ToolStatus", "Tools"]
 
 #: What ``tools=`` takes: tools made by ``tool()``, or in the OpenAI form.
 Tools: TypeAlias = Sequence[Tool[..., object] | Mapping[str, Any]]
@@ -76,7 +76,7 @@ class ToolResult(Value):
 _Decision: TypeAlias = Deny | ToolCall
 
 
-class Toolbox:
+class ToolExecutor:
     """The tools of one run.
 
     Args:

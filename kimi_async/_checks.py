@@ -13,13 +13,13 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from kimi_async._adapters import ChatAdapter
 from kimi_async._errors import ConfigurationError, KimiWarning
 from kimi_async._models import Thinking
+from kimi_async._providers import Provider
 from kimi_async._wire import ChatRequest, Finding
 
 if TYPE_CHECKING:
-    from kimi_async._adapters._capabilities import Capabilities
+    from kimi_async._providers._capabilities import Capabilities
 
 __all__ = ["check_body", "check_request", "report"]
 
@@ -34,9 +34,9 @@ _TOOL_NAME: Final = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
 _MEDIA: Final = ("image_url", "video_url")
 
 
-def check_request(request: ChatRequest, adapter: ChatAdapter) -> tuple[Finding, ...]:
-    """Find what the provider of *adapter* is known or likely to refuse in *request*."""
-    known = adapter.capabilities.for_model(request.model)
+def check_request(request: ChatRequest, provider: Provider) -> tuple[Finding, ...]:
+    """Find what the provider of *provider* is known or likely to refuse in *request*."""
+    known = provider.capabilities.for_model(request.model)
     found = [
         *_sampling(request.params, known),
         *_thinking(request.params, known),
@@ -48,9 +48,9 @@ def check_request(request: ChatRequest, adapter: ChatAdapter) -> tuple[Finding, 
     return tuple(_finding(known, *one) for one in found)
 
 
-def check_body(size: int, request: ChatRequest, adapter: ChatAdapter) -> tuple[Finding, ...]:
+def check_body(size: int, request: ChatRequest, provider: Provider) -> tuple[Finding, ...]:
     """Find whether a body of *size* bytes is too large."""
-    known = adapter.capabilities.for_model(request.model)
+    known = provider.capabilities.for_model(request.model)
     most = known.max_body_bytes.value
     if most is None or size <= most:
         return ()

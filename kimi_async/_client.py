@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast, ove
 
 from attrs import evolve
 
-from kimi_async._adapters import ChatAdapter
 from kimi_async._attempts import OnComplete, Reply, fetch
 from kimi_async._checks import check_body, check_request, report
-from kimi_async._configuration import ClientSettings, chosen_adapter
-from kimi_async._engines import HttpClient
+from kimi_async._clients import HttpClient
+from kimi_async._configuration import ClientSettings, chosen_provider
 from kimi_async._errors import ConfigurationError, KimiError
 from kimi_async._eventloop import prepare_loop
 from kimi_async._models import ChatCompletion, Message, Messages, ModelInfo
 from kimi_async._options import OF_THE_CLIENT, CallParams, Checks, ClientOptions
 from kimi_async._params import chat_request
+from kimi_async._providers import Provider
 from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream
 from kimi_async._transport import Transport
@@ -41,8 +41,8 @@ class AsyncKimi:
     Works with or without ``async with``; shared freely between the tasks of the event loop of its first use.
 
     Args:
-        provider: The adapter (``AceDataCloud()``, ``Cloudsway()``, ...); ``None`` takes it from the environment:
-            ``KIMI_PROVIDER``, or the one provider whose key is set. What the adapter was not given (key, endpoint
+        provider: The provider (``AceDataCloud()``, ``Cloudsway()``, ...); ``None`` takes it from the environment:
+            ``KIMI_PROVIDER``, or the one provider whose key is set. What the provider was not given (key, endpoint
             path) is also taken from there, now and not later.
         model: The model of calls that name none; ``KIMI_MODEL`` when ``None``. There is no default model: ids are
             retired within months.
@@ -67,7 +67,7 @@ class AsyncKimi:
 
     def __init__(
         self,
-        provider: ChatAdapter | None = None,
+        provider: Provider | None = None,
         *,
         model: str | None = None,
         timeouts: Timeouts | None = None,
@@ -79,7 +79,7 @@ class AsyncKimi:
         http_client: HttpClient | None = None,
     ) -> None:
         self._settings = ClientSettings(
-            adapter=chosen_adapter(provider),
+            provider=chosen_provider(provider),
             model=model or os.environ.get("KIMI_MODEL", "").strip() or None,
             timeouts=Timeouts() if timeouts is None else timeouts,
             limits=Limits() if limits is None else limits,
@@ -95,12 +95,12 @@ class AsyncKimi:
         if not hasattr(self, "_transport"):
             return "<AsyncKimi>"
         settings = self._settings
-        return f"<AsyncKimi {settings.adapter.name} model={settings.model!r}>"
+        return f"<AsyncKimi {settings.provider.name} model={settings.model!r}>"
 
     @property
-    def provider(self) -> ChatAdapter:
-        """The adapter in use, with what the environment added; its ``repr`` shows no key."""
-        return self._settings.adapter
+    def provider(self) -> Provider:
+        """The provider in use, with what the environment added; its ``repr`` shows no key."""
+        return self._settings.provider
 
     @property
     def in_flight(self) -> int:
@@ -108,7 +108,7 @@ class AsyncKimi:
 
         0 when nothing runs. What stays above that belongs to streams that were neither read to their end nor closed.
         """
-        return self._transport.slots.taken
+        return self._transport.limiter.taken
 
     def with_options(self, **options: Unpack[ClientOptions]) -> Self:
         """The same client with other settings, sharing the connections; closing either closes both.
@@ -208,7 +208,7 @@ class AsyncKimi:
         Raises:
             ConfigurationError: A parameter, message or tool that cannot be sent, or no model.
         """
-        from kimi_async._calls import Toolbox
+        from kimi_async._calls import ToolExecutor
         from kimi_async._run import ToolRun, check_run
 
         check_run(max_steps, tool_timeout, tool_concurrency, on_tool_error, approve)
@@ -219,7 +219,7 @@ class AsyncKimi:
                 conversation, params, stream=stream, is_checked=is_own
             ),
             messages,
-            toolbox=Toolbox(
+            executor=ToolExecutor(
                 params.get("tools") or (),
                 timeout=tool_timeout,
                 concurrency=tool_concurrency,
@@ -308,7 +308,7 @@ class AsyncKimi:
         from kimi_async._structured import question_for
 
         settings, request = self._prepare(messages, params, stream=stream)
-        if settings.adapter.prefix_of(request) is not None:
+        if settings.provider.prefix_of(request) is not None:
             raise ConfigurationError(
                 "into= asks for a whole value, not for one that goes on from a prefix"
             )
@@ -316,7 +316,7 @@ class AsyncKimi:
             into,
             messages,
             params,
-            settings.adapter.capabilities.for_model(request.model),
+            settings.provider.capabilities.for_model(request.model),
             # What the model said goes back as it came, as in a run.
             lambda said, asked, is_own: self._open(said, asked, stream=stream, is_checked=is_own),
         )
@@ -333,7 +333,7 @@ class AsyncKimi:
             ConfigurationError: A parameter or message that cannot be sent, or no model.
         """
         settings, request = self._prepare(messages, params, stream=stream)
-        wire = settings.adapter.build_request(request)
+        wire = settings.provider.build_request(request)
         return evolve(wire, findings=_findings(settings, request, wire))
 
     def conversation(
@@ -388,19 +388,19 @@ class AsyncKimi:
             KimiError: It could not be had; ``Timeouts.first_output`` covers the whole wait.
         """
         settings = self._settings
-        adapter = settings.adapter
+        provider = settings.provider
         try:
             body = await fetch(
-                adapter,
-                adapter.build_models_request(),
+                provider,
+                provider.build_models_request(),
                 headers=settings.headers,
                 transport=self._transport,
                 timeouts=settings.timeouts,
                 limits=settings.limits,
             )
-            return adapter.read_models(body)
+            return provider.parse_models(body)
         except KimiError as error:
-            error.provider, error.stage = adapter.name, error.stage or "listing models"
+            error.provider, error.stage = provider.name, error.stage or "listing models"
             raise
 
     def _prepare(
@@ -418,10 +418,10 @@ class AsyncKimi:
             model=settings.model,
             stream=stream,
         )
-        if request.model is None and settings.adapter.needs_model:
+        if request.model is None and settings.provider.needs_model:
             raise ConfigurationError(
                 "no model: give model=... to AsyncKimi or to the call, or set KIMI_MODEL "
-                f"({settings.adapter.name} has no default)"
+                f"({settings.provider.name} has no default)"
             )
         return settings, request
 
@@ -435,12 +435,12 @@ class AsyncKimi:
         on_end: Callable[[ChatCompletion], None] | None = None,
     ) -> ChatStream:
         settings, request = self._prepare(messages, params, stream=stream)
-        wire = settings.adapter.build_request(request)
+        wire = settings.provider.build_request(request)
         if is_checked and settings.checks != "off":
             report(_findings(settings, request, wire), strict=settings.checks == "error")
         return ChatStream(
             Reply(
-                adapter=settings.adapter,
+                provider=settings.provider,
                 model=request.model,
                 wire_request=wire,
                 headers={**settings.headers, **(params.get("extra_headers") or {})},
@@ -449,7 +449,7 @@ class AsyncKimi:
                 limits=settings.limits,
                 max_concurrency=settings.max_concurrency,
                 on_complete=settings.on_complete,
-                prefix=settings.adapter.prefix_of(request),
+                prefix=settings.provider.prefix_of(request),
             ),
             on_end,
         )
@@ -459,6 +459,6 @@ def _findings(
     settings: ClientSettings, request: ChatRequest, wire: WireRequest
 ) -> tuple[Finding, ...]:
     return (
-        *check_request(request, settings.adapter),
-        *check_body(len(wire.content), request, settings.adapter),
+        *check_request(request, settings.provider),
+        *check_body(len(wire.content), request, settings.provider),
     )

@@ -9,21 +9,21 @@ from typing import Any, get_args
 
 from attrs import evolve, frozen
 
-from kimi_async._adapters import ChatAdapter
 from kimi_async._attempts import OnComplete
 from kimi_async._errors import ConfigurationError
 from kimi_async._options import Checks
 from kimi_async._params import check_headers
+from kimi_async._providers import Provider
 from kimi_async._settings import Limits, Timeouts
 
-__all__ = ["ClientSettings", "chosen_adapter"]
+__all__ = ["ClientSettings", "chosen_provider"]
 
 
 @frozen(kw_only=True, eq=False, repr=False)
 class ClientSettings:
     """The settings of a client, complete and checked."""
 
-    adapter: ChatAdapter
+    provider: Provider
     model: str | None
     timeouts: Timeouts
     limits: Limits
@@ -54,26 +54,26 @@ class ClientSettings:
         """The same settings with some replaced; raises ConfigurationError for what cannot work."""
         changes = dict(options)
         if "provider" in changes:
-            changes["adapter"] = chosen_adapter(changes.pop("provider"))
+            changes["provider"] = chosen_provider(changes.pop("provider"))
         return evolve(self, **changes)
 
 
-def chosen_adapter(provider: object) -> ChatAdapter:
-    """The adapter to use, complete and checked; ``None`` asks the environment.
+def chosen_provider(provider: object) -> Provider:
+    """The provider to use, complete and checked; ``None`` asks the environment.
 
     Raises:
         ConfigurationError: There is none, or it cannot work.
     """
     if provider is None:
-        from kimi_async._adapters._environment import adapter_from_environment
+        from kimi_async._providers._environment import provider_from_environment
 
-        found = adapter_from_environment(os.environ)
+        found = provider_from_environment(os.environ)
         if isinstance(found, str):
             raise ConfigurationError(found)
         provider = found
-    if not isinstance(provider, ChatAdapter):
+    if not isinstance(provider, Provider):
         kind = type(provider).__name__
-        raise ConfigurationError(f"provider must be an adapter such as AceDataCloud(), not {kind}")
-    adapter = provider.resolve(os.environ)
-    adapter.check()
-    return adapter
+        raise ConfigurationError(f"provider must be an provider such as AceDataCloud(), not {kind}")
+    provider = provider.resolve(os.environ)
+    provider.check()
+    return provider

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "asyncio_loop",
-    "cancelled_once",
     "close_shielded",
     "close_soon",
     "loop_caller",
     "loop_clock",
     "prepare_loop",
+    "run_cancellable_once",
 ]
 
 #: Seconds after which a close that does not end is given up; a TLS peer that never answers must not hold a caller.
@@ -98,7 +98,7 @@ def loop_caller() -> Callable[[Callable[[], object]], object]:
     return current_trio_token().run_sync_soon
 
 
-async def cancelled_once(
+async def run_cancellable_once(
     run: Callable[[], Coroutine[Any, Any, T]],
     *,
     discard: Callable[[T], Awaitable[None]],

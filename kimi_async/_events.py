@@ -109,7 +109,7 @@ class ToolCallStart(Value):
 class _Following(Value):
     """What comes behind something: the text that it goes on with, and how many pieces that had by then.
 
-    A slot and no field, so that it takes no part in comparing, printing, matching, ``attrs.asdict``, pickling and
+    A permit and no field, so that it takes no part in comparing, printing, matching, ``attrs.asdict``, pickling and
     copying.
     """
 

@@ -256,7 +256,7 @@ def _plain(value: Any) -> object:
 
 @frozen(kw_only=True, eq=False, repr=False)
 class Thinking(Value):
-    """How a model is asked to think; spelled for each provider by its adapter.
+    """How a model is asked to think; spelled for each provider by its provider.
 
     Attributes:
         enabled: Whether to think at all, where the model can be told.
@@ -368,7 +368,7 @@ class ChatCompletion(Value):
         id: The provider's id of the reply; ``None`` when it gave none.
         model: The model that the provider named.
         created: Unix seconds, by the provider's clock.
-        provider: Name of the adapter.
+        provider: Name of the provider.
         choices: The answers, by index; empty before any output.
         usage: Token counts, or ``None`` when the provider said nothing.
         request_id: Request or trace id of the response headers.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias, TypedDict
 
-from kimi_async._adapters import ChatAdapter
 from kimi_async._attempts import OnComplete
 from kimi_async._params import ChatParams
+from kimi_async._providers import Provider
 from kimi_async._settings import Limits, Timeouts
 
 __all__ = ["OF_THE_CLIENT", "CallParams", "Checks", "ClientOptions"]
@@ -24,14 +24,14 @@ class CallParams(ChatParams, total=False):
     """What one call can say: the parameters of its reply, and settings of the client for this call alone.
 
     Attributes:
-        provider: Another adapter.
+        provider: Another provider.
         timeouts: Other limits of time.
         limits: Other limits of size.
         on_complete: Called with the record of this reply, in place of the client's own.
         checks: What is done with a request that is known or likely to be refused.
     """
 
-    provider: ChatAdapter
+    provider: Provider
     timeouts: Timeouts
     limits: Limits
     on_complete: OnComplete | None
@@ -41,7 +41,7 @@ class CallParams(ChatParams, total=False):
 class ClientOptions(TypedDict, total=False):
     """The settings that ``with_options`` can change; see :class:`AsyncKimi`."""
 
-    provider: ChatAdapter
+    provider: Provider
     model: str | None
     timeouts: Timeouts
     limits: Limits

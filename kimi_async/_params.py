@@ -180,7 +180,7 @@ def _is_json(value: object) -> bool:
 
 
 def check_headers(headers: object, name: str) -> None:
-    """Refuse headers that cannot be sent, and an authorization, which belongs to the adapter.
+    """Refuse headers that cannot be sent, and an authorization, which belongs to the provider.
 
     Raises:
         ConfigurationError: Naming the header and never its value.
@@ -192,7 +192,7 @@ def check_headers(headers: object, name: str) -> None:
             raise ConfigurationError(f"{name} must map texts to texts")
         if key.lower() == "authorization":
             raise ConfigurationError(
-                f"{name} must not hold the authorization; give the adapter its api_key"
+                f"{name} must not hold the authorization; give the provider its api_key"
             )
         if not _is_header_name(key) or not _is_header_value(value):
             raise ConfigurationError(

@@ -17,7 +17,7 @@ from typing import Final
 
 import anyio
 
-from kimi_async._engines import KEEPALIVE_SECONDS, HttpClient
+from kimi_async._clients import KEEPALIVE_SECONDS, HttpClient
 from kimi_async._eventloop import close_shielded
 
 __all__ = ["Lease", "Pool"]

@@ -37,11 +37,11 @@ class ReplyRecord(Value):
 
     Attributes:
         outcome: How the reply ended.
-        provider: Name of the adapter.
+        provider: Name of the provider.
         model: The model that the provider named, else the one asked for.
         id: The provider's id of the reply.
         request_id: The request or trace id of the response headers.
-        started_at: Wall clock, seconds since the Unix epoch, when the reply was begun; a wait for a slot of
+        started_at: Wall clock, seconds since the Unix epoch, when the reply was begun; a wait for a permit of
             ``max_concurrency`` comes after it.
         headers_after: Seconds from there to the response headers; ``None`` if they never came. So below.
         first_output_after: Seconds to the first reasoning, content, refusal, tool call or finish reason.
@@ -50,7 +50,7 @@ class ReplyRecord(Value):
         longest_gap: The longest wait between two reads that brought output, in seconds; ``None`` if one brought all.
         chunks: Chunks of the stream that were read; 1 for a JSON body.
         bytes: Bytes of the body that were read.
-        attempts: Requests that were sent; 0 if the reply ended while it waited for a slot.
+        attempts: Requests that were sent; 0 if the reply ended while it waited for a permit.
         usage: Token counts, or ``None`` if the provider said nothing.
         usage_origin: Where they come from.
         late_error: What went wrong after the reply was already complete, as text; such an error is not raised.

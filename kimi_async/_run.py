@@ -15,7 +15,7 @@ from typing import Literal, Self, TypeAlias
 import anyio
 from attrs import field, fields, frozen
 
-from kimi_async._calls import Approve, Toolbox, ToolResult
+from kimi_async._calls import Approve, ToolExecutor, ToolResult
 from kimi_async._errors import ConfigurationError, StreamInterrupted
 from kimi_async._events import StreamEnd, StreamEvent
 from kimi_async._history import AnyMessage, sayable, with_ids, with_unique_ids
@@ -119,7 +119,7 @@ class ToolRun:
         open_stream: Gives the stream of one reply to these messages; the second argument says whether they are all the
             caller's own.
         messages: What the conversation begins with; checked.
-        toolbox: Runs the calls.
+        executor: Runs the calls.
         max_steps: The most replies to ask for.
         rewrite_ids: Whether ids that repeat over the turns get a new one.
 
@@ -132,7 +132,7 @@ class ToolRun:
         open_stream: Callable[[Messages, bool], ChatStream],
         messages: Messages,
         *,
-        toolbox: Toolbox,
+        executor: ToolExecutor,
         max_steps: int,
         rewrite_ids: bool,
     ) -> None:
@@ -142,7 +142,7 @@ class ToolRun:
         )
         if rewrite_ids:
             self._messages = with_unique_ids(self._messages)
-        self._toolbox = toolbox
+        self._executor = executor
         self._max_steps = max_steps
         self._rewrite_ids = rewrite_ids
         self._events: deque[RunEvent] = deque()
@@ -316,9 +316,9 @@ class ToolRun:
 
     async def _run_calls(self, message: Message) -> tuple[tuple[ToolCall, ...], bool]:
         """Answer the calls of *message*; give those left to the caller, and whether one was denied for good."""
-        here = [call for call in message.tool_calls if not self._toolbox.leaves(call)]
+        here = [call for call in message.tool_calls if not self._executor.leaves(call)]
         with anyio.CancelScope() as self._calls_scope:
-            results, is_denied = await self._toolbox.answer(here)
+            results, is_denied = await self._executor.answer(here)
             self._events.extend(results)
             return self._record(message, results), is_denied
         raise _left_early()
@@ -330,13 +330,13 @@ class ToolRun:
         place = len(self._messages)
         self._messages.append(message)
         for call in message.tool_calls:
-            if not self._toolbox.leaves(call):
+            if not self._executor.leaves(call):
                 self._messages.append(tool_result(call, answers.popleft().content))
         if self._rewrite_ids:
             self._messages = with_unique_ids(self._messages)
         sent = self._messages[place]
         assert isinstance(sent, Message)
-        return tuple(filter(self._toolbox.leaves, sent.tool_calls))
+        return tuple(filter(self._executor.leaves, sent.tool_calls))
 
 
 def sum_usage(usages: Sequence[Usage | None]) -> Usage | None:

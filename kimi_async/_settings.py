@@ -24,14 +24,14 @@ class Timeouts(Value):
         connect: TCP and TLS, each.
         write: One write of the request.
         first_output: From the begin of the request to the first reasoning, content, refusal, tool call or finish
-            reason. For ``chat(stream=False)`` it covers the whole wait. A wait for a slot of ``max_concurrency``, which
-            comes before, may take as long again.
+            reason. For ``chat(stream=False)`` it covers the whole wait. A wait for a permit of ``max_concurrency``,
+            which comes before, may take as long again.
         idle: No byte at all; comments count as bytes. Minutes, because the gateways are silent while a model writes a
             large tool call (``docs/providers.md`` 6.1).
         progress: No model output, whatever else arrives.
         finish_grace: Waiting for usage and ``[DONE]`` after the last finish reason. Running out of it ends the stream
             well: the reply is complete by then.
-        total: All of it, every attempt and the wait for a slot included.
+        total: All of it, every attempt and the wait for a permit included.
 
     Raises:
         ConfigurationError: A limit is not a positive number.

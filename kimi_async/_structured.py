@@ -14,7 +14,6 @@ from typing import Any, Final, Generic, Self, TypeAlias, TypeGuard, TypeVar
 import msgspec
 from attrs import evolve, field, frozen
 
-from kimi_async._adapters._capabilities import Capabilities
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._events import ContentDelta, StreamEvent
 from kimi_async._history import AnyMessage, sayable
@@ -23,6 +22,7 @@ from kimi_async._media import text_part
 from kimi_async._models import ChatCompletion, Message, Messages, Usage, system, user
 from kimi_async._options import CallParams
 from kimi_async._partial_json import PartialJSON
+from kimi_async._providers._capabilities import Capabilities
 from kimi_async._run import sum_usage
 from kimi_async._schema import schema_of
 from kimi_async._stream import ChatStream

@@ -21,8 +21,7 @@ from typing import Any, Final, cast
 
 import anyio
 
-from kimi_async._adapters import ChatAdapter, request_id_of
-from kimi_async._engines import HttpClient, HttpRequest, HttpResponse, http_client
+from kimi_async._clients import HttpClient, HttpRequest, HttpResponse, http_client
 from kimi_async._errors import (
     ConfigurationError,
     ConnectTimeout,
@@ -32,14 +31,15 @@ from kimi_async._errors import (
     TransportError,
     WriteTimeout,
 )
-from kimi_async._eventloop import cancelled_once, close_shielded
+from kimi_async._eventloop import close_shielded, run_cancellable_once
+from kimi_async._limiter import ConcurrencyLimiter, Permit
 from kimi_async._pool import Lease, Pool
+from kimi_async._providers import Provider, request_id_of
 from kimi_async._settings import Timeouts
-from kimi_async._slots import Slot, Slots
 from kimi_async._version import __version__
 from kimi_async._wire import WireRequest
 
-__all__ = ["BodyBroken", "BodyTimedOut", "Response", "Transport"]
+__all__ = ["BodyError", "BodyTimeout", "Response", "Transport"]
 
 #: A name of our own, because a host was seen to answer a foreign one with a misleading 429 (docs/providers.md 6.1).
 _OUR_HEADERS: Final = {"user-agent": f"kimi-async/{__version__}", "accept-encoding": "identity"}
@@ -63,7 +63,7 @@ _NOTHING: Final = memoryview(b"")
 _CLOSED: Final = "this AsyncKimi, or the HTTP client under it, is closed"
 
 
-class BodyBroken(Exception):
+class BodyError(Exception):
     """The body broke while it was read; ``cause`` is the type and text of what the HTTP client raised."""
 
     def __init__(self, cause: str) -> None:
@@ -71,7 +71,7 @@ class BodyBroken(Exception):
         self.cause = cause
 
 
-class BodyTimedOut(BodyBroken):
+class BodyTimeout(BodyError):
     """The HTTP client's own read timeout ran out."""
 
 
@@ -88,7 +88,7 @@ class Transport:
 
     Attributes:
         closed: Whether :meth:`aclose` was called.
-        slots: Counts the replies in flight.
+        limiter: Counts the replies in flight.
     """
 
     def __init__(self, client: HttpClient | None) -> None:
@@ -96,24 +96,24 @@ class Transport:
         self._loop: object = None
         self._sending: set[anyio.CancelScope] = set()
         self.closed = False
-        self.slots = Slots()
+        self.limiter = ConcurrencyLimiter()
 
-    async def take_slot(self, limit: int | None) -> Slot:
-        """Take the slot of one reply; wait for as long as *limit* or more replies are in flight.
+    async def acquire_permit(self, limit: int | None) -> Permit:
+        """Take the permit of one reply; wait for as long as *limit* or more replies are in flight.
 
         Raises:
             TransportError: The client was closed meanwhile.
             RuntimeError: The client is closed, or belongs to another event loop.
         """
         self._check()
-        slot = await self.slots.take(limit)
-        if slot is None:
-            raise TransportError("the client was closed meanwhile", stage="waiting for a slot")
-        return slot
+        permit = await self.limiter.take(limit)
+        if permit is None:
+            raise TransportError("the client was closed meanwhile", stage="waiting for a permit")
+        return permit
 
     async def send(
         self,
-        adapter: ChatAdapter,
+        provider: Provider,
         wire: WireRequest,
         *,
         headers: Mapping[str, str],
@@ -123,9 +123,9 @@ class Transport:
         """Send one request and return when the response headers are there.
 
         Args:
-            adapter: Gives the authorization.
+            provider: Gives the authorization.
             wire: The request.
-            headers: The caller's headers, laid over the adapter's and ours.
+            headers: The caller's headers, laid over the provider's and ours.
             timeouts: For ``connect`` and ``write``.
             read_timeout: The most seconds that one read may take, headers included.
 
@@ -137,8 +137,8 @@ class Transport:
         self._check()
         lease = await self._pool.lease()
         try:
-            response = await self._send(lease, adapter, wire, headers, timeouts, read_timeout)
-            return Response(response, lease, adapter)
+            response = await self._send(lease, provider, wire, headers, timeouts, read_timeout)
+            return Response(response, lease, provider)
         except GeneratorExit:  # a coroutine that is closed cannot wait
             lease.end(cancelled=True)
             raise
@@ -149,7 +149,7 @@ class Transport:
     async def _send(
         self,
         lease: Lease,
-        adapter: ChatAdapter,
+        provider: Provider,
         wire: WireRequest,
         headers: Mapping[str, str],
         timeouts: Timeouts,
@@ -159,7 +159,7 @@ class Transport:
         if self.closed or client.is_closed:
             raise RuntimeError(_CLOSED)
         opened = _Opened(lease)
-        request = self._build(client, adapter, wire, headers)
+        request = self._build(client, provider, wire, headers)
         if request is None:
             raise ConfigurationError("the URL of the request cannot be used; check base_url")
         request.extensions["timeout"] = {
@@ -176,11 +176,11 @@ class Transport:
         failure: Exception = TransportError("the client was closed meanwhile", stage="sending")
         with self._until_closed():
             try:
-                response = await cancelled_once(
+                response = await run_cancellable_once(
                     send, discard=_close_response, abandon=opened.aclose
                 )
             except Exception as error:
-                failure = _send_failure(error, timeouts, adapter)
+                failure = _send_failure(error, timeouts, provider)
             else:
                 if not self.closed:
                     return response
@@ -200,7 +200,7 @@ class Transport:
     @staticmethod
     def _build(
         client: HttpClient,
-        adapter: ChatAdapter,
+        provider: Provider,
         wire: WireRequest,
         headers: Mapping[str, str],
     ) -> HttpRequest | None:
@@ -217,7 +217,7 @@ class Transport:
                     **_OUR_HEADERS,
                     **wire.headers,
                     **{name.lower(): value for name, value in headers.items()},
-                    "authorization": adapter.authorization(),
+                    "authorization": provider.authorization(),
                 },
             )
         except Exception:
@@ -235,9 +235,9 @@ class Transport:
             raise RuntimeError(_CLOSED)
 
     async def aclose(self) -> None:
-        """Close the HTTP clients that are our own, and send away who waits for a slot; idempotent."""
+        """Close the HTTP clients that are our own, and send away who waits for a permit; idempotent."""
         self.closed = True
-        self.slots.close()
+        self.limiter.close()
         for scope in self._sending:
             scope.cancel()
         await self._pool.aclose()
@@ -273,7 +273,7 @@ class Response:
     Args:
         response: The HTTP client's.
         lease: Ended when the response is closed.
-        adapter: Blots the key out of the headers, should the host have echoed it.
+        provider: Blots the key out of the headers, should the host have echoed it.
 
     Attributes:
         status: The HTTP status.
@@ -281,27 +281,27 @@ class Response:
     """
 
     __slots__ = (
-        "_adapter",
         "_body",
         "_ended",
         "_held",
         "_lease",
         "_next",
+        "_provider",
         "_response",
         "headers",
         "status",
     )
 
-    def __init__(self, response: HttpResponse, lease: Lease, adapter: ChatAdapter) -> None:
+    def __init__(self, response: HttpResponse, lease: Lease, provider: Provider) -> None:
         self._response = response
         self._lease = lease
-        self._adapter = adapter
+        self._provider = provider
         self._ended = False
         #: What is left of a large read.
         self._held = _NOTHING
         self.status = response.status_code
         self.headers: Mapping[str, str] = {
-            name: adapter.without_key(value) for name, value in response.headers.items()
+            name: provider.without_key(value) for name, value in response.headers.items()
         }
         # Raw reads cost 1.2 us, decoded ones 3.3; "identity" was asked for, so decoding is the exception.
         encoded = self.headers.get("content-encoding", "identity") != "identity"
@@ -314,8 +314,8 @@ class Response:
         """The next bytes of the body, :data:`READ_BYTES` at the most; ``None`` at its clean end.
 
         Raises:
-            BodyTimedOut: The read timeout that the request was sent with ran out.
-            BodyBroken: The connection, or the framing of the body, broke.
+            BodyTimeout: The read timeout that the request was sent with ran out.
+            BodyError: The connection, or the framing of the body, broke.
         """
         if self._held:
             await anyio.lowlevel.checkpoint()
@@ -327,8 +327,8 @@ class Response:
             self._ended = True
             return None
         except Exception as error:
-            kind = BodyTimedOut if _names(error) & _READ_TIMEOUTS else BodyBroken
-            cause = _describe(error, self._adapter)
+            kind = BodyTimeout if _names(error) & _READ_TIMEOUTS else BodyError
+            cause = _describe(error, self._provider)
         raise kind(cause)
 
     def _hold(self, data: bytes | memoryview) -> bytes:
@@ -378,11 +378,11 @@ def _raw(response: HttpResponse) -> AsyncIterator[bytes]:
     return aiter(cast("AsyncIterable[bytes]", response.stream))
 
 
-def _send_failure(error: Exception, timeouts: Timeouts, adapter: ChatAdapter) -> KimiError:
+def _send_failure(error: Exception, timeouts: Timeouts, provider: Provider) -> KimiError:
     """Our error for what the HTTP client raised before the response headers."""
     if isinstance(error, KimiError):  # an engine of ours refused
         return error.with_traceback(None)
-    names, cause = _names(error), _describe(error, adapter)
+    names, cause = _names(error), _describe(error, provider)
     timeout: tuple[type[KimiTimeoutError], float | None, str] | None = None
     if names & {"ConnectTimeout", "ConnectionTimeoutError"}:
         timeout = (ConnectTimeout, timeouts.connect, "connecting")
@@ -414,7 +414,7 @@ def _origin(error: Exception) -> BaseException:
     return cause if type(cause).__module__.partition(".")[0] == "aiohttp" and cause else error
 
 
-def _describe(error: Exception, adapter: ChatAdapter) -> str:
+def _describe(error: Exception, provider: Provider) -> str:
     """Type and text of a foreign exception: addresses and protocol states.
 
     The text of a local protocol error is left out, because it quotes the header of ours that it is about. One of the
@@ -422,6 +422,6 @@ def _describe(error: Exception, adapter: ChatAdapter) -> str:
     """
     origin = _origin(error)
     said = "" if "LocalProtocolError" in _names(error) else " ".join(str(origin).split())
-    text = adapter.without_key(said)[:200]
+    text = provider.without_key(said)[:200]
     kind = type(origin)
     return f"{kind.__module__.split('.')[0]}.{kind.__name__}" + (f": {text}" if text else "")

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import field, frozen
 
 import kimi_async as kimi
-from kimi_async import AceDataCloud, ChatAdapter, Cloudsway, Message, Messages, Moonshot, ToolCall
+from kimi_async import AceDataCloud, Cloudsway, Message, Messages, Moonshot, Provider, ToolCall
 
 K26, K3 = "kimi-k2.6", "kimi-k3"
 MOONSHOT, ACE, CLOUDSWAY = Moonshot("k"), AceDataCloud("k"), Cloudsway("k", "path")
@@ -22,7 +22,7 @@ class Case:
     where: str
     text: str
     error: bool = False
-    adapter: ChatAdapter = MOONSHOT
+    provider: Provider = MOONSHOT
     model: str | None = K26
     bad: dict[str, Any] = field(factory=dict)
     good: dict[str, Any] = field(factory=dict)
@@ -67,7 +67,7 @@ CASES: dict[str, Case] = {
         code="fixed-sampling",
         where="n",
         text="only 1 is accepted",
-        adapter=ACE,
+        provider=ACE,
         bad={"n": 2},
         good={"n": 1},
     ),
@@ -98,7 +98,7 @@ CASES: dict[str, Case] = {
         code="stop-limit",
         where="stop",
         text="5 texts, and 4 are accepted",
-        adapter=CLOUDSWAY,
+        provider=CLOUDSWAY,
         bad={"stop": [*"abcde"]},
         good={"stop": "abcde"},
     ),
@@ -144,7 +144,7 @@ CASES: dict[str, Case] = {
         code="json-schema",
         where="response_format",
         text="use json_object",
-        adapter=CLOUDSWAY,
+        provider=CLOUDSWAY,
         bad={"response_format": {"type": "json_schema", "json_schema": {}}},
         good={"response_format": {"type": "json_object"}},
     ),
@@ -152,7 +152,7 @@ CASES: dict[str, Case] = {
         code="json-object",
         where="response_format",
         text="not known to have a JSON mode",
-        adapter=Moonshot("k", capabilities=MOONSHOT.capabilities.override(json_object=False)),
+        provider=Moonshot("k", capabilities=MOONSHOT.capabilities.override(json_object=False)),
         bad={"response_format": {"type": "json_object"}},
         good={"response_format": {"type": "text"}},
     ),
@@ -161,7 +161,7 @@ CASES: dict[str, Case] = {
         code="tools",
         where="tools",
         text="not known to call tools",
-        adapter=Moonshot("k", capabilities=MOONSHOT.capabilities.override(tools=False)),
+        provider=Moonshot("k", capabilities=MOONSHOT.capabilities.override(tools=False)),
         bad={"tools": [named("f")]},
         good={"tools": []},
     ),
@@ -261,7 +261,7 @@ CASES: dict[str, Case] = {
         where="messages[1]",
         text="does not go together with json_object",
         error=True,
-        adapter=ACE,
+        provider=ACE,
         bad={"response_format": {"type": "json_object"}},
         bad_messages=[*HI, BEGUN],
         good={"response_format": {"type": "text"}},
@@ -272,7 +272,7 @@ CASES: dict[str, Case] = {
         where="messages[0]",
         text="only the last message can be partial",
         error=True,
-        adapter=ACE,
+        provider=ACE,
         bad_messages=[BEGUN, *HI],
         good_messages=[*HI, BEGUN],
     ),
@@ -288,7 +288,7 @@ CASES: dict[str, Case] = {
         code="partial",
         where="messages[1]",
         text="see completion.prefix_honoured",
-        adapter=CLOUDSWAY,
+        provider=CLOUDSWAY,
         bad_messages=[*HI, BEGUN],
         good_messages=HI,
     ),
@@ -297,7 +297,7 @@ CASES: dict[str, Case] = {
         code="role",
         where="messages[0]",
         text="the roles are assistant, developer, system, tool, user",
-        adapter=ACE,
+        provider=ACE,
         bad_messages=[{"role": "bot", "content": "Hi"}],
         good_messages=[{"role": "developer", "content": "Hi"}],
     ),
@@ -349,7 +349,7 @@ CASES: dict[str, Case] = {
         code="missing-reasoning",
         where="messages[1]",
         text="send the message back as it came",
-        adapter=ACE,
+        provider=ACE,
         bad_messages=[*HI, called(F, reasoning=None), kimi.tool_result(F, "1")],
         good={"thinking": False},
         good_messages=[*HI, called(F, reasoning=None), kimi.tool_result(F, "1")],
@@ -396,7 +396,7 @@ CASES: dict[str, Case] = {
         code="media-type",
         where="messages[0].content[0]",
         text="are text",
-        adapter=CLOUDSWAY,
+        provider=CLOUDSWAY,
         bad_messages=[kimi.user([PICTURE])],
         good_messages=[kimi.user([{"type": "text", "text": "Hi"}])],
     ),
@@ -427,7 +427,7 @@ CASES: dict[str, Case] = {
         code="media-type",
         where="messages[0].content[0]",
         text="are text, image_url, file",
-        adapter=ACE,
+        provider=ACE,
         bad_messages=[kimi.user([{"type": "video_url", "video_url": {"url": "https://a.b/c"}}])],
         good_messages=[kimi.user([FAR])],
     ),
@@ -436,7 +436,7 @@ CASES: dict[str, Case] = {
         where="messages",
         text="and 200 are accepted",
         error=True,
-        adapter=Moonshot("k", capabilities=MOONSHOT.capabilities.override(max_body_bytes=200)),
+        provider=Moonshot("k", capabilities=MOONSHOT.capabilities.override(max_body_bytes=200)),
         bad_messages=[kimi.user("a" * 200)],
         good_messages=HI,
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, TypeAlias
 
-from kimi_async._adapters._reading import read_unusual
+from kimi_async._providers._parsing import parse_any
 from kimi_async._wire import Chunk
 
 Json: TypeAlias = dict[str, Any]
@@ -56,6 +56,6 @@ def counted(prompt: int, completion: int) -> Json:
 
 def read(raw: Json) -> Chunk:
     """Read one chunk as a provider's is read."""
-    chunk = read_unusual(json.dumps(raw).encode())
+    chunk = parse_any(json.dumps(raw).encode())
     assert isinstance(chunk, Chunk)
     return chunk

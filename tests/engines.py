@@ -10,20 +10,20 @@ import httpx
 import pytest
 from loops import on_loop
 
-from kimi_async import _engines, aiohttp_client, http_client
+from kimi_async import _clients, aiohttp_client, http_client
 
 
 def httpx2_client(**settings: Any) -> Any:
     """As a caller makes one, but for the TLS context, which takes longer to build than some limits here are."""
     httpx2 = import_module("httpx2")
-    tls = _engines.tls_context()
+    tls = _clients.tls_context()
     return httpx2.AsyncClient(timeout=None, trust_env=False, verify=tls, **settings)
 
 
 def httpx_client(**settings: Any) -> httpx.AsyncClient:
     """The same, of httpx; ``http_client()`` reads by a network backend of ours."""
     return httpx.AsyncClient(
-        timeout=None, trust_env=False, verify=_engines.tls_context(), **settings
+        timeout=None, trust_env=False, verify=_clients.tls_context(), **settings
     )
 
 

@@ -10,7 +10,7 @@ import anyio.lowlevel
 import httpx
 import msgspec
 
-from kimi_async import AceDataCloud, AsyncKimi, ChatAdapter
+from kimi_async import AceDataCloud, AsyncKimi, Provider
 
 #: Instead of bytes: wait until cancelled, or for the HTTP client's read timeout.
 STALL = object()
@@ -73,13 +73,13 @@ class FakeHost(httpx.AsyncBaseTransport):
         self.bodies.append(body)
         return httpx.Response(self.status, headers={"x-request-id": "req-1"}, stream=body)
 
-    def client(self, adapter: ChatAdapter = ACE, **settings: Any) -> AsyncKimi:
+    def client(self, provider: Provider = ACE, **settings: Any) -> AsyncKimi:
         """A client that talks to this host alone."""
         defaults: dict[str, Any] = {
             "model": "kimi-k2.5",
             "http_client": httpx.AsyncClient(transport=self),
         }
-        return AsyncKimi(adapter, **(defaults | settings))
+        return AsyncKimi(provider, **(defaults | settings))
 
 
 async def no_answer() -> httpx.Response:

@@ -136,15 +136,15 @@ class Situation:
     def begin(self) -> None:
         """Make the client and the stream, once the servers run."""
         scheme = self.stage.scheme
-        adapter = self.fake.acedata()
+        provider = self.fake.acedata()
         if scheme is not None:
-            adapter = self.fake.acedata(base_url=f"{scheme}://127.0.0.1:{self.silent.port}")
+            provider = self.fake.acedata(base_url=f"{scheme}://127.0.0.1:{self.silent.port}")
         self.client = AsyncKimi(
-            adapter,
+            provider,
             model="m",
             timeouts=self._limits,
             on_complete=self.records.append,
-            max_concurrency=1,  # so that the next request needs the slot of this one
+            max_concurrency=1,  # so that the next request needs the permit of this one
         )
         self.stream = self.client.stream("Hi")
 

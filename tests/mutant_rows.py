@@ -26,16 +26,16 @@ class Mutant:
 
 ATTEMPT = "_attempts/_attempt.py"
 BODY = "_attempts/_body.py"
-CLOCKS = "_attempts/_clocks.py"
+CLOCKS = "_attempts/_deadlines.py"
 FETCH = "_attempts/_fetch.py"
 REPLY = "_attempts/_reply.py"
 ASSEMBLER = "_assembler.py"
-CALL_PIECES = "_call_pieces.py"
+CALL_PIECES = "_tool_calls.py"
 POOL = "_pool.py"
-SLOTS = "_slots.py"
+SLOTS = "_limiter.py"
 EVENTLOOP = "_eventloop.py"
-FAILURES = "_adapters/_failures.py"
-READING = "_adapters/_reading.py"
+FAILURES = "_providers/_errors.py"
+READING = "_providers/_parsing.py"
 TRANSPORT = "_transport.py"
 
 TOO_MANY = "tests/test_bounds.py::test_of_too_many_in_one_event_the_first_are_kept"
@@ -62,7 +62,7 @@ MUTANTS = {
         tests=(BROKEN,),
     ),
     "no-finish-by-an-empty-word": Mutant(
-        file="_adapters/_usual.py",
+        file="_providers/_fast_path.py",
         find="choice.finish_reason or None,",
         replace="choice.finish_reason,",
         tests=(BROKEN,),
@@ -98,7 +98,7 @@ MUTANTS = {
         tests=(BROKEN,),
     ),
     "error-beside-choices": Mutant(
-        file="_adapters/_usual.py",
+        file="_providers/_fast_path.py",
         find=" or event.error is not None",
         replace="",
         tests=("tests/test_adapters_reading.py::test_the_quick_reading_says_the_same",),
@@ -180,8 +180,8 @@ MUTANTS = {
     ),
     "comments-are-no-progress": Mutant(
         file=ATTEMPT,
-        find="self._clocks.waited(now - begun)",
-        replace="self._clocks.read(output=True, whole=False)",
+        find="self._deadlines.waited(now - begun)",
+        replace="self._deadlines.read(output=True, whole=False)",
         tests=(f"{ENDS}[asyncio-comments-and-then-silence]",),
     ),
     "chunks-without-output-are-no-progress": Mutant(
@@ -299,16 +299,16 @@ MUTANTS = {
         replace="",
         tests=("tests/test_pool.py::test_a_retired_client_is_closed_with_its_last_request",),
     ),
-    "a-slot-handed-over-to-who-is-cancelled": Mutant(
+    "a-permit-handed-over-to-who-is-cancelled": Mutant(
         file=SLOTS,
         find="            if turn.is_set() and not self._closed:\n",
         replace="            if False:\n",
         tests=("tests/test_slots.py",),
     ),
-    "a-slot-comes-back-once": Mutant(
+    "a-permit-comes-back-once": Mutant(
         file=SLOTS,
-        find="        if self._held:\n            self._held = False\n            self._slots.give_back()\n",
-        replace="        self._slots.give_back()\n",
+        find="        if self._held:\n            self._held = False\n            self._limiter.release()\n",
+        replace="        self._limiter.release()\n",
         tests=("tests/test_slots.py",),
     ),
     "sockets-opened-for-a-cancelled-request": Mutant(
@@ -367,7 +367,7 @@ MUTANTS = {
         tests=(f"{TOO_MANY}[choices-asyncio]",),
     ),
     "bound-of-tool-calls": Mutant(
-        file="_call_pieces.py",
+        file="_tool_calls.py",
         find="if len(self._calls) >= self._most:",
         replace="if False:",
         tests=(f"{TOO_MANY}[tool-calls-asyncio]",),
@@ -389,13 +389,13 @@ MUTANTS = {
     # It keeps the key to itself
     "key-redaction-of-headers": Mutant(
         file=TRANSPORT,
-        find="name: adapter.without_key(value) for",
+        find="name: provider.without_key(value) for",
         replace="name: value for",
         tests=(SECRETS,),
     ),
     "key-redaction-of-causes": Mutant(
         file=TRANSPORT,
-        find="text = adapter.without_key(said)[:200]",
+        find="text = provider.without_key(said)[:200]",
         replace="text = said[:200]",
         tests=(SECRETS,),
     ),
@@ -413,8 +413,8 @@ MUTANTS = {
     ),
     "no-foreign-error-in-the-context": Mutant(
         file=TRANSPORT,
-        find="failure = _send_failure(error, timeouts, adapter)",
-        replace="raise _send_failure(error, timeouts, adapter)",
+        find="failure = _send_failure(error, timeouts, provider)",
+        replace="raise _send_failure(error, timeouts, provider)",
         tests=(SECRETS,),
     ),
     "local-protocol-errors-quote-a-header": Mutant(

@@ -1,4 +1,4 @@
-"""What the environment asks for, and what an adapter takes from it."""
+"""What the environment asks for, and what an provider takes from it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimi_async import AceDataCloud, ChatAdapter, Cloudsway, Moonshot, OpenAICompatible
-from kimi_async._adapters._environment import adapter_from_environment
+from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible, Provider
+from kimi_async._providers._environment import provider_from_environment
 
 Environment: TypeAlias = dict[str, str]
 
@@ -20,7 +20,7 @@ OPENAI: Environment = {"OPENAI_API_KEY": "hush-o", "OPENAI_BASE_URL": "https://h
 KEYS = ["ACEDATACLOUD_API_TOKEN", "CLOUDSWAY_API_KEY", "MOONSHOT_API_KEY"]
 
 # The variables, and the provider that they ask for.
-CHOSEN: dict[str, tuple[Environment, type[ChatAdapter]]] = {
+CHOSEN: dict[str, tuple[Environment, type[Provider]]] = {
     "ace-key": (ACE, AceDataCloud),
     "cloudsway-key": (CLOUDSWAY, Cloudsway),
     "cloudsway-key-without-path": ({"CLOUDSWAY_API_KEY": "hush-c"}, Cloudsway),
@@ -53,15 +53,15 @@ NONE: dict[str, tuple[Environment, list[str]]] = {
 
 
 @pytest.mark.parametrize(("env", "kind"), CHOSEN.values(), ids=CHOSEN)
-def test_a_provider_is_chosen(env: Environment, kind: type[ChatAdapter]) -> None:
-    assert adapter_from_environment(env) == kind()
+def test_a_provider_is_chosen(env: Environment, kind: type[Provider]) -> None:
+    assert provider_from_environment(env) == kind()
 
 
 @pytest.mark.parametrize(("env", "parts"), NONE.values(), ids=NONE)
 def test_the_reason_for_none_lists_variables_and_no_value(
     env: Environment, parts: list[str]
 ) -> None:
-    reason = adapter_from_environment(env)
+    reason = provider_from_environment(env)
     assert isinstance(reason, str)
     assert [part for part in parts if part not in reason] == []
     assert "hush" not in reason
@@ -69,12 +69,12 @@ def test_the_reason_for_none_lists_variables_and_no_value(
 
 @given(env=st.dictionaries(st.sampled_from([*KEYS, "KIMI_PROVIDER"]), st.text()))
 def test_any_environment_gives_an_adapter_without_key_or_a_reason(env: Environment) -> None:
-    chosen = adapter_from_environment(env)
+    chosen = provider_from_environment(env)
     assert isinstance(chosen, str) or chosen.api_key is None
 
 
-# What an adapter is given, the variables, and what it takes.
-RESOLVED: dict[str, tuple[ChatAdapter, Environment, ChatAdapter]] = {
+# What an provider is given, the variables, and what it takes.
+RESOLVED: dict[str, tuple[Provider, Environment, Provider]] = {
     "ace-nothing": (AceDataCloud(), {}, AceDataCloud()),
     "ace-key": (AceDataCloud(), ACE | CLOUDSWAY, AceDataCloud("hush-a")),
     "ace-given-wins": (AceDataCloud("own"), ACE, AceDataCloud("own")),
@@ -108,9 +108,9 @@ RESOLVED: dict[str, tuple[ChatAdapter, Environment, ChatAdapter]] = {
 }
 
 
-@pytest.mark.parametrize(("adapter", "env", "resolved"), RESOLVED.values(), ids=RESOLVED)
+@pytest.mark.parametrize(("provider", "env", "resolved"), RESOLVED.values(), ids=RESOLVED)
 def test_an_adapter_takes_what_it_was_not_given(
-    adapter: ChatAdapter, env: Environment, resolved: ChatAdapter
+    provider: Provider, env: Environment, resolved: Provider
 ) -> None:
-    assert adapter.resolve(env) == resolved
+    assert provider.resolve(env) == resolved
     assert not [key for key in ("hush-a", "hush-c", "hush-m", "hush-o") if key in repr(resolved)]

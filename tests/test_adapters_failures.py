@@ -23,21 +23,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from json_strategies import anything, loosely, texts
 
-from kimi_async import AceDataCloud, ChatAdapter, Cloudsway, Moonshot, OpenAICompatible
-from kimi_async._adapters import request_id_of
-from kimi_async._adapters._failures import read_error
+from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible, Provider
 from kimi_async._errors import APIError, NotFoundError, RateLimitError
+from kimi_async._providers import request_id_of
+from kimi_async._providers._errors import parse_error
 
 #: 2015-10-21 07:26:20 UTC.
 NOW = 1445412380.0
 KEY = "sk-Ab0_~+/w=="
-ADAPTERS: list[ChatAdapter] = [
+ADAPTERS: list[Provider] = [
     AceDataCloud(KEY),
     Cloudsway(KEY, "path"),
     Moonshot(KEY),
     OpenAICompatible(KEY, "https://h"),
 ]
-each_adapter = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+each_provider = pytest.mark.parametrize("provider", ADAPTERS, ids=lambda provider: provider.name)
 
 
 def as_json(value: object) -> bytes:
@@ -62,17 +62,17 @@ CASES = PROVIDERS | SHAPES | WORDINGS
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_an_error_says(case: Case) -> None:
     sent = case.body if isinstance(case.body, bytes) else as_json(case.body)
-    error = read_error(case.status, case.headers, sent, now=NOW)
+    error = parse_error(case.status, case.headers, sent, now=NOW)
     assert facts(error) == case.said
     assert error.status == case.status
 
 
-@each_adapter
-def test_every_adapter_reads_every_envelope_and_says_who_it_is(adapter: ChatAdapter) -> None:
+@each_provider
+def test_every_adapter_reads_every_envelope_and_says_who_it_is(provider: Provider) -> None:
     for case in PROVIDERS.values():
         sent = case.body if isinstance(case.body, bytes) else as_json(case.body)
-        error = adapter.read_error(case.status, case.headers, sent, now=NOW)
-        assert (facts(error), error.provider) == (case.said, adapter.name)
+        error = provider.parse_error(case.status, case.headers, sent, now=NOW)
+        assert (facts(error), error.provider) == (case.said, provider.name)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_every_adapter_reads_every_envelope_and_says_who_it_is(adapter: ChatAdap
 def test_the_body_is_kept_as_json_or_as_the_beginning_of_its_text(
     body: bytes, expected: object, key: str | None
 ) -> None:
-    assert read_error(400, {}, body, now=NOW, key=key).body == expected
+    assert parse_error(400, {}, body, now=NOW, key=key).body == expected
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_word_decides_alone(kind: type[APIError], word: str) -> None:
         for spelled in (word, word.upper()):
             for status in (200, 418, 507):
                 body = as_json({"error": {place: spelled, "message": "no"}})
-                error = read_error(status, {}, body, now=NOW)
+                error = parse_error(status, {}, body, now=NOW)
                 assert (type(error), getattr(error, place)) == (kind, spelled)
 
 
@@ -117,7 +117,7 @@ def test_a_word_decides_alone(kind: type[APIError], word: str) -> None:
 )
 def test_a_rate_of_the_day_is_not_tried_again(message: str, retryable: bool) -> None:
     body = as_json({"error": {"type": "rate_limit_reached_error", "message": message}})
-    error = read_error(429, {}, body, now=NOW)
+    error = parse_error(429, {}, body, now=NOW)
     assert (type(error), error.retryable) == (RateLimitError, retryable)
     assert pickle.loads(pickle.dumps(error)).retryable is retryable
 
@@ -125,7 +125,7 @@ def test_a_rate_of_the_day_is_not_tried_again(message: str, retryable: bool) -> 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308, 399])
 @pytest.mark.parametrize("body", [b"", b"<h1>Moved</h1>", b'{"message":"moved"}'])
 def test_a_redirect_says_why_it_is_not_followed(status: int, body: bytes) -> None:
-    error = read_error(status, {"location": "https://elsewhere"}, body, now=NOW)
+    error = parse_error(status, {"location": "https://elsewhere"}, body, now=NOW)
     assert facts(error) == Said(
         APIError,
         "the provider answers with a redirect; redirects are not followed, because they could"
@@ -168,7 +168,7 @@ def test_retry_after_in_every_time_zone(
     with monkeypatch.context() as patch:
         patch.setenv("TZ", zone)
         time.tzset()
-        error = read_error(429, {"retry-after": value}, b"", now=NOW)
+        error = parse_error(429, {"retry-after": value}, b"", now=NOW)
     time.tzset()
     assert error.retry_after == seconds
 
@@ -186,7 +186,7 @@ def test_retry_after_in_every_time_zone(
 )
 def test_request_id_of_headers(headers: dict[str, str], request_id: str | None) -> None:
     assert request_id_of(headers) == request_id
-    assert read_error(500, headers, b"", now=NOW).request_id == request_id
+    assert parse_error(500, headers, b"", now=NOW).request_id == request_id
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_request_id_of_headers(headers: dict[str, str], request_id: str | None) 
     ],
 )
 def test_request_id_of_the_body_before_that_of_the_headers(body: JSON, request_id: str) -> None:
-    error = read_error(400, {"x-request-id": "header"}, as_json(body), now=NOW)
+    error = parse_error(400, {"x-request-id": "header"}, as_json(body), now=NOW)
     assert error.request_id == request_id
 
 
@@ -215,7 +215,7 @@ def test_request_id_of_the_body_before_that_of_the_headers(body: JSON, request_i
     ],
 )
 def test_trace_id(body: JSON, trace_id: str | None) -> None:
-    assert read_error(400, {}, as_json(body), now=NOW).trace_id == trace_id
+    assert parse_error(400, {}, as_json(body), now=NOW).trace_id == trace_id
 
 
 # The key.
@@ -258,18 +258,18 @@ ECHOES = {
 }
 
 
-@each_adapter
+@each_provider
 @pytest.mark.parametrize("spelled", SPELLED.values(), ids=SPELLED)
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
-def test_the_key_is_blotted_out_of_an_echo(adapter: ChatAdapter, echo: str, spelled: str) -> None:
-    error = adapter.read_error(401, {}, echo.replace("@", spelled).encode(), now=NOW)
+def test_the_key_is_blotted_out_of_an_echo(provider: Provider, echo: str, spelled: str) -> None:
+    error = provider.parse_error(401, {}, echo.replace("@", spelled).encode(), now=NOW)
     assert_hidden(error, KEY)
     assert "[key]" in json.dumps(error.body)
     assert KEY.encode() not in pickle.dumps(error)
 
 
-@each_adapter
-def test_the_key_is_blotted_out_of_everything_else(adapter: ChatAdapter) -> None:
+@each_provider
+def test_the_key_is_blotted_out_of_everything_else(provider: Provider) -> None:
     nested = json.dumps({"message": f"bad key {KEY}"}).replace("/", "\\/")
     bodies = [
         f"<h1>bad key {KEY}</h1>".encode(),
@@ -278,23 +278,23 @@ def test_the_key_is_blotted_out_of_everything_else(adapter: ChatAdapter) -> None
         as_json({"error": {"metadata": {"raw": nested}}}),
     ]
     for body in bodies:
-        error = adapter.read_error(401, {"x-request-id": f"a-{KEY}"}, body, now=NOW)
+        error = provider.parse_error(401, {"x-request-id": f"a-{KEY}"}, body, now=NOW)
         assert_hidden(error, KEY)
         assert error.request_id == "a-[key]"
         assert "[key]" in error.message
 
 
-@each_adapter
-def test_the_key_is_blotted_out_of_an_error_in_a_stream(adapter: ChatAdapter) -> None:
+@each_provider
+def test_the_key_is_blotted_out_of_an_error_in_a_stream(provider: Provider) -> None:
     body = as_json({"error": {"message": f"bad key {KEY}"}})
-    for read in (adapter.read_chunk, adapter.read_completion):
+    for read in (provider.parse_chunk, provider.parse_completion):
         with pytest.raises(APIError, match=r"^bad key \[key\]") as caught:
             read(body)
         assert_hidden(caught.value, KEY)
 
 
 def test_an_adapter_without_key_reads_errors_too() -> None:
-    error = AceDataCloud().read_error(404, {}, b'{"message":"None"}', now=NOW)
+    error = AceDataCloud().parse_error(404, {}, b'{"message":"None"}', now=NOW)
     assert facts(error) == Said(NotFoundError, "None")
 
 
@@ -345,7 +345,7 @@ def assert_sound(error: APIError, status: int) -> None:
 def test_any_response_is_an_error(
     status: int, headers: dict[str, str], body: bytes, now: float, key: str | None
 ) -> None:
-    assert_sound(read_error(status, headers, body, now=now, key=key), status)
+    assert_sound(parse_error(status, headers, body, now=now, key=key), status)
 
 
 dates = st.datetimes().map(lambda date: date.strftime("%a, %d %b %Y %H:%M:%S "))
@@ -355,7 +355,7 @@ dates = st.datetimes().map(lambda date: date.strftime("%a, %d %b %Y %H:%M:%S "))
     value=st.text() | st.builds("{}{}".format, dates, st.sampled_from(["GMT", "", "-0000", "+9"]))
 )
 def test_any_retry_after_is_seconds_or_nothing(value: str) -> None:
-    assert_sound(read_error(429, {"retry-after": value}, b"", now=NOW), 429)
+    assert_sound(parse_error(429, {"retry-after": value}, b"", now=NOW), 429)
 
 
 keys = st.text("abcXYZ019-_.~+/=", min_size=8)
@@ -375,7 +375,7 @@ def test_no_key_is_ever_on_an_error(
     body = json.dumps({"a": where, "error": where[0], "b": envelope, where[-1]: {"message": where}})
     body = body.replace("@", key if as_text else key.replace(escape, f"\\u{ord(escape):04x}"))
     sent = f"<p>{body}" if as_text else body
-    error = read_error(
+    error = parse_error(
         status, {"x-request-id": where[0].replace("@", key)}, sent.encode(), now=NOW, key=key
     )
     assert_hidden(error, key)
@@ -384,4 +384,4 @@ def test_no_key_is_ever_on_an_error(
 def test_nesting_at_the_limit_of_the_interpreter() -> None:
     for depth in range(1, 1_200, 3):
         body = b'{"error":' * depth + b"1" + b"}" * depth
-        assert read_error(500, {}, body, now=NOW, key=KEY).status == 500
+        assert parse_error(500, {}, body, now=NOW, key=KEY).status == 500

@@ -10,12 +10,12 @@ from attrs import evolve
 
 from kimi_async import (
     AsyncKimi,
-    ChatAdapter,
     ConfigurationError,
     Message,
     Messages,
     Moonshot,
     OpenAICompatible,
+    Provider,
     Thinking,
     ToolCall,
     assistant,
@@ -23,8 +23,8 @@ from kimi_async import (
     tool_result,
     user,
 )
-from kimi_async._adapters._environment import adapter_from_environment
 from kimi_async._params import chat_request
+from kimi_async._providers._environment import provider_from_environment
 from kimi_async._wire import WireRequest
 
 JSON: TypeAlias = dict[str, Any]
@@ -37,15 +37,15 @@ URLS = {
     "openai": "https://host.test/v1/chat/completions",
 }
 
-each_adapter = pytest.mark.parametrize(
-    "adapter", [MOONSHOT, OTHER], ids=lambda adapter: adapter.name
+each_provider = pytest.mark.parametrize(
+    "provider", [MOONSHOT, OTHER], ids=lambda provider: provider.name
 )
 
 
 def built(
-    adapter: ChatAdapter, messages: Messages = "Hello", *, stream: bool = False, **params: Any
+    provider: Provider, messages: Messages = "Hello", *, stream: bool = False, **params: Any
 ) -> WireRequest:
-    return adapter.build_request(chat_request(messages, params, model="kimi-k3", stream=stream))
+    return provider.build_request(chat_request(messages, params, model="kimi-k3", stream=stream))
 
 
 def body(messages: list[JSON] | None = None, **more: Any) -> JSON:
@@ -54,23 +54,23 @@ def body(messages: list[JSON] | None = None, **more: Any) -> JSON:
     return {"model": "kimi-k3", "messages": asked, "stream": False, **more}
 
 
-@each_adapter
-def test_plain_chat(adapter: ChatAdapter) -> None:
+@each_provider
+def test_plain_chat(provider: Provider) -> None:
     """Nothing is sent that was not asked for: Moonshot refuses all but the fixed sampling values."""
-    wire = built(adapter)
+    wire = built(provider)
     assert wire == WireRequest(
         method="POST",
-        url=URLS[adapter.name],
+        url=URLS[provider.name],
         headers={"accept": "application/json", "content-type": "application/json"},
         body=body(),
     )
     assert json.loads(wire.content) == body()
 
 
-@each_adapter
-def test_streaming(adapter: ChatAdapter) -> None:
-    wire = built(adapter, stream=True)
-    assert wire.url == URLS[adapter.name]
+@each_provider
+def test_streaming(provider: Provider) -> None:
+    wire = built(provider, stream=True)
+    assert wire.url == URLS[provider.name]
     assert wire.headers["accept"] == "text/event-stream, application/json"
     assert wire.body == body() | {"stream": True, "stream_options": {"include_usage": True}}
 
@@ -132,11 +132,11 @@ def test_params(params: JSON, moonshot: JSON, other: JSON) -> None:
     assert built(OTHER, **params).body == body(**other)
 
 
-@each_adapter
-def test_a_thinking_budget_has_no_word_there(adapter: ChatAdapter) -> None:
-    problem = f"^{adapter.name} has no thinking budget; leave budget_tokens out$"
+@each_provider
+def test_a_thinking_budget_has_no_word_there(provider: Provider) -> None:
+    problem = f"^{provider.name} has no thinking budget; leave budget_tokens out$"
     with pytest.raises(ConfigurationError, match=problem):
-        built(adapter, thinking=Thinking(budget_tokens=5))
+        built(provider, thinking=Thinking(budget_tokens=5))
 
 
 CALL = ToolCall(id="f:0", name="f", arguments='{"a": 1}')
@@ -202,24 +202,24 @@ MESSAGES: dict[str, tuple[list[Message | JSON], list[JSON]]] = {
 }
 
 
-@each_adapter
+@each_provider
 @pytest.mark.parametrize(("messages", "sent"), MESSAGES.values(), ids=MESSAGES)
-def test_messages(adapter: ChatAdapter, messages: list[Message | JSON], sent: list[JSON]) -> None:
-    assert built(adapter, messages).body == body(sent)
+def test_messages(provider: Provider, messages: list[Message | JSON], sent: list[JSON]) -> None:
+    assert built(provider, messages).body == body(sent)
 
 
-@each_adapter
-def test_a_model_is_needed_and_translated(adapter: ChatAdapter) -> None:
-    assert adapter.needs_model
-    told: ChatAdapter = evolve(cast("Any", adapter), models={"kimi-k3": "K3"})
+@each_provider
+def test_a_model_is_needed_and_translated(provider: Provider) -> None:
+    assert provider.needs_model
+    told: Provider = evolve(cast("Any", provider), models={"kimi-k3": "K3"})
     assert built(told).body == body() | {"model": "K3"}
 
 
-@each_adapter
-def test_the_key_is_not_shown(adapter: ChatAdapter) -> None:
-    assert adapter.authorization() == f"Bearer {KEY}"
-    assert KEY not in repr(adapter)
-    assert adapter.models_url == URLS[adapter.name].replace("chat/completions", "models")
+@each_provider
+def test_the_key_is_not_shown(provider: Provider) -> None:
+    assert provider.authorization() == f"Bearer {KEY}"
+    assert KEY not in repr(provider)
+    assert provider.models_url == URLS[provider.name].replace("chat/completions", "models")
 
 
 # The environment.
@@ -229,7 +229,7 @@ OPENAI_KEY = {"OPENAI_API_KEY": "hush-o"}
 OPENAI = OPENAI_KEY | {"OPENAI_BASE_URL": "https://host.test/v1/"}
 
 # The variables, and the client's provider or what it says for want of one.
-PICKED: dict[str, tuple[dict[str, str], ChatAdapter | str]] = {
+PICKED: dict[str, tuple[dict[str, str], Provider | str]] = {
     "moonshot-key": (MOONSHOT_KEY, Moonshot("hush-m")),
     "moonshot-named": (MOONSHOT_KEY | {"KIMI_PROVIDER": "Moonshot"}, Moonshot("hush-m")),
     "moonshot-named-over-openai": (
@@ -281,7 +281,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("env", "expected"), PICKED.values(), ids=PICKED)
 def test_the_environment_picks_a_provider_or_says_why_not(
-    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], expected: ChatAdapter | str
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], expected: Provider | str
 ) -> None:
     for variable, value in env.items():
         monkeypatch.setenv(variable, value)
@@ -295,7 +295,7 @@ def test_the_environment_picks_a_provider_or_says_why_not(
 
 
 def test_what_is_picked_has_no_key_yet() -> None:
-    assert adapter_from_environment(OPENAI | {"KIMI_PROVIDER": "openai"}) == OpenAICompatible()
+    assert provider_from_environment(OPENAI | {"KIMI_PROVIDER": "openai"}) == OpenAICompatible()
 
 
 def test_a_given_base_url_wins_over_that_of_the_environment(

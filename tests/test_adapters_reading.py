@@ -35,21 +35,21 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from json_strategies import anything, chunks, texts
 
-from kimi_async import AceDataCloud, ChatAdapter, Cloudsway, Moonshot, OpenAICompatible
-from kimi_async._adapters._reading import (
-    decode_object,
-    read_completion,
-    read_unusual,
-)
-from kimi_async._adapters._usual import read_usual
+from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible, Provider
 from kimi_async._errors import APIError, ProtocolError
 from kimi_async._models import ToolCall, Usage
+from kimi_async._providers._fast_path import parse_fast
+from kimi_async._providers._parsing import (
+    decode_object,
+    parse_any,
+    parse_completion,
+)
 from kimi_async._wire import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
 from kimi_async.testing import recording
 
 Reader: TypeAlias = Callable[[bytes], Chunk | Done | None]
 
-ADAPTERS: list[ChatAdapter] = [
+ADAPTERS: list[Provider] = [
     AceDataCloud("key"),
     Cloudsway("key", "path"),
     Moonshot("key"),
@@ -57,15 +57,15 @@ ADAPTERS: list[ChatAdapter] = [
 ]
 
 
-def read_chunk(data: bytes) -> Chunk | Done | None:
-    """Both ways of reading, as an adapter takes them."""
-    return read_usual(data) or read_unusual(data)
+def parse_chunk(data: bytes) -> Chunk | Done | None:
+    """Both ways of reading, as an provider takes them."""
+    return parse_fast(data) or parse_any(data)
 
 
-READERS: list[Reader] = [read_chunk, read_completion]
+READERS: list[Reader] = [parse_chunk, parse_completion]
 STREAMS = Path(__file__).with_name("data") / "streams"
 
-each_adapter = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+each_provider = pytest.mark.parametrize("provider", ADAPTERS, ids=lambda provider: provider.name)
 each_reader = pytest.mark.parametrize("read", READERS)
 
 
@@ -80,10 +80,10 @@ def chunk(raw: JSON, *choices: ChunkChoice, usage: Usage | None = None) -> Chunk
 @pytest.mark.parametrize(
     ("read", "key"),
     [
-        (read_chunk, "delta"),
-        (read_chunk, "message"),  # whole messages in a stream
-        (read_completion, "message"),
-        (read_completion, "delta"),
+        (parse_chunk, "delta"),
+        (parse_chunk, "message"),  # whole messages in a stream
+        (parse_completion, "message"),
+        (parse_completion, "delta"),
     ],
 )
 @pytest.mark.parametrize("other", [{}, {"delta": None, "message": None}], ids=["alone", "null"])
@@ -97,19 +97,19 @@ def test_what_is_said(
 
 def test_the_usual_key_wins_over_the_other_one() -> None:
     raw = at(delta={"content": "a"}, message={"content": "b"})
-    assert read_chunk(as_json(raw)) == chunk(raw, choice(content="a"))
-    assert read_completion(as_json(raw)) == chunk(raw, choice(content="b"))
+    assert parse_chunk(as_json(raw)) == chunk(raw, choice(content="a"))
+    assert parse_completion(as_json(raw)) == chunk(raw, choice(content="b"))
 
 
 @pytest.mark.parametrize(("calls", "expected"), CALLS.values(), ids=CALLS)
 def test_tool_calls(calls: list[JSON], expected: tuple[ToolCallPiece, ...]) -> None:
     raw = at(delta={"tool_calls": calls})
-    assert read_chunk(as_json(raw)) == chunk(raw, choice(calls=expected))
+    assert parse_chunk(as_json(raw)) == chunk(raw, choice(calls=expected))
 
 
 @pytest.mark.parametrize(
     ("read", "key"),
-    [(read_chunk, "message"), (read_completion, "message"), (read_completion, "delta")],
+    [(parse_chunk, "message"), (parse_completion, "message"), (parse_completion, "delta")],
 )
 @pytest.mark.parametrize(("calls", "expected"), CALLS.values(), ids=CALLS)
 def test_in_a_whole_message_the_place_of_a_call_stands_for_a_missing_index(
@@ -126,7 +126,7 @@ def test_in_a_whole_message_the_place_of_a_call_stands_for_a_missing_index(
 @pytest.mark.parametrize(("choices", "expected"), CHOICES.values(), ids=CHOICES)
 def test_choices(choices: list[JSON], expected: tuple[ChunkChoice, ...]) -> None:
     raw = {"choices": choices}
-    assert read_chunk(as_json(raw)) == chunk(raw, *expected)
+    assert parse_chunk(as_json(raw)) == chunk(raw, *expected)
 
 
 @each_reader
@@ -139,7 +139,7 @@ def test_usage(read: Reader, usage: object, expected: Usage | None) -> None:
 @pytest.mark.parametrize("raw", USAGE_PLACES.values(), ids=USAGE_PLACES)
 def test_the_place_of_usage(raw: JSON) -> None:
     empty = [choice(place) for place in range(len(raw.get("choices") or []))]
-    assert read_chunk(as_json(raw)) == chunk(raw, *empty, usage=Usage(**COUNTED))
+    assert parse_chunk(as_json(raw)) == chunk(raw, *empty, usage=Usage(**COUNTED))
 
 
 @each_reader
@@ -159,10 +159,10 @@ def test_a_damaged_character_loses_nothing_else(read: Reader, data: bytes, conte
     assert chunk.choices == (choice(content=content),)
 
 
-@each_adapter
+@each_provider
 @pytest.mark.parametrize("data", [b"[DONE]", b" [DONE]", b"[DONE] \r\n"])
-def test_done(adapter: ChatAdapter, data: bytes) -> None:
-    assert adapter.read_chunk(data) is DONE
+def test_done(provider: Provider, data: bytes) -> None:
+    assert provider.parse_chunk(data) is DONE
 
 
 def refusal(read: Callable[[bytes], object], data: bytes) -> str:
@@ -171,30 +171,28 @@ def refusal(read: Callable[[bytes], object], data: bytes) -> str:
     return caught.value.message
 
 
-@each_adapter
+@each_provider
 @pytest.mark.parametrize("data", NO_OBJECT.values(), ids=NO_OBJECT)
-def test_what_is_no_object_is_refused_without_being_quoted(
-    adapter: ChatAdapter, data: bytes
-) -> None:
+def test_what_is_no_object_is_refused_without_being_quoted(provider: Provider, data: bytes) -> None:
     problem = f"is no JSON object ({len(data)} bytes)"
-    assert refusal(adapter.read_chunk, data) == f"an event of the stream {problem}"
-    assert refusal(adapter.read_completion, data) == f"the body of the reply {problem}"
+    assert refusal(provider.parse_chunk, data) == f"an event of the stream {problem}"
+    assert refusal(provider.parse_completion, data) == f"the body of the reply {problem}"
 
 
-@each_adapter
+@each_provider
 @pytest.mark.parametrize(("raw", "place", "problem"), WRONG.values(), ids=WRONG)
 def test_a_wrong_type_is_refused_without_being_quoted(
-    adapter: ChatAdapter, raw: JSON, place: str, problem: str
+    provider: Provider, raw: JSON, place: str, problem: str
 ) -> None:
     expected = f"{place} of the reply should be {problem}"
-    assert refusal(adapter.read_chunk, as_json(raw)) == expected
+    assert refusal(provider.parse_chunk, as_json(raw)) == expected
 
 
 @pytest.mark.parametrize("body", [{}, {"choices": None}, {"choices": {}}, {"choices": ""}], ids=str)
 def test_a_body_without_choices_is_refused(body: JSON) -> None:
     problem = "the body of the reply holds neither choices nor an error"
-    assert refusal(read_completion, as_json(body)) == problem
-    assert refusal(read_completion, b"[DONE]").endswith("is no JSON object (6 bytes)")
+    assert refusal(parse_completion, as_json(body)) == problem
+    assert refusal(parse_completion, b"[DONE]").endswith("is no JSON object (6 bytes)")
 
 
 @pytest.mark.parametrize("raw", ERROR_OBJECTS.values(), ids=ERROR_OBJECTS)
@@ -202,25 +200,25 @@ def test_an_error_object_is_neither_chunk_nor_body(raw: JSON) -> None:
     assert [read(as_json(raw)) for read in READERS] == [None, None]
 
 
-@each_adapter
+@each_provider
 @pytest.mark.parametrize("raw", ERROR_OBJECTS.values(), ids=ERROR_OBJECTS)
-def test_an_error_object_is_raised_by_the_adapter(adapter: ChatAdapter, raw: JSON) -> None:
-    for read in (adapter.read_chunk, adapter.read_completion):
+def test_an_error_object_is_raised_by_the_adapter(provider: Provider, raw: JSON) -> None:
+    for read in (provider.parse_chunk, provider.parse_completion):
         with pytest.raises(APIError) as caught:
             read(as_json(raw))
         assert (caught.value.status, caught.value.body) == (200, raw)
-        assert caught.value.provider == adapter.name
+        assert caught.value.provider == provider.name
 
 
 @pytest.mark.parametrize("beside", NO_ERROR.values(), ids=NO_ERROR)
 def test_choices_are_read_beside_what_is_no_error(beside: JSON) -> None:
     raw = at(delta={"content": "a"}) | beside
-    assert read_chunk(as_json(raw)) == chunk(raw, choice(content="a"))
+    assert parse_chunk(as_json(raw)) == chunk(raw, choice(content="a"))
 
 
 @pytest.mark.parametrize("raw", NOTHING.values(), ids=NOTHING)
 def test_an_object_that_says_nothing_is_an_empty_chunk(raw: JSON) -> None:
-    assert read_chunk(as_json(raw)) == chunk(raw)
+    assert parse_chunk(as_json(raw)) == chunk(raw)
 
 
 # Whole replies.
@@ -235,9 +233,9 @@ def counts(prompt: int, completion: int, cached: int | None = None) -> Usage:
     )
 
 
-def stream(adapter: ChatAdapter, body: bytes) -> list[Chunk | Done]:
+def stream(provider: Provider, body: bytes) -> list[Chunk | Done]:
     """Read the events of a stream, each of which has one ``data:`` line."""
-    return [adapter.read_chunk(line.removeprefix(b"data: ")) for line in body.splitlines()[::2]]
+    return [provider.parse_chunk(line.removeprefix(b"data: ")) for line in body.splitlines()[::2]]
 
 
 STREAMED: dict[str, list[ChunkChoice | Usage]] = {
@@ -263,13 +261,13 @@ STREAMED: dict[str, list[ChunkChoice | Usage]] = {
 }
 
 
-@each_adapter
+@each_provider
 @pytest.mark.parametrize(("name", "expected"), STREAMED.items(), ids=STREAMED)
 def test_synthetic_streams(
-    adapter: ChatAdapter, name: str, expected: list[ChunkChoice | Usage]
+    provider: Provider, name: str, expected: list[ChunkChoice | Usage]
 ) -> None:
     said: list[ChunkChoice | Usage] = []
-    *chunks, done = stream(adapter, (STREAMS / f"{name}.sse").read_bytes())
+    *chunks, done = stream(provider, (STREAMS / f"{name}.sse").read_bytes())
     for chunk in chunks:
         assert isinstance(chunk, Chunk)
         raw = json.loads(chunk.data)
@@ -313,7 +311,7 @@ def test_recorded_streams(name: str, content: str, thought: tuple[str, str, int]
     assert done is DONE
 
 
-@each_adapter
+@each_provider
 @pytest.mark.parametrize(
     ("name", "usage"),
     [
@@ -325,16 +323,16 @@ def test_recorded_streams(name: str, content: str, thought: tuple[str, str, int]
         ("cloudsway/chat_json_object", counts(212, 32)),
     ],
 )
-def test_recorded_bodies(adapter: ChatAdapter, name: str, usage: Usage) -> None:
+def test_recorded_bodies(provider: Provider, name: str, usage: Usage) -> None:
     raw = json.loads(recording(name))
     message = raw["choices"][0]["message"]
     said = choice(content=message["content"], reasoning=message["reasoning_content"], finish="stop")
     expected = Chunk(raw["id"], raw["model"], raw["created"], (said,), usage, recording(name))
-    assert adapter.read_completion(recording(name)) == expected
+    assert provider.parse_completion(recording(name)) == expected
 
 
 def test_recorded_tool_call() -> None:
-    body = ADAPTERS[1].read_completion(recording("cloudsway/chat_tool_call"))
+    body = ADAPTERS[1].parse_completion(recording("cloudsway/chat_tool_call"))
     called = piece(
         0,
         "get_distance",
@@ -406,8 +404,8 @@ def test_any_json_is_read_or_refused(read: Reader, raw: object) -> None:
 
 def assert_read_alike(data: bytes) -> None:
     """What the quick reading takes, the other takes too, and gives the same."""
-    usual = read_usual(data)
-    assert usual is None or usual == read_unusual(data)
+    usual = parse_fast(data)
+    assert usual is None or usual == parse_any(data)
 
 
 @given(raw=chunks | anything)
@@ -439,15 +437,15 @@ def test_the_quick_reading_says_the_same_of_damaged_chunks(
 
 def test_a_value_that_nobody_asks_for_may_be_beyond_reading() -> None:
     data = b'{"choices": [{"delta": {"content": "a"}}], "odds": 1e999}'
-    assert read_chunk(data) == Chunk(None, None, None, (choice(content="a"),), None, data)
+    assert parse_chunk(data) == Chunk(None, None, None, (choice(content="a"),), None, data)
     with pytest.raises(ProtocolError):
-        read_unusual(data)
+        parse_any(data)
 
 
 @pytest.mark.parametrize("name", ["acedata/stream_reasoning_ko", "acedata/stream_reasoning_ja"])
 def test_what_hosts_send_is_read_quickly(name: str) -> None:
     lines = [line.removeprefix(b"data: ") for line in recording(name).splitlines()[::2]]
-    slow = [line for line in lines if read_usual(line) is None]
+    slow = [line for line in lines if parse_fast(line) is None]
     assert slow == lines[-2:]  # usage and [DONE]
 
 
@@ -471,7 +469,7 @@ def test_nesting_at_the_limit_of_the_interpreter() -> None:
         nested = b'{"a":' * depth + b"1" + b"}" * depth
         data = b'{"choices":[{"delta":{"tool_calls":[{"function":{"arguments":%b}}]}}]}' % nested
         with suppress(ProtocolError):
-            assert read_chunk(data) is not None
+            assert parse_chunk(data) is not None
 
 
 words = st.none() | st.text(min_size=1)
@@ -497,7 +495,7 @@ def as_wire(said: ChunkChoice, key: str) -> JSON:
     return {**beside, key: {**wire, "tool_calls": calls}}
 
 
-@pytest.mark.parametrize(("read", "key"), [(read_chunk, "delta"), (read_completion, "message")])
+@pytest.mark.parametrize(("read", "key"), [(parse_chunk, "delta"), (parse_completion, "message")])
 @given(
     said=st.lists(whole_choices, max_size=3),
     head=st.tuples(words, words, st.none() | st.integers()),

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from kimi_async import (
     AceDataCloud,
-    ChatAdapter,
     Cloudsway,
     Moonshot,
     OpenAICompatible,
+    Provider,
     assistant,
     system,
     tool_result,
@@ -36,10 +36,10 @@ JSON: TypeAlias = dict[str, Any]
 KEY = "sk-made-up"
 ACE = AceDataCloud(KEY)
 CLOUDSWAY = Cloudsway(KEY, "path-1")
-ADAPTERS: list[ChatAdapter] = [ACE, CLOUDSWAY, Moonshot(KEY), OpenAICompatible(KEY, "https://h/v1")]
+ADAPTERS: list[Provider] = [ACE, CLOUDSWAY, Moonshot(KEY), OpenAICompatible(KEY, "https://h/v1")]
 REQUESTS = Path(__file__).with_name("data") / "requests" / "cloudsway"
 
-each_adapter = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+each_provider = pytest.mark.parametrize("provider", ADAPTERS, ids=lambda provider: provider.name)
 
 URLS = {
     "acedata": "https://api.acedata.cloud/kimi/chat/completions",
@@ -52,25 +52,25 @@ ALWAYS = defaultdict[str, JSON](dict, {"cloudsway": {"max_tokens": 32768}})
 
 
 def built(
-    adapter: ChatAdapter,
+    provider: Provider,
     messages: Messages = "Hello",
     *,
     model: str | None = "kimi-k2.5",
     stream: bool = False,
     **params: Any,
 ) -> WireRequest:
-    return adapter.build_request(chat_request(messages, params, model=model, stream=stream))
+    return provider.build_request(chat_request(messages, params, model=model, stream=stream))
 
 
-def sent(adapter: ChatAdapter, messages: Messages = "Hello", **params: Any) -> JSON:
+def sent(provider: Provider, messages: Messages = "Hello", **params: Any) -> JSON:
     """The body as it is sent."""
-    body: JSON = json.loads(built(adapter, messages, **params).content)
+    body: JSON = json.loads(built(provider, messages, **params).content)
     return body
 
 
-def altered(adapter: ChatAdapter, **fields: object) -> ChatAdapter:
-    """The same adapter with other settings."""
-    return cast("ChatAdapter", evolve(cast("Any", adapter), **fields))
+def altered(provider: Provider, **fields: object) -> Provider:
+    """The same provider with other settings."""
+    return cast("Provider", evolve(cast("Any", provider), **fields))
 
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -78,7 +78,7 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "ob
 CALL = ToolCall(id="f:0", name="f", arguments='{"a": 1}')
 
 
-@each_adapter
+@each_provider
 @pytest.mark.parametrize(
     ("stream", "accept", "added"),
     [
@@ -90,14 +90,14 @@ CALL = ToolCall(id="f:0", name="f", arguments='{"a": 1}')
         ),
     ],
 )
-def test_plain_chat(adapter: ChatAdapter, stream: bool, accept: str, added: JSON) -> None:
-    wire = built(adapter, stream=stream)
+def test_plain_chat(provider: Provider, stream: bool, accept: str, added: JSON) -> None:
+    wire = built(provider, stream=stream)
     body = {"model": "kimi-k2.5", "messages": HELLO, "stream": stream} | added
     assert wire == WireRequest(
         method="POST",
-        url=URLS[adapter.name],
+        url=URLS[provider.name],
         headers={"accept": accept, "content-type": "application/json"},
-        body=body | ALWAYS[adapter.name],
+        body=body | ALWAYS[provider.name],
     )
     assert json.loads(wire.content) == wire.body
 
@@ -172,11 +172,11 @@ PARAMS: dict[str, tuple[JSON, JSON, JSON]] = {
 
 @pytest.mark.parametrize(("params", "ace", "cloudsway"), PARAMS.values(), ids=PARAMS)
 def test_params(params: JSON, ace: JSON, cloudsway: JSON) -> None:
-    for adapter, added in ((ACE, ace), (CLOUDSWAY, cloudsway)):
+    for provider, added in ((ACE, ace), (CLOUDSWAY, cloudsway)):
         body = {"model": "kimi-k2.5", "messages": HELLO, "stream": False}
-        wire = built(adapter, **params)
-        assert wire.body == body | ALWAYS[adapter.name] | added
-        assert (wire.url, wire.headers) == (URLS[adapter.name], built(adapter).headers)
+        wire = built(provider, **params)
+        assert wire.body == body | ALWAYS[provider.name] | added
+        assert (wire.url, wire.headers) == (URLS[provider.name], built(provider).headers)
 
 
 def test_keep_is_a_word_of_ace_alone() -> None:
@@ -199,16 +199,16 @@ def test_a_budget_is_a_word_of_cloudsway_alone() -> None:
 
 
 def test_the_words_for_thinking_at_cloudsway_can_be_set() -> None:
-    adapter = altered(CLOUDSWAY, thinking_words=("enabled", "disabled"))
-    assert sent(adapter, thinking=True)["thinking"] == {"type": "enabled"}
-    assert sent(adapter, thinking=False)["thinking"] == {"type": "disabled"}
+    provider = altered(CLOUDSWAY, thinking_words=("enabled", "disabled"))
+    assert sent(provider, thinking=True)["thinking"] == {"type": "enabled"}
+    assert sent(provider, thinking=False)["thinking"] == {"type": "disabled"}
 
 
 def test_the_default_limit_of_cloudsway_can_be_set() -> None:
     assert sent(altered(CLOUDSWAY, max_tokens_default=9))["max_tokens"] == 9
 
 
-@each_adapter
+@each_provider
 @pytest.mark.parametrize(
     ("model", "named"),
     [
@@ -217,14 +217,14 @@ def test_the_default_limit_of_cloudsway_can_be_set() -> None:
         (None, {}),
     ],
 )
-def test_model_names_are_translated(adapter: ChatAdapter, model: str | None, named: JSON) -> None:
-    translating = altered(adapter, models={"kimi-k2.5": "MaaS_Kimi_K2.5_20260127"})
+def test_model_names_are_translated(provider: Provider, model: str | None, named: JSON) -> None:
+    translating = altered(provider, models={"kimi-k2.5": "MaaS_Kimi_K2.5_20260127"})
     body = sent(translating, model=model)
-    assert body == named | {"messages": HELLO, "stream": False} | ALWAYS[adapter.name]
+    assert body == named | {"messages": HELLO, "stream": False} | ALWAYS[provider.name]
 
 
-@each_adapter
-def test_messages_are_sent_in_order_and_whole(adapter: ChatAdapter) -> None:
+@each_provider
+def test_messages_are_sent_in_order_and_whole(provider: Provider) -> None:
     messages: list[Message | JSON] = [
         system("Be brief."),
         user(
@@ -235,7 +235,7 @@ def test_messages_are_sent_in_order_and_whole(adapter: ChatAdapter) -> None:
         {"role": "developer", "content": "as it is", "x": [1]},
         assistant("Once upon", partial=True, name="teller"),
     ]
-    assert sent(adapter, messages)["messages"] == [
+    assert sent(provider, messages)["messages"] == [
         {"role": "system", "content": "Be brief."},
         {
             "role": "user",
@@ -295,7 +295,7 @@ def test_ace_sends_a_tool_result_unchanged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("adapter", "url"),
+    ("provider", "url"),
     [
         (AceDataCloud(KEY, "https://h/v1"), "https://h/v1/chat/completions"),
         (AceDataCloud(KEY, " https://h/v1// "), "https://h/v1/chat/completions"),
@@ -305,36 +305,36 @@ def test_ace_sends_a_tool_result_unchanged() -> None:
         (Cloudsway(KEY, "a?b#c%", "https://h"), "https://h/a%3Fb%23c%25/chat/completions"),
     ],
 )
-def test_urls(adapter: ChatAdapter, url: str) -> None:
-    adapter.check()
-    assert adapter.url == built(adapter).url == url
+def test_urls(provider: Provider, url: str) -> None:
+    provider.check()
+    assert provider.url == built(provider).url == url
 
 
 # The key.
 
 
-@each_adapter
-def test_the_key_is_in_the_authorization_alone(adapter: ChatAdapter) -> None:
+@each_provider
+def test_the_key_is_in_the_authorization_alone(provider: Provider) -> None:
     request = chat_request("Hello", {}, model="m", stream=True)
-    wire = adapter.build_request(request)
-    assert adapter.authorization() == f"Bearer {KEY}"
-    for shown in (repr(adapter), str(adapter), repr(request), repr(wire)):
+    wire = provider.build_request(request)
+    assert provider.authorization() == f"Bearer {KEY}"
+    for shown in (repr(provider), str(provider), repr(request), repr(wire)):
         assert KEY not in shown
     assert KEY.encode() not in pickle.dumps(wire) + wire.content
 
 
-@each_adapter
-def test_a_request_shows_no_prompt(adapter: ChatAdapter) -> None:
+@each_provider
+def test_a_request_shows_no_prompt(provider: Provider) -> None:
     request = chat_request("Hello", {"user": "u-1"}, model="m", stream=True)
     assert repr(request) == "ChatRequest(model='m', stream=True)"
-    url = URLS[adapter.name]
-    assert repr(adapter.build_request(request)) == f"WireRequest(method='POST', url='{url}')"
+    url = URLS[provider.name]
+    assert repr(provider.build_request(request)) == f"WireRequest(method='POST', url='{url}')"
 
 
-@each_adapter
+@each_provider
 @given(key=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1))
-def test_any_key_of_visible_ascii_is_sent_as_it_is(adapter: ChatAdapter, key: str) -> None:
-    given = altered(adapter, api_key=f" \t{key}\r\n")
+def test_any_key_of_visible_ascii_is_sent_as_it_is(provider: Provider, key: str) -> None:
+    given = altered(provider, api_key=f" \t{key}\r\n")
     given.check()
     assert given.authorization() == f"Bearer {key}"
 
@@ -362,19 +362,19 @@ BAD_VALUES: dict[str, tuple[Any, str]] = {
 }
 
 
-@each_adapter
+@each_provider
 @pytest.mark.parametrize(("value", "problem"), BAD_VALUES.values(), ids=BAD_VALUES)
-def test_bad_keys_and_paths_are_refused(adapter: ChatAdapter, value: Any, problem: str) -> None:
-    for field, variable in adapter.environment.items():
-        refused = altered(adapter, **{field: value})
-        kind = type(adapter).__name__
+def test_bad_keys_and_paths_are_refused(provider: Provider, value: Any, problem: str) -> None:
+    for field, variable in provider.environment.items():
+        refused = altered(provider, **{field: value})
+        kind = type(provider).__name__
         expected = f"{kind}: {field} {problem}; give {field}=... or set {variable}"
         assert refusal(refused) == expected
 
 
-def refusal(adapter: ChatAdapter) -> str:
+def refusal(provider: Provider) -> str:
     with pytest.raises(ConfigurationError) as caught:
-        adapter.check()
+        provider.check()
     assert "hush" not in str(caught.value)
     return caught.value.message
 
@@ -422,15 +422,15 @@ BAD_URLS: dict[str, tuple[Any, str]] = {
 }
 
 
-@each_adapter
+@each_provider
 @pytest.mark.parametrize(("url", "problem"), BAD_URLS.values(), ids=BAD_URLS)
-def test_bad_base_urls_are_refused(adapter: ChatAdapter, url: Any, problem: str) -> None:
-    refused = altered(adapter, base_url=url)
+def test_bad_base_urls_are_refused(provider: Provider, url: Any, problem: str) -> None:
+    refused = altered(provider, base_url=url)
     assert "hush@" not in repr(refused)  # a password
-    assert refusal(refused).startswith(f"{type(adapter).__name__}: base_url {problem}")
+    assert refusal(refused).startswith(f"{type(provider).__name__}: base_url {problem}")
 
 
-@each_adapter
+@each_provider
 @pytest.mark.parametrize(
     ("url", "allow_http"),
     [
@@ -446,24 +446,24 @@ def test_bad_base_urls_are_refused(adapter: ChatAdapter, url: Any, problem: str)
         ("http://192.168.1.1", True),
     ],
 )
-def test_good_base_urls_are_accepted(adapter: ChatAdapter, url: str, allow_http: bool) -> None:
-    altered(adapter, base_url=url, allow_http=allow_http).check()
+def test_good_base_urls_are_accepted(provider: Provider, url: str, allow_http: bool) -> None:
+    altered(provider, base_url=url, allow_http=allow_http).check()
 
 
-@each_adapter
+@each_provider
 @pytest.mark.parametrize(
     "url", ["https://h", "https://h:8443/v1/ai", "https://ai", "http://localhost:8000/ai/"]
 )
-def test_every_request_goes_to_the_origin_that_was_checked(adapter: ChatAdapter, url: str) -> None:
+def test_every_request_goes_to_the_origin_that_was_checked(provider: Provider, url: str) -> None:
     """A host by the name of the suffix that Cloudsway's list of models does without is still the host."""
-    adapter = altered(adapter, base_url=url)
+    provider = altered(provider, base_url=url)
     origin = urlsplit(url)[:2]
-    assert urlsplit(adapter.url)[:2] == urlsplit(adapter.models_url)[:2] == origin
+    assert urlsplit(provider.url)[:2] == urlsplit(provider.models_url)[:2] == origin
 
 
-@each_adapter
-def test_an_adapter_is_a_value_that_cannot_be_changed(adapter: ChatAdapter) -> None:
-    assert altered(adapter) == adapter != altered(adapter, api_key="sk-other")
+@each_provider
+def test_an_adapter_is_a_value_that_cannot_be_changed(provider: Provider) -> None:
+    assert altered(provider) == provider != altered(provider, api_key="sk-other")
     for field in ("api_key", "base_url"):
         with pytest.raises(FrozenInstanceError):
-            setattr(adapter, field, "hush")
+            setattr(provider, field, "hush")

@@ -27,8 +27,8 @@ WHOLE = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(HELLO), HELLO)
 
 
 def client_of(server: Server, http: httpx.AsyncClient, **settings: Any) -> AsyncKimi:
-    adapter = OpenAICompatible("test-key", f"http://127.0.0.1:{server.port}")
-    return AsyncKimi(adapter, model="m", http_client=http, checks="off", **settings)
+    provider = OpenAICompatible("test-key", f"http://127.0.0.1:{server.port}")
+    return AsyncKimi(provider, model="m", http_client=http, checks="off", **settings)
 
 
 async def test_there_is_no_limit_on_connections() -> None:
@@ -112,8 +112,8 @@ async def test_a_proxy_gets_the_whole_url_and_its_password() -> None:
     async with Server(EngineFault(id="", says=WHOLE)) as server:
         proxy = f"http://me:secret@127.0.0.1:{server.port}"
         async with aiohttp_client(proxy=proxy) as http:
-            adapter = OpenAICompatible("test-key", "http://api.test/v1", allow_http=True)
-            reply = await AsyncKimi(adapter, model="m", http_client=http).chat("Hi")
+            provider = OpenAICompatible("test-key", "http://api.test/v1", allow_http=True)
+            reply = await AsyncKimi(provider, model="m", http_client=http).chat("Hi")
     assert reply.text == "Hello"
     head = server.heard.lower()
     assert head.startswith(b"post http://api.test/v1/chat/completions http/1.1\r\n")

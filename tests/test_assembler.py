@@ -19,7 +19,6 @@ from chunks import Json, called, counted, counts, piece, read, said
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kimi_async._adapters._reading import read_completion
 from kimi_async._assembler import MessageAssembler
 from kimi_async._errors import OutputError
 from kimi_async._events import (
@@ -38,6 +37,7 @@ from kimi_async._events import (
     UsageUpdate,
 )
 from kimi_async._models import ChatCompletion, ToolCall, Usage
+from kimi_async._providers._parsing import parse_completion
 
 DELTA_OF = {
     ReasoningDone: ReasoningDelta,
@@ -514,7 +514,7 @@ def spoken(draw: st.DrawFn) -> tuple[list[Json], Json]:
 def test_a_streamed_reply_equals_the_same_reply_as_one_body(reply: tuple[list[Json], Json]) -> None:
     chunks, body = reply
     _, streamed = assemble(chunks)
-    completion = read_completion(json.dumps(body).encode())
+    completion = parse_completion(json.dumps(body).encode())
     assert completion is not None
     assembler = MessageAssembler("test")
     told = Told()

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from json_strategies import anything
 
 import kimi_async as kimi
-from kimi_async._adapters import is_deeper
 from kimi_async._attempts._body import BodyReader
+from kimi_async._providers import is_deeper
 from kimi_async._settings import Limits
 from kimi_async._sse import SSEDecoder
 

@@ -10,22 +10,22 @@ import pydantic
 import pytest
 
 from kimi_async import ConfigurationError, Deny, OutputError, ToolCall, ToolError, tool
-from kimi_async._calls import Approve, Toolbox, ToolResult, Tools
+from kimi_async._calls import Approve, ToolExecutor, ToolResult, Tools
 from kimi_async.testing import virtual_time
 
 pytestmark = pytest.mark.anyio
 
 
-def toolbox(tools: Tools, **options: Any) -> Toolbox:
+def executor(tools: Tools, **options: Any) -> ToolExecutor:
     defaults: dict[str, Any] = {"timeout": None, "concurrency": 8, "raises": False, "approve": None}
-    return Toolbox(tools, **(defaults | options))
+    return ToolExecutor(tools, **(defaults | options))
 
 
 def call(name: str, arguments: str = "{}", **more: Any) -> ToolCall:
     return ToolCall(id=f"{name}:0", name=name, arguments=arguments, **more)
 
 
-async def answer(box: Toolbox, *calls: ToolCall) -> list[ToolResult]:
+async def answer(box: ToolExecutor, *calls: ToolCall) -> list[ToolResult]:
     return (await box.answer(calls))[0]
 
 
@@ -56,7 +56,7 @@ async def test_what_a_tool_gives_is_told(value: object, content: str) -> None:
     def give() -> object:
         return value
 
-    (result,) = await answer(toolbox([give]), call("give"))
+    (result,) = await answer(executor([give]), call("give"))
     assert result == ToolResult(call=call("give"), content=content)
 
 
@@ -92,7 +92,7 @@ async def test_of_an_exception_the_model_learns_what_was_meant_for_it(
     async def fail_later() -> None:
         raise error
 
-    (result,) = await answer(toolbox([fail_later if is_async else fail]), call("fail"))
+    (result,) = await answer(executor([fail_later if is_async else fail]), call("fail"))
     assert (result.status, result.content) == ("failed", content)
     assert isinstance(error, StopIteration) or result.error is error
 
@@ -102,7 +102,7 @@ async def test_a_result_that_cannot_be_written_is_a_failure() -> None:
     def give() -> object:
         return object()
 
-    (result,) = await answer(toolbox([give]), call("give"))
+    (result,) = await answer(executor([give]), call("give"))
     assert (result.status, result.content) == (
         "failed",
         "error: the tool 'give' failed: ConfigurationError",
@@ -122,7 +122,7 @@ async def test_an_exception_of_the_callers_own_type_is_a_failure() -> None:
     @tool
     def find(place: Strict) -> None: ...
 
-    (result,) = await answer(toolbox([find]), call("find", '{"place": {"city": "x"}}'))
+    (result,) = await answer(executor([find]), call("find", '{"place": {"city": "x"}}'))
     assert (result.status, result.content) == ("failed", "error: the tool 'find' failed: KeyError")
 
 
@@ -137,7 +137,7 @@ async def test_what_a_sync_function_gives_is_awaited_if_it_can_be() -> None:
     def outer() -> object:
         return inner()
 
-    (result,) = await answer(toolbox([outer]), call("outer"))
+    (result,) = await answer(executor([outer]), call("outer"))
     assert result.content == f"inner {threading.current_thread() is threading.main_thread()}"
 
 
@@ -155,7 +155,7 @@ async def test_a_tool_that_cancels_itself_ends_no_other(anyio_backend: str) -> N
             await anyio.lowlevel.checkpoint()
         return "done"
 
-    results = await answer(toolbox([give_up, go_on]), call("give_up"), call("go_on"))
+    results = await answer(executor([give_up, go_on]), call("give_up"), call("go_on"))
     assert [(each.status, each.content) for each in results] == [
         ("failed", "error: the tool 'give_up' was cancelled"),
         ("ok", "done"),
@@ -175,7 +175,7 @@ async def test_no_more_calls_run_at_once_than_allowed(concurrency: int) -> None:
             await anyio.lowlevel.checkpoint()
         running -= 1
 
-    await answer(toolbox([work], concurrency=concurrency), *[call("work")] * 6)
+    await answer(executor([work], concurrency=concurrency), *[call("work")] * 6)
     assert most == concurrency
 
 
@@ -188,7 +188,7 @@ async def test_the_time_of_a_call_begins_when_it_runs() -> None:
         await anyio.sleep(1)
 
     calls = [call("work")] * 20
-    results = await answer(toolbox([work], concurrency=1, timeout=5), *calls)
+    results = await answer(executor([work], concurrency=1, timeout=5), *calls)
     assert {each.status for each in results} == {"ok"}
 
 
@@ -198,7 +198,7 @@ async def test_a_timeout_can_end_the_run() -> None:
         await anyio.sleep_forever()
 
     with pytest.raises(TimeoutError, match=r"the tool 'hang' did not end within 0.01 s"):
-        await answer(toolbox([hang], raises=True, timeout=0.01), call("hang"))
+        await answer(executor([hang], raises=True, timeout=0.01), call("hang"))
 
 
 async def test_what_the_model_does_wrong_never_ends_the_run() -> None:
@@ -210,7 +210,7 @@ async def test_what_the_model_does_wrong_never_ends_the_run() -> None:
         return asked.arguments != '{"word": "no"}'
 
     results = await answer(
-        toolbox([echo], raises=True, approve=refuse),
+        executor([echo], raises=True, approve=refuse),
         call("echo", "{"),
         call("nope"),
         call("echo", '{"word": "no"}'),
@@ -221,13 +221,13 @@ async def test_what_the_model_does_wrong_never_ends_the_run() -> None:
 
 
 async def test_no_tool_at_all_is_named_as_such() -> None:
-    (result,) = await answer(toolbox([]), call("nope"))
+    (result,) = await answer(executor([]), call("nope"))
     assert result.content == "error: there is no tool 'nope'; there are: none"
 
 
 async def test_a_call_that_calls_itself_builtin_is_answered_with_its_arguments() -> None:
     asked = call("$crawl", '{"url":1}', type="builtin_function")
-    box = toolbox([{"type": "function", "function": {"name": "$crawl"}}])
+    box = executor([{"type": "function", "function": {"name": "$crawl"}}])
     assert not box.leaves(asked)
     assert box.leaves(call("$crawl"))
     assert (await answer(box, asked))[0].content == '{"url":1}'
@@ -293,7 +293,7 @@ async def test_what_approve_may_say(
     approve: Approve, content: str, status: str, is_denied: bool
 ) -> None:
     asked = call("echo", '{"word": "x"}')
-    (result,), denied = await toolbox([echo], approve=approve).answer([asked])
+    (result,), denied = await executor([echo], approve=approve).answer([asked])
     assert (result.call, result.content, result.status) == (asked, content, status)
     assert denied is is_denied
     assert (result.ran is None) == (content in ("x", "denied: no") or status == "denied")
@@ -305,12 +305,12 @@ async def test_anything_else_is_no_decision(decision: Any) -> None:
     with pytest.raises(
         ConfigurationError, match=f"another ToolCall, not {type(decision).__name__}"
     ):
-        await answer(toolbox([echo], approve=saying(decision)), call("echo"))
+        await answer(executor([echo], approve=saying(decision)), call("echo"))
 
 
 async def test_what_approve_raises_passes_through() -> None:
     with pytest.raises(ZeroDivisionError):
-        await answer(toolbox([echo], approve=divide), call("echo"))
+        await answer(executor([echo], approve=divide), call("echo"))
 
 
 async def test_approve_is_asked_in_order_and_before_anything_runs() -> None:
@@ -325,7 +325,7 @@ async def test_approve_is_asked_in_order_and_before_anything_runs() -> None:
         return True
 
     calls = [call("work", f'{{"word": "{word}"}}') for word in "abc"]
-    await answer(toolbox([work], approve=approve), *calls)
+    await answer(executor([work], approve=approve), *calls)
     assert happened[:3] == ["ask a", "ask b", "ask c"]
     assert sorted(happened[3:]) == ["run a", "run b", "run c"]
 
@@ -340,7 +340,7 @@ async def test_cancelling_leaves_a_thread_behind() -> None:
 
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(answer, toolbox([block]), call("block"))
+            tasks.start_soon(answer, executor([block]), call("block"))
             await anyio.to_thread.run_sync(begun.wait, 30)
             tasks.cancel_scope.cancel()
         assert begun.is_set()

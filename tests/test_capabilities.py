@@ -21,18 +21,18 @@ from kimi_async import (
     Basis,
     Capabilities,
     CapabilityTable,
-    ChatAdapter,
     Cloudsway,
     ConfigurationError,
     Fact,
     Moonshot,
     OpenAICompatible,
+    Provider,
     family_of,
 )
-from kimi_async._adapters._capabilities import as_markdown
+from kimi_async._providers._capabilities import as_markdown
 from kimi_async.testing import recording
 
-ADAPTERS: dict[str, type[ChatAdapter]] = {
+ADAPTERS: dict[str, type[Provider]] = {
     kind.name: kind for kind in (AceDataCloud, Cloudsway, Moonshot, OpenAICompatible)
 }
 TABLES: dict[str, CapabilityTable] = {name: kind().capabilities for name, kind in ADAPTERS.items()}
@@ -180,10 +180,10 @@ def test_an_unknown_capability_is_refused(model: str | None) -> None:
 
 
 @pytest.mark.parametrize("kind", ADAPTERS.values(), ids=ADAPTERS)
-def test_an_adapter_can_be_given_another_table(kind: type[ChatAdapter]) -> None:
+def test_an_adapter_can_be_given_another_table(kind: type[Provider]) -> None:
     own = kind()
     told = own.capabilities.override(partial_mode=True)
-    other: ChatAdapter = cast("Any", kind)(capabilities=told)
+    other: Provider = cast("Any", kind)(capabilities=told)
     assert other.capabilities is told
     assert other != own
     assert "Fact" not in repr(other)
@@ -263,5 +263,5 @@ def test_the_page_of_the_documentation_shows_the_tables() -> None:
     assert pages["index"] == ["# Index\n"]
     for table in TABLES.values():
         assert as_markdown(table) in pages["capabilities"][0]
-    assert [adapter.name for adapter in conf["PROVIDERS"].values()] == list(ADAPTERS)
+    assert [provider.name for provider in conf["PROVIDERS"].values()] == list(ADAPTERS)
     assert Path(conf["__file__"]).with_name("capabilities.md").is_file()

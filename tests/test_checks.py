@@ -36,7 +36,7 @@ each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 @each_case
 def test_a_request_that_would_be_wasted(case: Case) -> None:
-    client = AsyncKimi(case.adapter, model=case.model)
+    client = AsyncKimi(case.provider, model=case.model)
     (found,) = client.preview(case.bad_messages, **case.bad).findings
     assert (found.code, found.where, found.level) == (
         case.code,
@@ -49,7 +49,7 @@ def test_a_request_that_would_be_wasted(case: Case) -> None:
 
 @each_case
 def test_the_same_put_right_passes(case: Case) -> None:
-    client = AsyncKimi(case.adapter, model=case.model)
+    client = AsyncKimi(case.provider, model=case.model)
     assert client.preview(case.good_messages, **case.good).findings == ()
 
 
@@ -60,7 +60,7 @@ def test_every_code_is_in_the_table() -> None:
 @each_case
 async def test_an_error_is_raised_and_a_warning_is_given(case: Case) -> None:
     host = FakeHost([HELLO])
-    client = host.client(case.adapter, model=case.model)
+    client = host.client(case.provider, model=case.model)
     if case.error:
         with pytest.raises(kimi.ConfigurationError, match="known to refuse this request") as caught:
             await client.chat(case.bad_messages, **case.bad)
@@ -120,7 +120,7 @@ def test_the_caller_knows_better() -> None:
 def test_what_the_providers_show_is_no_error(path: Path) -> None:
     shown = json.loads(path.read_text("utf-8"))
     messages = shown.pop("messages")
-    # `stream` and the words of `thinking` are spelled by the adapter.
+    # `stream` and the words of `thinking` are spelled by the provider.
     params = {key: value for key, value in shown.items() if key not in ("stream", "thinking")}
     findings = FakeHost().client(CLOUDSWAY).preview(messages, **params).findings
     assert {finding.level for finding in findings} <= {"warning"}
@@ -137,8 +137,8 @@ def test_what_the_providers_show_is_no_error(path: Path) -> None:
 def test_whatever_a_message_holds_it_is_looked_at(parts: list[dict[str, object]]) -> None:
     messages = tuple({"role": role, **part} for part in parts for role in ("assistant", "tool"))
     request = ChatRequest(model="kimi-k3", messages=messages or ({"role": "user"},), stream=True)
-    for adapter in (ACE, CLOUDSWAY, MOONSHOT):
-        for finding in check_request(request, adapter):
+    for provider in (ACE, CLOUDSWAY, MOONSHOT):
+        for finding in check_request(request, provider):
             assert finding.where.startswith("messages[")
 
 

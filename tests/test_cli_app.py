@@ -13,7 +13,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from typer.testing import CliRunner
 
-from kimi_async._adapters._environment import _BY_NAME
+from kimi_async._providers._environment import _BY_NAME
 from kimi_async.cli import _demo
 from kimi_async.cli._app import Provider, _renderer, app
 from kimi_async.cli._json import JsonRenderer

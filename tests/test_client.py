@@ -51,9 +51,9 @@ def test_what_is_given_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch
         pytest.param(
             {"provider": Cloudsway("key")}, "endpoint_path is missing", id="no endpoint path"
         ),
-        pytest.param({"provider": "acedata"}, "an adapter such as .* not str", id="a name"),
+        pytest.param({"provider": "acedata"}, "an provider such as .* not str", id="a name"),
         pytest.param(
-            {"provider": AceDataCloud}, "an adapter such as .* not type", id="the class itself"
+            {"provider": AceDataCloud}, "an provider such as .* not type", id="the class itself"
         ),
         pytest.param(
             {"provider": ACE, "headers": {"Authorization": "x"}},
@@ -138,7 +138,7 @@ async def test_a_reply_can_be_sent_back_as_it_came() -> None:
         pytest.param("Hi", {"stream": "yes"}, "stream must be True or False", id="stream"),
         pytest.param("Hi", {"timeouts": 5}, r"a Timeouts\(...\)", id="timeouts"),
         pytest.param("Hi", {"on_complete": 5}, "plain callable", id="on_complete"),
-        pytest.param("Hi", {"provider": 5}, "must be an adapter", id="provider"),
+        pytest.param("Hi", {"provider": 5}, "must be an provider", id="provider"),
     ],
 )
 async def test_a_call_that_cannot_be_sent_is_refused(

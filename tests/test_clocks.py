@@ -7,7 +7,7 @@ import math
 import pytest
 from attrs import evolve
 
-from kimi_async._attempts._clocks import Clocks
+from kimi_async._attempts._deadlines import Deadlines
 from kimi_async._errors import (
     FirstOutputTimeout,
     IdleTimeout,
@@ -43,7 +43,7 @@ BEGUN = 1000.0
 )
 def test_the_read_timeout_of_the_http_client(timeouts: Timeouts, seconds: float | None) -> None:
     """It may end no read that one of the limits still allows."""
-    assert Clocks(timeouts, BEGUN).read_timeout == seconds
+    assert Deadlines(timeouts, BEGUN).read_timeout == seconds
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_read_timeout_of_the_http_client(timeouts: Timeouts, seconds: float 
 def test_what_is_left_until_the_first_output(
     timeouts: Timeouts, now: float, seconds: float
 ) -> None:
-    assert Clocks(timeouts, BEGUN).until_first_output(BEGUN + now) == seconds
+    assert Deadlines(timeouts, BEGUN).until_first_output(BEGUN + now) == seconds
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_what_is_left_until_the_first_output(
 def test_what_ended_the_way_to_the_first_output(
     timeouts: Timeouts, begun: float, error: type[KimiTimeoutError], limit: float
 ) -> None:
-    ended = Clocks(timeouts, BEGUN).first_output_error(BEGUN + begun)
+    ended = Deadlines(timeouts, BEGUN).first_output_error(BEGUN + begun)
     assert type(ended) is error
     assert (ended.seconds, ended.stage) == (limit, "waiting for the first output")
 
@@ -116,16 +116,16 @@ def test_what_is_left_for_a_read_and_what_ends_it(
     error: type[KimiTimeoutError],
     limit: float,
 ) -> None:
-    clocks = Clocks(timeouts, BEGUN)
+    clocks = Deadlines(timeouts, BEGUN)
     clocks.waited(waited)
     assert clocks.for_read(BEGUN + now) == left
-    ended = clocks.read_error(BEGUN + now)
+    ended = clocks.parse_error(BEGUN + now)
     assert type(ended) is error
     assert (ended.seconds, ended.stage) == (limit, "streaming")
 
 
 def test_without_limits_a_read_may_take_for_ever() -> None:
-    clocks = Clocks(NONE, BEGUN)
+    clocks = Deadlines(NONE, BEGUN)
     clocks.waited(9e9)
     assert clocks.for_read(BEGUN + 9e9) == math.inf
     clocks.read(output=False, whole=True)
@@ -133,7 +133,7 @@ def test_without_limits_a_read_may_take_for_ever() -> None:
 
 
 def test_reads_without_output_use_up_progress() -> None:
-    clocks = Clocks(LIMITS, BEGUN)
+    clocks = Deadlines(LIMITS, BEGUN)
     for _ in range(3):
         clocks.waited(9.0)
     assert clocks.for_read(BEGUN) == 3.0
@@ -145,7 +145,7 @@ def test_reads_without_output_use_up_progress() -> None:
 
 def test_behind_the_finish_reason_the_grace_runs() -> None:
     """It counts from there, whatever else comes, and neither ``idle`` nor ``progress`` matters any more."""
-    clocks = Clocks(evolve(LIMITS, idle=2.0, progress=3.0), BEGUN)
+    clocks = Deadlines(evolve(LIMITS, idle=2.0, progress=3.0), BEGUN)
     clocks.waited(2.5)
     clocks.read(output=False, whole=True)
     assert clocks.for_read(BEGUN) == 5.0
@@ -157,13 +157,13 @@ def test_behind_the_finish_reason_the_grace_runs() -> None:
 
 
 def test_behind_the_finish_reason_there_may_be_no_limit_but_the_total() -> None:
-    clocks = Clocks(evolve(LIMITS, finish_grace=None), BEGUN)
+    clocks = Deadlines(evolve(LIMITS, finish_grace=None), BEGUN)
     clocks.read(output=False, whole=True)
     assert clocks.for_read(BEGUN + 40.0) == 60.0
 
 
 def test_another_choice_that_begins_behind_a_finish_reason_has_all_its_limits() -> None:
-    clocks = Clocks(LIMITS, BEGUN)
+    clocks = Deadlines(LIMITS, BEGUN)
     clocks.read(output=False, whole=True)
     clocks.waited(4.0)
     clocks.read(output=False, whole=False)

@@ -1,4 +1,4 @@
-"""One table of conversations that every adapter passes, over every way a reply can come.
+"""One table of conversations that every provider passes, over every way a reply can come.
 
 As a stream, as one JSON body, as events put together, and in reads of one byte. The wires differ as their documentation
 does: thinking under one key, under two, or under ``reasoning`` alone; usage in a chunk of its own, inside the finished
@@ -17,19 +17,26 @@ import kimi_async as kimi
 from kimi_async import (
     AceDataCloud,
     AsyncKimi,
-    ChatAdapter,
     Cloudsway,
     Moonshot,
     OpenAICompatible,
+    Provider,
 )
 from kimi_async._assembler import MessageAssembler
 from kimi_async._attempts._body import BodyReader
 from kimi_async._wire import Done
-from kimi_async.testing import Asked, FakeProvider, FakeToolCall, ProviderName, Reply, ReplyChoice
+from kimi_async.testing import (
+    FakeProvider,
+    FakeToolCall,
+    ProviderName,
+    RenderContext,
+    Reply,
+    ReplyChoice,
+)
 
 pytestmark = pytest.mark.anyio
 
-ADAPTERS: dict[ProviderName, Callable[[FakeProvider], ChatAdapter]] = {
+ADAPTERS: dict[ProviderName, Callable[[FakeProvider], Provider]] = {
     "acedata": FakeProvider.acedata,
     "cloudsway": FakeProvider.cloudsway,
     "moonshot": FakeProvider.moonshot,
@@ -37,14 +44,14 @@ ADAPTERS: dict[ProviderName, Callable[[FakeProvider], ChatAdapter]] = {
 }
 
 #: The same without a server, for what reads only.
-READERS: dict[ProviderName, ChatAdapter] = {
+READERS: dict[ProviderName, Provider] = {
     "acedata": AceDataCloud("test-key"),
     "cloudsway": Cloudsway("test-key", "test-endpoint"),
     "moonshot": Moonshot("test-key"),
     "openai": OpenAICompatible("test-key", "https://openai.test/v1"),
 }
 
-each_adapter = pytest.mark.parametrize("name", ADAPTERS)
+each_provider = pytest.mark.parametrize("name", ADAPTERS)
 
 CALL = FakeToolCall(
     "get_distance", '{"location1": "北京", "location2": "上海"}', id="get_distance:0"
@@ -95,7 +102,7 @@ each_conversation = pytest.mark.parametrize(
 )
 
 
-@each_adapter
+@each_provider
 @each_conversation
 async def test_every_way_of_asking_gives_the_same_completion(
     reply: Reply, name: ProviderName
@@ -119,7 +126,7 @@ async def test_every_way_of_asking_gives_the_same_completion(
     assert events == [*by_hand(body_of(reply, name), name), kimi.StreamEnd(final)]
 
 
-@each_adapter
+@each_provider
 @each_conversation
 def test_reads_of_one_byte_give_the_same_events(reply: Reply, name: ProviderName) -> None:
     """Without a loop and a client, which would take a minute for all of them."""
@@ -128,7 +135,7 @@ def test_reads_of_one_byte_give_the_same_events(reply: Reply, name: ProviderName
     assert by_hand(body, name) == by_hand(body, name, bytewise)
 
 
-@each_adapter
+@each_provider
 async def test_reads_of_one_byte_give_the_same_completion(name: ProviderName) -> None:
     reply = Reply(" 我来帮您计算", "생각 👋🏽", tool_calls=[CALL])
     body = body_of(reply, name)
@@ -165,7 +172,7 @@ def outcome_of(completion: kimi.ChatCompletion) -> str:
 
 
 def body_of(reply: Reply, name: ProviderName) -> bytes:
-    return reply.render(Asked(provider=name, model="kimi-k2.5")).body
+    return reply.render(RenderContext(provider=name, model="kimi-k2.5")).body
 
 
 def by_hand(

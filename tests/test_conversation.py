@@ -11,7 +11,7 @@ import pytest
 from fakes import HELLO, FakeHost, break_at_once, delta, sse
 
 import kimi_async as kimi
-from kimi_async import AsyncKimi, ChatAdapter, Message
+from kimi_async import AsyncKimi, Message, Provider
 from kimi_async.testing import ErrorReply, FakeProvider, FakeToolCall, ReceivedRequest, Reply
 from kimi_async.testing._completion import dump
 
@@ -32,7 +32,7 @@ def sent(host: FakeHost, at: int = -1) -> Any:
 
 # Ten turns
 
-ADAPTERS: dict[str, Callable[[FakeProvider], ChatAdapter]] = {
+ADAPTERS: dict[str, Callable[[FakeProvider], Provider]] = {
     "acedata": lambda fake: fake.acedata(),
     "cloudsway": lambda fake: fake.cloudsway(),
     "moonshot": lambda fake: fake.moonshot(),
@@ -82,13 +82,13 @@ def calling(city: str, key: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=ADAPTERS)
+@pytest.mark.parametrize("provider", ADAPTERS.values(), ids=ADAPTERS)
 async def test_ten_turns_with_thinking_tools_and_a_failed_one(
-    adapter: Callable[[FakeProvider], ChatAdapter], stream: bool
+    provider: Callable[[FakeProvider], Provider], stream: bool
 ) -> None:
     """What the provider received last is checked whole; failed turns are sent again and leave no trace."""
     async with FakeProvider(SCRIPT) as fake:
-        async with AsyncKimi(adapter(fake), model="kimi-k2.6") as client:
+        async with AsyncKimi(provider(fake), model="kimi-k2.6") as client:
             chat = client.conversation(system="Be brief.", tools=[WEATHER])
             await chat.send("Hi", stream=stream)
             await chat.send("How are you?", stream=stream)

@@ -16,7 +16,7 @@ from loops import Loop
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, ContentDelta, OpenAICompatible, aiohttp_client, http_client
-from kimi_async._engines import HttpClient
+from kimi_async._clients import HttpClient
 from kimi_async.testing import FakeProvider, Reply
 
 pytestmark = pytest.mark.anyio
@@ -62,8 +62,8 @@ async def test_a_proxy_that_fails_is_a_failure_to_connect(
 ) -> None:
     async with Server(fault) as server:
         async with ENGINES[engine](proxy=f"http://127.0.0.1:{server.port}") as http:
-            adapter = OpenAICompatible("test-key", "https://api.test")
-            await fails(AsyncKimi(adapter, model="m", http_client=http), server, fault, engine)
+            provider = OpenAICompatible("test-key", "https://api.test")
+            await fails(AsyncKimi(provider, model="m", http_client=http), server, fault, engine)
 
 
 @on_each_engine
@@ -75,8 +75,8 @@ async def test_what_came_before_a_break_is_given_to_a_slow_reader(
     words = [f"{number} " for number in range(400)]
     fault = EngineFault(id="", says=CHUNKED + chunk(sse(*map(delta, words))), then=b"1", end=end)
     async with Server(fault) as server, ENGINES[engine]() as http:
-        adapter = OpenAICompatible("test-key", f"http://127.0.0.1:{server.port}")
-        stream = AsyncKimi(adapter, model="m", http_client=http).stream("Hi")
+        provider = OpenAICompatible("test-key", f"http://127.0.0.1:{server.port}")
+        stream = AsyncKimi(provider, model="m", http_client=http).stream("Hi")
         async with stream:
             await anext(stream)
             server.told.set()

@@ -349,9 +349,9 @@ ADVICE: dict[type[KimiError], str] = {
             id="progress",
         ),
         pytest.param(
-            SlotTimeout(1.0, stage="waiting for a slot"),
-            "the limit 'slot' ran out: no slot was free within 1 s [stage: waiting for a slot]",
-            id="slot",
+            SlotTimeout(1.0, stage="waiting for a permit"),
+            "the limit 'permit' ran out: no permit was free within 1 s [stage: waiting for a permit]",
+            id="permit",
         ),
         pytest.param(
             TotalTimeout(3600.0),

@@ -17,11 +17,11 @@ import pytest
 from kimi_async import _eventloop
 from kimi_async._eventloop import (
     asyncio_loop,
-    cancelled_once,
     close_shielded,
     close_soon,
     loop_clock,
     prepare_loop,
+    run_cancellable_once,
 )
 
 pytestmark = pytest.mark.anyio
@@ -190,9 +190,9 @@ async def test_what_runs_gives_its_result_or_its_exception() -> None:
         raise KeyError("k")
 
     left = Left()
-    assert await cancelled_once(give, discard=left.discard, abandon=left.abandon) == 7
+    assert await run_cancellable_once(give, discard=left.discard, abandon=left.abandon) == 7
     with pytest.raises(KeyError):
-        await cancelled_once(fail, discard=left.discard, abandon=left.abandon)
+        await run_cancellable_once(fail, discard=left.discard, abandon=left.abandon)
     assert left.closed == []
 
 
@@ -217,7 +217,9 @@ async def test_what_runs_sees_one_cancellation_of_two(ends: str) -> None:
         return "connection"
 
     left = Left()
-    task = asyncio.create_task(cancelled_once(run, discard=left.discard, abandon=left.abandon))
+    task = asyncio.create_task(
+        run_cancellable_once(run, discard=left.discard, abandon=left.abandon)
+    )
     await slow.begun.wait()
     task.cancel()
     await asyncio.sleep(0)
@@ -234,7 +236,7 @@ async def test_what_runs_is_abandoned_when_its_scope_is_cancelled() -> None:
     slow = Slow()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(
-            lambda: cancelled_once(slow.close, discard=left.discard, abandon=left.abandon)
+            lambda: run_cancellable_once(slow.close, discard=left.discard, abandon=left.abandon)
         )
         await slow.begun.wait()
         tasks.cancel_scope.cancel()

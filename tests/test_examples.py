@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from diversion import provider_of_the_environment
 
-from kimi_async import AceDataCloud, AsyncKimi, ChatAdapter, Cloudsway
+from kimi_async import AceDataCloud, AsyncKimi, Cloudsway, Provider
 from kimi_async.testing import FakeToolCall, Recording, Reply, ScriptedReply, recording
 
 ROOT = Path(__file__).parent.parent
@@ -187,10 +187,10 @@ def test_the_example_of_thinking_off(
 @pytest.mark.parametrize(
     "name", ["request_json_object", "request_partial", "request_tool_result", "request_tools"]
 )
-@pytest.mark.parametrize("adapter", [AceDataCloud("k"), Cloudsway("k", "path")], ids=repr)
-def test_documented_requests_are_sent_through_unchanged(name: str, adapter: ChatAdapter) -> None:
+@pytest.mark.parametrize("provider", [AceDataCloud("k"), Cloudsway("k", "path")], ids=repr)
+def test_documented_requests_are_sent_through_unchanged(name: str, provider: Provider) -> None:
     documented = shown(name)
     given = {key: value for key, value in documented.items() if key != "messages"}
-    wire = AsyncKimi(adapter, model="m").preview(documented["messages"], stream=False, **given)
+    wire = AsyncKimi(provider, model="m").preview(documented["messages"], stream=False, **given)
     assert wire.body is not None
     assert {key: wire.body[key] for key in documented} == documented

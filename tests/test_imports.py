@@ -24,12 +24,12 @@ LAYERS = (
     ("_record", "_json_text", "_media", "_partial_json", "_prefix", "_schema", "_docstring"),
     ("_growing", "_models", "_tools"),
     ("_events", "_history", "_settings", "_sse", "_wire"),
-    ("_call_pieces", "_markers"),
-    ("_params", "_adapters", "_assembler", "_eventloop"),
+    ("_tool_calls", "_tool_markers"),
+    ("_params", "_providers", "_assembler", "_eventloop"),
     ("_framing",),
     ("_aiohttp", "_httpcore"),
-    ("_engines",),
-    ("_checks", "_pool", "_slots"),
+    ("_clients",),
+    ("_checks", "_pool", "_limiter"),
     ("_transport",),
     ("_attempts",),
     ("_stream", "_options", "_calls"),
@@ -54,8 +54,16 @@ PURE = (
         "_params",
         "_framing",
     ),
-    *("_call_pieces", "_checks", "_json_text", "_markers", "_partial_json", "_prefix", "_growing"),
-    *("_adapters", "_assembler", "_schema", "_docstring", "_tools", "_history"),
+    *(
+        "_tool_calls",
+        "_checks",
+        "_json_text",
+        "_tool_markers",
+        "_partial_json",
+        "_prefix",
+        "_growing",
+    ),
+    *("_providers", "_assembler", "_schema", "_docstring", "_tools", "_history"),
 )
 IMPURE = {
     "anyio",
@@ -72,7 +80,7 @@ IMPURE = {
 
 
 def part_of(path: Path) -> str:
-    """``_sse`` for ``_sse.py``, ``_adapters`` for all that lies in that folder."""
+    """``_sse`` for ``_sse.py``, ``_providers`` for all that lies in that folder."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -150,7 +158,7 @@ def loaded_by(code: str) -> set[str]:
 
 #: What is loaded when it is used, and not with the package.
 LATER = {f"kimi_async.{module}" for module in kimi_async._LATER.values()} | {
-    "kimi_async._adapters._environment",
+    "kimi_async._providers._environment",
     "kimi_async._aiohttp",
     "kimi_async._docstring",
     "kimi_async._history",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import kimi_async as kimi
 from kimi_async import AceDataCloud, ChatCompletion, ToolCall
 from kimi_async._assembler import MessageAssembler
-from kimi_async._markers import ToolMarkers
+from kimi_async._tool_markers import ToolMarkers
 
 SECTION, SECTION_END = "<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"
 ONE_SECTION, ONE_SECTION_END = "<|tool_call_section_begin|>", "<|tool_call_section_end|>"
@@ -196,6 +196,6 @@ def test_what_the_text_lacks_stays_absent() -> None:
 
 
 def test_an_unknown_way_is_refused() -> None:
-    adapter = AceDataCloud("k", tool_markers=cast("Any", "drop"))
+    provider = AceDataCloud("k", tool_markers=cast("Any", "drop"))
     with pytest.raises(kimi.ConfigurationError, match="tool_markers must be one of 'pass', 'hide'"):
-        kimi.AsyncKimi(adapter, model="m")
+        kimi.AsyncKimi(provider, model="m")

@@ -1,4 +1,4 @@
-"""``max_concurrency``: each way to leave a reply gives its slot back, and no wait for one is without end."""
+"""``max_concurrency``: each way to leave a reply gives its permit back, and no wait for one is without end."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ async def test_a_coroutine_that_is_closed_gives_its_slot_or_its_place_back() -> 
 
 
 class Full:
-    """A client with one slot, a stream that has it, and the records of what was refused meanwhile."""
+    """A client with one permit, a stream that has it, and the records of what was refused meanwhile."""
 
     def __init__(self, *answers: Any) -> None:
         self.records: list[ReplyRecord] = []
@@ -173,7 +173,7 @@ async def test_a_wait_for_a_slot_is_bounded(full: Full, limits: Timeouts, second
     with pytest.raises(kimi.SlotTimeout) as caught:
         await full.client.chat("Hi", timeouts=limits)
     error = caught.value
-    assert (error.seconds, error.stage) == (seconds, "waiting for a slot")
+    assert (error.seconds, error.stage) == (seconds, "waiting for a permit")
     assert "max_concurrency" in str(error)
     assert full.records == [error.record]
     (record,) = full.records
@@ -191,7 +191,7 @@ async def test_a_wait_for_a_slot_is_bounded(full: Full, limits: Timeouts, second
     [
         pytest.param(Timeouts(first_output=10), kimi.FirstOutputTimeout, 18, id="first_output"),
         pytest.param(Timeouts(first_output=10, total=15), kimi.TotalTimeout, 15, id="total"),
-        pytest.param(Timeouts(first_output=7), kimi.SlotTimeout, 7, id="no slot"),
+        pytest.param(Timeouts(first_output=7), kimi.SlotTimeout, 7, id="no permit"),
     ],
 )
 async def test_first_output_counts_from_the_slot_on_and_total_from_the_begin(

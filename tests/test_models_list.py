@@ -12,7 +12,7 @@ from attrs import evolve
 from fakes import ACE, FakeHost
 
 import kimi_async as kimi
-from kimi_async import AsyncKimi, ChatAdapter, ModelInfo, Timeouts
+from kimi_async import AsyncKimi, ModelInfo, Provider, Timeouts
 from kimi_async.testing import (
     Answer,
     ErrorReply,
@@ -26,7 +26,7 @@ from kimi_async.testing import (
 
 pytestmark = pytest.mark.anyio
 
-ADAPTERS: dict[str, Callable[..., ChatAdapter]] = {
+ADAPTERS: dict[str, Callable[..., Provider]] = {
     "acedata": FakeProvider.acedata,
     "cloudsway": FakeProvider.cloudsway,
     "moonshot": FakeProvider.moonshot,
@@ -263,8 +263,8 @@ async def test_it_waits_as_long_as_it_takes_where_nothing_limits_it() -> None:
 
 async def test_nobody_there() -> None:
     async with FakeProvider() as fake:
-        adapter = fake.acedata()
-    async with AsyncKimi(adapter) as client:
+        provider = fake.acedata()
+    async with AsyncKimi(provider) as client:
         with pytest.raises(kimi.TransportError, match="no connection") as caught:
             await client.models()
     assert caught.value.provider == "acedata"

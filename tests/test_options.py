@@ -14,11 +14,11 @@ import kimi_async as kimi
 from kimi_async import (
     AceDataCloud,
     AsyncKimi,
-    ChatAdapter,
     ClientOptions,
     Cloudsway,
     Moonshot,
     OpenAICompatible,
+    Provider,
     ReplyRecord,
     Timeouts,
     WireRequest,
@@ -27,13 +27,13 @@ from kimi_async import (
 pytestmark = pytest.mark.anyio
 
 KEY = "canary-4711"
-ADAPTERS: list[ChatAdapter] = [
+ADAPTERS: list[Provider] = [
     AceDataCloud(KEY),
     Cloudsway(KEY, "path"),
     Moonshot(KEY),
     OpenAICompatible(KEY, "https://host.test"),
 ]
-each_adapter = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+each_provider = pytest.mark.parametrize("provider", ADAPTERS, ids=lambda provider: provider.name)
 LARGE = kimi.Limits(event_bytes=2**30)
 SHORT = Timeouts(connect=1, write=2, first_output=3, idle=4)
 
@@ -83,13 +83,13 @@ def test_a_preview_is_the_whole_request_without_the_key() -> None:
     assert host.requests == []
 
 
-@each_adapter
+@each_provider
 @pytest.mark.parametrize("stream", [True, False])
 async def test_what_is_sent_is_what_was_previewed_and_the_key(
-    adapter: ChatAdapter, stream: bool
+    provider: Provider, stream: bool
 ) -> None:
     host = FakeHost([HELLO])
-    client = host.client(adapter)
+    client = host.client(provider)
     wire = client.preview("Hi", stream=stream, seed=1)
     assert KEY not in repr(wire) + wire.content.decode() + repr(wire.headers) + wire.url
     assert host.requests == []
@@ -118,7 +118,7 @@ def test_a_preview_knows_the_settings_of_client_and_call() -> None:
     [
         pytest.param({"temperature": 3}, "temperature", id="out-of-range"),
         pytest.param({"temprature": 1}, "did you mean 'temperature'", id="unknown"),
-        pytest.param({"provider": "acedata"}, "adapter", id="provider"),
+        pytest.param({"provider": "acedata"}, "provider", id="provider"),
         pytest.param({"timeouts": 5}, "Timeouts", id="timeouts"),
         pytest.param({"limits": 5}, "Limits", id="limits"),
         pytest.param({"on_complete": 5}, "callable", id="on_complete"),
@@ -214,7 +214,7 @@ def test_a_copy_takes_its_provider_from_the_environment(monkeypatch: pytest.Monk
             {"modell": "b", "api_key": KEY}, "^no such option: api_key, modell$", id="unknown"
         ),
         pytest.param({"http_client": None}, "no such option: http_client", id="http_client"),
-        pytest.param({"provider": "acedata"}, "must be an adapter", id="provider"),
+        pytest.param({"provider": "acedata"}, "must be an provider", id="provider"),
         pytest.param({"provider": Moonshot("a b")}, "holds blanks", id="bad-key"),
         pytest.param({"timeouts": 5}, r"must be a Timeouts\(", id="timeouts"),
         pytest.param({"limits": 5}, r"must be a Limits\(", id="limits"),

@@ -328,7 +328,7 @@ def test_headers(headers: Any) -> None:
         *(
             pytest.param(
                 {"x-a": "1", name: f"Bearer {SECRET}"},
-                "headers must not hold the authorization; give the adapter its api_key",
+                "headers must not hold the authorization; give the provider its api_key",
                 id=name,
             )
             for name in ("authorization", "Authorization", "AUTHORIZATION")

@@ -19,7 +19,7 @@ from fakes import ACE, HELLO, FakeHost, break_at_once, delta, no_answer, sse
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, Timeouts, _pool, _transport
-from kimi_async._engines import KEEPALIVE_SECONDS
+from kimi_async._clients import KEEPALIVE_SECONDS
 from kimi_async._pool import Pool
 from kimi_async.testing import FakeProvider, Faulty, Reply, SlowHeaders
 

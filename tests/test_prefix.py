@@ -6,7 +6,7 @@ import pytest
 from fakes import HELLO, FakeHost, delta, sse
 
 import kimi_async as kimi
-from kimi_async import AceDataCloud, ChatAdapter, Cloudsway, Moonshot
+from kimi_async import AceDataCloud, Cloudsway, Moonshot, Provider
 from kimi_async._prefix import Prefix
 
 
@@ -36,7 +36,7 @@ def test_a_prefix_and_its_reply(
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("adapter", "model", "full", "honoured"),
+    ("provider", "model", "full", "honoured"),
     [
         pytest.param(Moonshot("k"), "kimi-k2.6", "Oh, Hello", True, id="3.3-moonshot"),
         pytest.param(Moonshot("k"), "kimi-k3", "Oh, Hello", None, id="6.4-moonshot-k3"),
@@ -53,10 +53,10 @@ def test_a_prefix_and_its_reply(
 )
 @pytest.mark.parametrize("stream", [True, False])
 async def test_the_reply_says_what_became_of_its_prefix(
-    adapter: ChatAdapter, model: str | None, full: str, honoured: bool | None, stream: bool
+    provider: Provider, model: str | None, full: str, honoured: bool | None, stream: bool
 ) -> None:
     asked = [kimi.user("Hi"), kimi.assistant("Oh, ", partial=True)]
-    client = FakeHost([HELLO]).client(adapter, model=model, checks="off")
+    client = FakeHost([HELLO]).client(provider, model=model, checks="off")
     reply = await client.chat(asked, stream=stream)
     assert (reply.text, reply.full_text, reply.prefix_honoured) == ("Hello", full, honoured)
 

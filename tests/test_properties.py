@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kimi_async as kimi
-from kimi_async import AceDataCloud, ChatAdapter, Cloudsway
+from kimi_async import AceDataCloud, Cloudsway, Provider
 from kimi_async._assembler import MessageAssembler
 from kimi_async._attempts._body import BodyReader
 from kimi_async._wire import Done
-from kimi_async.testing import Asked, FakeToolCall, Reply, Send
+from kimi_async.testing import FakeToolCall, RenderContext, Reply, Send
 
-ADAPTERS: Sequence[ChatAdapter] = (AceDataCloud("key"), Cloudsway("key", "path"))
+ADAPTERS: Sequence[Provider] = (AceDataCloud("key"), Cloudsway("key", "path"))
 
 texts = st.none() | st.text(max_size=40)
 calls = st.builds(
@@ -37,18 +37,18 @@ replies = st.builds(
 )
 
 
-def body_of(reply: Reply, adapter: ChatAdapter, *, stream: bool = True) -> bytes:
+def body_of(reply: Reply, provider: Provider, *, stream: bool = True) -> bytes:
     """The bytes that the provider would send."""
-    wire: Any = adapter.name
-    steps = reply.render(Asked(provider=wire, stream=stream)).steps
+    wire: Any = provider.name
+    steps = reply.render(RenderContext(provider=wire, stream=stream)).steps
     return b"".join(step.data for step in steps if isinstance(step, Send))
 
 
 def read(
-    adapter: ChatAdapter, reads: Iterable[bytes]
+    provider: Provider, reads: Iterable[bytes]
 ) -> tuple[list[object], kimi.ChatCompletion, kimi.KimiError | None]:
     """All that comes of a body in these reads: events, the reply, and the error that ended it."""
-    body, assembler = BodyReader(adapter, None), MessageAssembler(adapter.name)
+    body, assembler = BodyReader(provider, None), MessageAssembler(provider.name)
     events: list[object] = []
     error = None
     try:
@@ -69,35 +69,35 @@ def cut(body: bytes, places: Iterable[int]) -> list[bytes]:
     return [body[start:end] for start, end in zip([0, *at], [*at, len(body)], strict=True)]
 
 
-@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+@pytest.mark.parametrize("provider", ADAPTERS, ids=lambda provider: provider.name)
 @given(reply=replies, places=st.lists(st.integers(0, 10**6), max_size=12))
 def test_any_split_of_any_stream_gives_the_same_events(
-    adapter: ChatAdapter, reply: Reply, places: list[int]
+    provider: Provider, reply: Reply, places: list[int]
 ) -> None:
-    body = body_of(reply, adapter)
-    events, completion, error = read(adapter, [body])
+    body = body_of(reply, provider)
+    events, completion, error = read(provider, [body])
     assert error is None
-    assert read(adapter, cut(body, places)) == (events, completion, None)
+    assert read(provider, cut(body, places)) == (events, completion, None)
 
 
-@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+@pytest.mark.parametrize("provider", ADAPTERS, ids=lambda provider: provider.name)
 @given(reply=replies)
-def test_streamed_and_unstreamed_replies_are_equal(adapter: ChatAdapter, reply: Reply) -> None:
-    _, streamed, _ = read(adapter, [body_of(reply, adapter)])
-    _, unstreamed, error = read(adapter, [body_of(reply, adapter, stream=False)])
+def test_streamed_and_unstreamed_replies_are_equal(provider: Provider, reply: Reply) -> None:
+    _, streamed, _ = read(provider, [body_of(reply, provider)])
+    _, unstreamed, error = read(provider, [body_of(reply, provider, stream=False)])
     assert error is None
     assert evolve(unstreamed, usage=streamed.usage) == streamed
     assert (unstreamed.usage is None) is (streamed.usage is None)
 
 
-@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+@pytest.mark.parametrize("provider", ADAPTERS, ids=lambda provider: provider.name)
 @given(reply=replies, at=st.integers(0, 10**6))
 def test_what_came_before_a_cut_is_the_beginning_of_the_whole(
-    adapter: ChatAdapter, reply: Reply, at: int
+    provider: Provider, reply: Reply, at: int
 ) -> None:
-    body = body_of(reply, adapter)
-    whole, _, _ = read(adapter, [body])
-    part, _, _ = read(adapter, [body[: at % len(body)]])
+    body = body_of(reply, provider)
+    whole, _, _ = read(provider, [body])
+    part, _, _ = read(provider, [body[: at % len(body)]])
     assert whole[: len(part)] == part
 
 

@@ -74,8 +74,8 @@ async def test_over_a_socket(name: str, cuts: Cuts) -> None:
 
 def completion_of(name: str) -> kimi.ChatCompletion:
     body = recording(name)
-    adapter = Cloudsway("key", "path") if name.startswith("cloudsway") else ACE
-    client = FakeHost([body]).client(adapter)
+    provider = Cloudsway("key", "path") if name.startswith("cloudsway") else ACE
+    client = FakeHost([body]).client(provider)
 
     async def chat() -> kimi.ChatCompletion:
         return await client.chat("Hi", stream=False)

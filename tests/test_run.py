@@ -142,12 +142,12 @@ async def test_without_tools_it_is_one_reply() -> None:
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-@pytest.mark.parametrize("provider", ["acedata", "cloudsway", "moonshot", "compatible"])
-async def test_a_call_is_sent_back_exactly_as_it_came(provider: str, stream: bool) -> None:
+@pytest.mark.parametrize("name", ["acedata", "cloudsway", "moonshot", "compatible"])
+async def test_a_call_is_sent_back_exactly_as_it_came(name: str, stream: bool) -> None:
     first = Reply("我来计算。", tool_calls=[DISTANCE], reasoning="")
     async with FakeProvider([first, Reply("1000 公里")]) as fake:
-        adapter = getattr(fake, provider)()
-        async with kimi.AsyncKimi(adapter, model="m") as client:
+        provider = getattr(fake, name)()
+        async with kimi.AsyncKimi(provider, model="m") as client:
             run = client.run("计算", tools=TOOLS, stream=stream, tool_choice="auto")
             result = await run.final()
     for request in fake.requests:

@@ -13,22 +13,22 @@ import pytest
 from fakes import HELLO, Answer, FakeHost, delta, sse
 
 import kimi_async as kimi
-from kimi_async import AceDataCloud, AsyncKimi, ChatAdapter, Cloudsway
+from kimi_async import AceDataCloud, AsyncKimi, Cloudsway, Provider
 
 pytestmark = pytest.mark.anyio
 
 CANARY = "canary-4711"
 
 
-def adapters() -> list[ChatAdapter]:
+def providers() -> list[Provider]:
     return [AceDataCloud(CANARY), Cloudsway(CANARY, "path")]
 
 
 def test_values_do_not_show_the_key() -> None:
-    for adapter in adapters():
-        client = AsyncKimi(adapter, model="m")
+    for provider in providers():
+        client = AsyncKimi(provider, model="m")
         stream = client.stream("Hi")
-        assert CANARY not in repr([adapter, client, client.provider, stream, stream._reply])
+        assert CANARY not in repr([provider, client, client.provider, stream, stream._reply])
         assert CANARY not in str(vars(client._transport))
 
 
@@ -55,8 +55,8 @@ BROKEN: dict[str, Answer] = {
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
 async def test_errors_do_not_show_the_key(answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    for adapter in adapters():
-        client = FakeHost(answer).client(adapter)
+    for provider in providers():
+        client = FakeHost(answer).client(provider)
         with pytest.raises(kimi.KimiError) as caught:
             await client.chat("Hi")
         _check(caught.value)
@@ -111,9 +111,9 @@ async def test_records_and_replies_do_not_show_the_key() -> None:
 
 def test_the_key_is_found_where_it_was_quoted() -> None:
     key = "it's\\a\"key"
-    adapter = AceDataCloud(key)
+    provider = AceDataCloud(key)
     said = f"{key}, {key!r}, {key.encode()!r}"
-    assert adapter.without_key(said) == "[key], '[key]', b'[key]'"
+    assert provider.without_key(said) == "[key], '[key]', b'[key]'"
     assert AceDataCloud().without_key(said) == said
 
 

@@ -13,7 +13,7 @@ import pytest
 from fakes import USAGE, FakeHost, break_at_once, delta, sse
 
 import kimi_async as kimi
-from kimi_async import AsyncKimi, ChatAdapter, OutputError, Parsed
+from kimi_async import AsyncKimi, OutputError, Parsed, Provider
 from kimi_async.testing import ErrorReply, FakeProvider, FakeToolCall, Reply
 from kimi_async.testing._completion import dump
 
@@ -71,12 +71,12 @@ AGAIN = (
 )
 
 
-def without_json_mode(fake: FakeProvider) -> ChatAdapter:
-    adapter = fake.compatible()
-    return attrs.evolve(adapter, capabilities=adapter.capabilities.override(json_object=False))
+def without_json_mode(fake: FakeProvider) -> Provider:
+    provider = fake.compatible()
+    return attrs.evolve(provider, capabilities=provider.capabilities.override(json_object=False))
 
 
-ADAPTERS: dict[str, Callable[[FakeProvider], ChatAdapter]] = {
+ADAPTERS: dict[str, Callable[[FakeProvider], Provider]] = {
     "acedata": lambda fake: fake.acedata(),
     "cloudsway": lambda fake: fake.cloudsway(),
     "moonshot": lambda fake: fake.moonshot(),
@@ -94,27 +94,27 @@ FORMATS = {
 }
 
 
-def client_of(fake: FakeProvider, adapter: str = "acedata") -> AsyncKimi:
-    return AsyncKimi(ADAPTERS[adapter](fake), model="kimi-k2.5")
+def client_of(fake: FakeProvider, provider: str = "acedata") -> AsyncKimi:
+    return AsyncKimi(ADAPTERS[provider](fake), model="kimi-k2.5")
 
 
-def opening(adapter: str) -> list[dict[str, Any]]:
+def opening(provider: str) -> list[dict[str, Any]]:
     """What is sent in front of the question where the schema is told in words."""
-    return [] if FORMATS[adapter] is BY_SCHEMA else [{"role": "system", "content": WORDS}]
+    return [] if FORMATS[provider] is BY_SCHEMA else [{"role": "system", "content": WORDS}]
 
 
 # What is asked for
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-@pytest.mark.parametrize("adapter", ADAPTERS)
-async def test_the_schema_goes_where_the_model_takes_it(adapter: str, stream: bool) -> None:
-    async with FakeProvider([RIGHT]) as fake, client_of(fake, adapter) as client:
+@pytest.mark.parametrize("provider", ADAPTERS)
+async def test_the_schema_goes_where_the_model_takes_it(provider: str, stream: bool) -> None:
+    async with FakeProvider([RIGHT]) as fake, client_of(fake, provider) as client:
         parsed = await client.parse("Who?", into=Struct, stream=stream, seed=7)
         (request,) = fake.requests
     assert parsed.value == Struct("Ada", 36)
-    assert request.body.get("response_format") == FORMATS[adapter]
-    assert request.body["messages"] == [*opening(adapter), {"role": "user", "content": "Who?"}]
+    assert request.body.get("response_format") == FORMATS[provider]
+    assert request.body["messages"] == [*opening(provider), {"role": "user", "content": "Who?"}]
     assert (request.body["stream"], request.body["seed"]) == (stream, 7)
 
 
@@ -196,17 +196,17 @@ async def test_types_of_objects(into: type[Any], answer: object, value: object) 
     ],
     ids=["int", "list", "literal", "optional", "list-of-structs", "optional-model"],
 )
-@pytest.mark.parametrize("adapter", ["acedata", "cloudsway"])
+@pytest.mark.parametrize("provider", ["acedata", "cloudsway"])
 async def test_other_types_are_wrapped(
-    into: Any, answer: object, value: object, schema: dict[str, Any], adapter: str
+    into: Any, answer: object, value: object, schema: dict[str, Any], provider: str
 ) -> None:
     script = [Reply(dump({"value": answer}))]
-    async with FakeProvider(script) as fake, client_of(fake, adapter) as client:
+    async with FakeProvider(script) as fake, client_of(fake, provider) as client:
         assert (await client.parse("Which?", into=into)).value == value
         body = fake.requests[0].body
     asked = (
         body["response_format"]["json_schema"]["schema"]
-        if adapter == "acedata"
+        if provider == "acedata"
         else msgspec.json.decode(body["messages"][0]["content"].partition("\n")[2])
     )
     inner = dict(asked["properties"]["value"])
@@ -250,11 +250,11 @@ async def test_what_cannot_be_asked_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize("provider", ADAPTERS)
 async def test_an_answer_that_does_not_fit_is_shown_to_the_model(
-    adapter: str, stream: bool
+    provider: str, stream: bool
 ) -> None:
-    async with FakeProvider([WRONG, RIGHT]) as fake, client_of(fake, adapter) as client:
+    async with FakeProvider([WRONG, RIGHT]) as fake, client_of(fake, provider) as client:
         parsed = await client.parse([kimi.user("Who?")], into=Struct, stream=stream, max_tokens=99)
         first, second = (request.body for request in fake.requests)
     assert parsed.value == Struct("Ada", 36)
@@ -262,7 +262,7 @@ async def test_an_answer_that_does_not_fit_is_shown_to_the_model(
     assert [each.completion.text for each in parsed.rounds] == [WRONG.content, RIGHT.content]
     assert parsed.completion is parsed.rounds[-1].completion
     assert parsed.usage == kimi.Usage(prompt_tokens=18, completion_tokens=24, total_tokens=42)
-    key = "reasoning" if adapter in {"compatible", "without-json-mode"} else "reasoning_content"
+    key = "reasoning" if provider in {"compatible", "without-json-mode"} else "reasoning_content"
     assert second.pop("messages") == [
         *first.pop("messages"),
         {"role": "assistant", "content": WRONG.content, key: "Hm."},
@@ -355,9 +355,9 @@ async def test_the_request_is_checked_once() -> None:
 # What is shown while it grows
 
 
-@pytest.mark.parametrize("adapter", ADAPTERS)
-async def test_values_grow(adapter: str) -> None:
-    async with FakeProvider([Reply(dump(ADA), "Hm.")]) as fake, client_of(fake, adapter) as client:
+@pytest.mark.parametrize("provider", ADAPTERS)
+async def test_values_grow(provider: str) -> None:
+    async with FakeProvider([Reply(dump(ADA), "Hm.")]) as fake, client_of(fake, provider) as client:
         async with client.stream_parse("Who?", into=Struct) as stream:
             assert repr(stream) == "<ParsedStream of <ChatStream running>>"
             values = [dict(value) async for value in stream]
@@ -370,7 +370,7 @@ async def test_values_grow(adapter: str) -> None:
     assert parsed.value == Struct("Ada", 36)
     assert [each.error for each in parsed.rounds] == [None]
     assert (parsed.completion.reasoning, parsed.usage) == ("Hm.", parsed.completion.usage)
-    assert fake.requests[0].body.get("response_format") == FORMATS[adapter]
+    assert fake.requests[0].body.get("response_format") == FORMATS[provider]
 
 
 def streamed(*pieces: str, finish: str = "stop") -> bytes:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from kimi_async.testing import (
     Answer,
-    Asked,
     Break,
     ContentType,
     Drip,
@@ -24,6 +23,7 @@ from kimi_async.testing import (
     MissingDone,
     NoHeaders,
     OversizedEvent,
+    RenderContext,
     Repeat,
     Reply,
     Reset,
@@ -139,8 +139,8 @@ def test_a_page_takes_the_place_of_the_answer() -> None:
 def test_faults_are_applied_in_their_order() -> None:
     reply = Faulty(ANSWER, MissingDone(), Insert(b"x"), Drip(b"x", every=1, times=1), Stall())
     steps = (ONE, Wait(1), TWO, X, Wait(1), X, STALL, Finish())
-    assert reply.render(Asked()).steps == steps
-    assert Faulty(reply, NoHeaders()).render(Asked()).before_headers == (Hangup(),)
+    assert reply.render(RenderContext()).steps == steps
+    assert Faulty(reply, NoHeaders()).render(RenderContext()).before_headers == (Hangup(),)
 
 
 def test_a_faulty_reply_is_a_value() -> None:

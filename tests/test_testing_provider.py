@@ -9,12 +9,12 @@ import pytest
 
 from kimi_async.testing import (
     Answer,
-    Asked,
     ErrorReply,
     ModelList,
     Models,
     ReceivedRequest,
     Recording,
+    RenderContext,
     Reply,
     Script,
 )
@@ -96,7 +96,7 @@ def test_every_provider_lists_its_models(host: str, path: str, first: str) -> No
     fake = provider(Reply("Hi"))
     answer = ask(fake, path, method="GET", content=b"", host=host)
     assert (answer.status, json.loads(answer.body)["data"][0]["id"]) == (200, first)
-    assert ask(fake).body == Reply("Hi").render(Asked(stream=False, number=2)).body
+    assert ask(fake).body == Reply("Hi").render(RenderContext(stream=False, number=2)).body
 
 
 @pytest.mark.parametrize(

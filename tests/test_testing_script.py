@@ -10,8 +10,6 @@ from attrs import evolve
 from kimi_async import ModelInfo
 from kimi_async.testing import (
     Answer,
-    Asked,
-    Delivered,
     ErrorReply,
     FakeToolCall,
     Finish,
@@ -19,15 +17,17 @@ from kimi_async.testing import (
     ModelList,
     RawReply,
     Recording,
+    RenderContext,
     Reply,
     ReplyChoice,
+    ScriptedBody,
     Send,
     recording,
 )
 from kimi_async.testing._wires import WIRES
 
-STREAM = Asked()
-WHOLE = Asked(stream=False)
+STREAM = RenderContext()
+WHOLE = RenderContext(stream=False)
 
 
 def sent(answer: Answer) -> list[bytes]:
@@ -64,11 +64,11 @@ def test_absent_and_empty_stay_apart_on_every_wire(
     said: dict[str, Any] = {field: text}
     reply = Reply(**said)
     key = "reasoning_content" if field == "reasoning" and provider != "openai" else field
-    (body,) = sent(reply.render(Asked(provider=provider, stream=False)))
+    (body,) = sent(reply.render(RenderContext(provider=provider, stream=False)))
     assert json.loads(body)["choices"][0]["message"].get(key) == text
     streamed = [
         choice["delta"].get(key)
-        for chunk in chunks(reply.render(Asked(provider=provider)))
+        for chunk in chunks(reply.render(RenderContext(provider=provider)))
         for choice in chunk["choices"]
     ]
     assert [piece for piece in streamed if piece is not None] == {
@@ -95,7 +95,7 @@ def test_absent_and_empty_stay_apart_on_every_wire(
     ],
 )
 def test_the_frame_of_a_reply(reply: Reply, expected: dict[str, Any]) -> None:
-    asked = Asked(model="kimi-k3", number=7)
+    asked = RenderContext(model="kimi-k3", number=7)
     first, *_, last = chunks(reply.render(asked))
     body = json.loads(reply.render(evolve(asked, stream=False)).body)
     assert body.items() >= expected.items()
@@ -139,7 +139,7 @@ def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
     ],
     ids=lambda reply: type(reply).__name__,
 )
-def test_every_reply_takes_the_delivery_options(reply: Delivered) -> None:
+def test_every_reply_takes_the_delivery_options(reply: ScriptedBody) -> None:
     whole = evolve(reply, cuts="whole", cut_at=None, end="finish").render(STREAM)
     answer = reply.render(STREAM)
     assert sent(answer) == [whole.body[:5], whole.body[5:10]]
@@ -200,7 +200,7 @@ def test_a_recording_is_given_as_a_file_or_as_bytes(tmp_path: Path) -> None:
     ],
 )
 def test_an_error_comes_in_the_envelope_of_the_provider(provider: Any, expected: Any) -> None:
-    answer = ErrorReply(429, headers={"Retry-After": "2"}).render(Asked(provider=provider))
+    answer = ErrorReply(429, headers={"Retry-After": "2"}).render(RenderContext(provider=provider))
     assert (answer.status, json.loads(answer.body)) == (429, expected)
     assert answer.headers == (("content-type", "application/json"), ("Retry-After", "2"))
 
@@ -215,12 +215,12 @@ def test_an_error_says_what_it_is_told_to() -> None:
 
 
 def test_an_error_has_any_status() -> None:
-    answer = ErrorReply(529).render(Asked(provider="openai"))
+    answer = ErrorReply(529).render(RenderContext(provider="openai"))
     assert (answer.status, json.loads(answer.body)["error"]["message"]) == (529, "Unknown Error")
 
 
 def test_usage_is_left_out_where_it_was_not_asked_for() -> None:
-    asked = Asked(provider="openai", include_usage=False)
+    asked = RenderContext(provider="openai", include_usage=False)
     assert not any("usage" in chunk for chunk in chunks(Reply("Hi").render(asked)))
 
 
@@ -233,7 +233,7 @@ def test_usage_is_left_out_where_it_was_not_asked_for() -> None:
     ],
 )
 def test_a_list_of_models_is_json(models: Any, expected: list[str]) -> None:
-    answer = ModelList(models).render(Asked(provider="cloudsway"))
+    answer = ModelList(models).render(RenderContext(provider="cloudsway"))
     assert (answer.status, answer.headers) == (200, (("content-type", "application/json"),))
     assert [model["id"] for model in json.loads(answer.body)["data"]] == expected
 

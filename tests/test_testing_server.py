@@ -17,7 +17,6 @@ from loops import EVERY_LOOP, Loop
 from kimi_async import AsyncKimi
 from kimi_async.testing import (
     Answer,
-    Delivered,
     ErrorReply,
     FakeProvider,
     Finish,
@@ -28,6 +27,7 @@ from kimi_async.testing import (
     Repeat,
     Reply,
     Reset,
+    ScriptedBody,
     Send,
     Step,
     Wait,
@@ -127,7 +127,7 @@ async def test_each_send_is_one_http_chunk() -> None:
     ],
     ids=["whole", "bytes", "offsets", "paced"],
 )
-async def test_the_client_gets_the_bytes_however_they_are_delivered(reply: Delivered) -> None:
+async def test_the_client_gets_the_bytes_however_they_are_delivered(reply: ScriptedBody) -> None:
     async with FakeProvider([reply]) as fake, client_of(fake) as client:
         response = await client.post(ACEDATA, json=ASKED)
     assert response.content == recording(KO)[:700]
@@ -135,13 +135,13 @@ async def test_the_client_gets_the_bytes_however_they_are_delivered(reply: Deliv
 
 async def test_every_adapter_reaches_it() -> None:
     async with FakeProvider([Reply("Hello", "ok")] * 4, models=["kimi-k3"]) as fake:
-        for adapter in (
+        for provider in (
             fake.acedata(),
             fake.cloudsway(endpoint_path="abc"),
             fake.moonshot(),
             fake.compatible(models={"kimi-k3": "mine"}),
         ):
-            async with AsyncKimi(adapter, model="kimi-k3") as client:
+            async with AsyncKimi(provider, model="kimi-k3") as client:
                 reply = await client.chat("Hi")
                 (model,) = await client.models()
             assert (reply.text, reply.reasoning, model.id) == ("Hello", "ok", "kimi-k3")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimi_async.testing._script import Asked
+from kimi_async.testing._script import RenderContext
 from kimi_async.testing._steps import (
     Answer,
     Cuts,
@@ -143,5 +143,5 @@ def test_what_repeats_is_unrolled_without_end_and_is_no_body() -> None:
 
 def test_an_answer_is_a_scripted_reply_and_knows_its_body() -> None:
     answer = Answer(steps=(Send(b"data: 1"), Wait(1), Send(b"\n\n"), Hangup()))
-    assert answer.render(Asked()) is answer
+    assert answer.render(RenderContext()) is answer
     assert answer.body == b"data: 1\n\n"

@@ -53,8 +53,8 @@ async def post(fake: FakeTransport, timeout: httpx.Timeout | None = None) -> htt
 
 async def test_every_adapter_reaches_it() -> None:
     fake = FakeTransport([Reply("Hello", "ok")] * 4, models=["kimi-k3"], api_key="other")
-    for adapter in (fake.acedata(), fake.cloudsway(), fake.moonshot(), fake.compatible()):
-        client = fake.client(provider=adapter)
+    for provider in (fake.acedata(), fake.cloudsway(), fake.moonshot(), fake.compatible()):
+        client = fake.client(provider=provider)
         reply = await client.chat("Hi")
         (model,) = await client.models()
         assert (reply.text, reply.reasoning, model.id) == ("Hello", "ok", "kimi-k3")

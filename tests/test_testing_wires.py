@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kimi_async._models import ModelInfo, Usage
 from kimi_async.testing import ProviderName, recording
 from kimi_async.testing._completion import Completion, FakeToolCall, ReplyChoice
-from kimi_async.testing._wire import Complaint, as_models, phrase
+from kimi_async.testing._wire import ErrorSpec, as_models, phrase
 from kimi_async.testing._wires import WIRES, stream_events
 
 each_wire = pytest.mark.parametrize("name", WIRES)
@@ -408,13 +408,13 @@ def test_errors(
     type_: str | None,
     expected: dict[str, str | int | None],
 ) -> None:
-    complaint = Complaint(status=status, code=code, message="why", type=type_, number=2)
+    complaint = ErrorSpec(status=status, code=code, message="why", type=type_, number=2)
     envelope = WIRES[name].error(complaint)
     assert envelope.get("error", envelope) == {"message": "why", **expected}
 
 
 def test_the_acedata_error_envelope_has_the_recorded_shape() -> None:
-    complaint = Complaint(status=500, code=None, message="fetch failed", type=None, number=2)
+    complaint = ErrorSpec(status=500, code=None, message="fetch failed", type=None, number=2)
     captured = json.loads(recording("acedata/error_500_api_error"))
     written = WIRES["acedata"].error(complaint)
     assert written | {"trace_id": None} == captured | {"trace_id": None}

@@ -276,7 +276,9 @@ def named_like_a_keyword(required: bool) -> None: ...
         (dict.get, "'self' cannot be given by name"),
         (getattr, "its parameters are not known"),
     ],
-    ids=str,
+    ids=lambda case: (
+        case if isinstance(case, str) else getattr(case, "__name__", type(case).__name__)
+    ),
 )
 def test_what_cannot_be_a_tool(function: Any, problem: str) -> None:
     with pytest.raises(ConfigurationError) as caught:

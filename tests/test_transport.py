@@ -13,7 +13,7 @@ import pytest
 from fakes import ACE, HELLO, STALL, FakeBody, FakeHost, delta, no_answer, sse
 
 import kimi_async as kimi
-from kimi_async import AceDataCloud, AsyncKimi, Timeouts, _engines, _transport
+from kimi_async import AceDataCloud, AsyncKimi, Timeouts, _clients, _transport
 from kimi_async._pool import Pool
 from kimi_async.testing import FakeProvider, Reply
 
@@ -220,7 +220,7 @@ async def test_using_a_closed_http_client_is_misuse() -> None:
 
 async def test_tls_is_prepared_once_and_off_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[int] = []
-    _engines.tls_context.cache_clear()
+    _clients.tls_context.cache_clear()
 
     def build() -> object:
         threads.append(threading.get_ident())

@@ -65,6 +65,6 @@ def make(url: str, engine: Engine, limits: str = "default", *, partial: bool = F
     http: Any = None
     if engine != "httpx":
         http = aiohttp_client() if engine == "aiohttp" else http_client(engine)
-    adapter = OpenAICompatible("test-key", f"{url}/v1")
-    client = AsyncKimi(adapter, timeouts=LIMITS[limits], http_client=http)
+    provider = OpenAICompatible("test-key", f"{url}/v1")
+    client = AsyncKimi(provider, timeouts=LIMITS[limits], http_client=http)
     return Kimi(client, http, partial=partial)

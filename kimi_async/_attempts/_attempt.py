@@ -24,10 +24,9 @@ from typing import Any, Final
 import anyio
 from attrs import evolve
 
-from kimi_async._adapters import ChatAdapter, decode_object
 from kimi_async._assembler import MessageAssembler
 from kimi_async._attempts._body import BodyReader
-from kimi_async._attempts._clocks import Clocks
+from kimi_async._attempts._deadlines import Deadlines
 from kimi_async._attempts._fetch import status_error
 from kimi_async._errors import (
     EmptyResponseError,
@@ -38,9 +37,10 @@ from kimi_async._errors import (
 )
 from kimi_async._events import StreamEvent, UsageUpdate
 from kimi_async._models import ChatCompletion
+from kimi_async._providers import Provider, decode_object
 from kimi_async._settings import Limits
 from kimi_async._sse import SSEEvent
-from kimi_async._transport import BodyBroken, BodyTimedOut, Response, Transport
+from kimi_async._transport import BodyError, BodyTimeout, Response, Transport
 from kimi_async._wire import Chunk, Done, WireRequest
 
 __all__ = ["Attempt"]
@@ -55,7 +55,7 @@ class Attempt:
     """One request and its reply; driven by ``start()`` and then ``advance()`` until ``over``.
 
     Args:
-        adapter: The provider.
+        provider: The provider.
         wire_request: What is sent.
         headers: Headers of this call.
         transport: Sends it.
@@ -75,25 +75,25 @@ class Attempt:
     def __init__(
         self,
         *,
-        adapter: ChatAdapter,
+        provider: Provider,
         wire_request: WireRequest,
         headers: Mapping[str, str],
         transport: Transport,
-        clocks: Clocks,
+        clocks: Deadlines,
         limits: Limits,
         clock: Callable[[], float],
         events: deque[StreamEvent],
         wire: deque[SSEEvent] | None,
     ) -> None:
-        self._adapter = adapter
+        self._provider = provider
         self._request = wire_request
         self._headers = headers
         self._transport = transport
-        self._clocks = clocks
+        self._deadlines = clocks
         self._clock = clock
         self._events = events
         self._limits = limits
-        self._body = BodyReader(adapter, wire, limits)
+        self._body = BodyReader(provider, wire, limits)
         self._scope = anyio.CancelScope()
         self._done_seen = False
         #: When the last read ended.
@@ -101,7 +101,7 @@ class Attempt:
         read_timeout = clocks.read_timeout
         #: A read that may take this long needs no scope: the HTTP client's own read timeout ends it.
         self._free_seconds = math.inf if read_timeout is None else read_timeout
-        self.assembler = MessageAssembler(adapter.name, adapter.tool_markers, limits)
+        self.assembler = MessageAssembler(provider.name, provider.tool_markers, limits)
         self.response: Response | None = None
         self.over = False
         self._last: Chunk | None = None
@@ -138,22 +138,22 @@ class Attempt:
             KimiError: Anything that went wrong before the first output.
         """
         begun = self._clock()
-        self._scope.deadline = anyio.current_time() + self._clocks.until_first_output(begun)
+        self._scope.deadline = anyio.current_time() + self._deadlines.until_first_output(begun)
         with self._scope:
             self.response = response = await self._transport.send(
-                self._adapter,
+                self._provider,
                 self._request,
                 headers=self._headers,
-                timeouts=self._clocks.timeouts,
-                read_timeout=self._clocks.read_timeout,
+                timeouts=self._deadlines.timeouts,
+                read_timeout=self._deadlines.read_timeout,
             )
             self.headers_at = self._clock()
             if not 200 <= response.status < 300:
-                raise await status_error(self._adapter, response, self._limits)
+                raise await status_error(self._provider, response, self._limits)
             while not self.assembler.started and not self.over:
                 await self._step(response, self._clock(), math.inf)
             return
-        raise self._clocks.first_output_error(begun)
+        raise self._deadlines.first_output_error(begun)
 
     def interrupt(self) -> None:
         """End :meth:`start` from another task, as if its limit had run out."""
@@ -170,7 +170,7 @@ class Attempt:
         # No coroutine of its own, as in Reply.advance().
         assert self.response is not None
         now = self._clock()
-        return self._step(self.response, now, self._clocks.for_read(now))
+        return self._step(self.response, now, self._deadlines.for_read(now))
 
     async def _step(self, response: Response, now: float, seconds: float) -> None:
         """One read, begun *now*, of at most *seconds*, and what it means."""
@@ -199,17 +199,17 @@ class Attempt:
                 return await response.read()
             with anyio.move_on_after(max(seconds, 0.0)):
                 return await response.read()
-            failure: KimiError = self._clocks.read_error(begun)
-        except BodyTimedOut:
+            failure: KimiError = self._deadlines.parse_error(begun)
+        except BodyTimeout:
             started = self.assembler.started
-            failure = (self._clocks.read_error if started else self._clocks.first_output_error)(
-                begun
-            )
-        except BodyBroken as broken:
+            failure = (
+                self._deadlines.parse_error if started else self._deadlines.first_output_error
+            )(begun)
+        except BodyError as broken:
             failure = self._broken(broken.cause)
         finally:
             self._read_at = now = self._clock()
-            self._clocks.waited(now - begun)
+            self._deadlines.waited(now - begun)
         raise failure
 
     def _take(self, chunks: Iterator[Chunk | Done]) -> None:
@@ -238,7 +238,7 @@ class Attempt:
                 else:
                     self.longest_gap = max(self.longest_gap or 0.0, now - last)
                 self.last_output_at = now
-            self._clocks.read(output=output_came, whole=assembler.complete)
+            self._deadlines.read(output=output_came, whole=assembler.complete)
 
     def _take_done(self) -> None:
         if not self.assembler.complete:
@@ -281,7 +281,7 @@ class Attempt:
             try:
                 while drained < DRAIN_BYTES and (data := await response.read()) is not None:
                     drained += len(data)
-            except BodyBroken:
+            except BodyError:
                 pass  # the reply is whole, only its connection is lost
 
     def _finish(self, late_error: KimiError | None) -> None:

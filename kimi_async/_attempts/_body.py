@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from kimi_async._adapters import ChatAdapter, is_deeper
 from kimi_async._errors import ProtocolError, over_limit
+from kimi_async._providers import Provider, is_deeper
 from kimi_async._settings import DEFAULT_LIMITS, Limits
 from kimi_async._sse import SSEDecoder, SSEEvent
 from kimi_async._wire import Chunk, Done
@@ -30,17 +30,17 @@ class BodyReader:
     """Reads one body, whatever form it has.
 
     Args:
-        adapter: Reads chunks and bodies.
+        provider: Reads chunks and bodies.
         wire: Where the events of the stream are also put, as they came; ``None`` keeps none.
         limits: How large an event or a JSON body may be, and how deep.
     """
 
-    __slots__ = ("_adapter", "_decoder", "_head", "_limits", "_shallow", "_whole", "_wire", "feed")
+    __slots__ = ("_decoder", "_head", "_limits", "_provider", "_shallow", "_whole", "_wire", "feed")
 
     def __init__(
-        self, adapter: ChatAdapter, wire: deque[SSEEvent] | None, limits: Limits = DEFAULT_LIMITS
+        self, provider: Provider, wire: deque[SSEEvent] | None, limits: Limits = DEFAULT_LIMITS
     ) -> None:
-        self._adapter = adapter
+        self._provider = provider
         self._wire = wire
         self._limits = limits
         #: So many bytes cannot hold both sides of more brackets than may be.
@@ -105,12 +105,12 @@ class BodyReader:
             self._wire.append(event)
         data = event.data
         if event.event == "error":
-            raise self._adapter.read_error(200, {}, self._not_too_deep(data), now=0.0)
+            raise self._provider.parse_error(200, {}, self._not_too_deep(data), now=0.0)
         if data and (event.event == "message" or data.lstrip().startswith((b"{", b"[DONE]"))):
             self._head = None
             if len(data) > self._shallow:
                 self._not_too_deep(data)
-            return self._adapter.read_chunk(data)
+            return self._provider.parse_chunk(data)
         return None
 
     def _read_whole(self) -> Chunk:
@@ -119,7 +119,7 @@ class BodyReader:
             raise self._no_reply(body)
         if self._wire is not None:
             self._wire.append(SSEEvent(body))
-        return self._adapter.read_completion(self._not_too_deep(body))
+        return self._provider.parse_completion(self._not_too_deep(body))
 
     def _not_too_deep(self, data: bytes) -> bytes:
         if is_deeper(data, self._limits.nesting):
@@ -127,7 +127,7 @@ class BodyReader:
         return data
 
     def _no_reply(self, body: bytes) -> ProtocolError:
-        begin = self._adapter.excerpt_of(body[:_HEAD_BYTES])
+        begin = self._provider.excerpt_of(body[:_HEAD_BYTES])
         return ProtocolError(
             f"the body is neither an event stream nor JSON; it begins with {begin!r}"
         )

@@ -8,12 +8,12 @@ from typing import Final
 
 import anyio
 
-from kimi_async._adapters import ChatAdapter, is_deeper
-from kimi_async._attempts._clocks import Clocks
+from kimi_async._attempts._deadlines import Deadlines
 from kimi_async._errors import APIError, KimiError, TransportError, over_limit
 from kimi_async._eventloop import loop_clock
+from kimi_async._providers import Provider, is_deeper
 from kimi_async._settings import Limits, Timeouts
-from kimi_async._transport import BodyBroken, BodyTimedOut, Response, Transport
+from kimi_async._transport import BodyError, BodyTimeout, Response, Transport
 from kimi_async._wire import WireRequest
 
 __all__ = ["fetch", "status_error"]
@@ -22,7 +22,7 @@ __all__ = ["fetch", "status_error"]
 ERROR_BODY_SECONDS: Final = 5.0
 
 
-async def status_error(adapter: ChatAdapter, response: Response, limits: Limits) -> APIError:
+async def status_error(provider: Provider, response: Response, limits: Limits) -> APIError:
     """Read the body of a response whose status says no, and what it says."""
     body = bytearray()
     with anyio.move_on_after(ERROR_BODY_SECONDS):
@@ -31,16 +31,16 @@ async def status_error(adapter: ChatAdapter, response: Response, limits: Limits)
                 len(body) < limits.error_body_bytes and (data := await response.read()) is not None
             ):
                 body += data
-        except BodyBroken:
+        except BodyError:
             pass  # what came, and the status, say more than the break does
     kept = bytes(body[: limits.error_body_bytes])
     if is_deeper(kept, limits.nesting):
-        kept = adapter.excerpt_of(kept).encode()
-    return adapter.read_error(response.status, response.headers, kept, now=time.time())
+        kept = provider.excerpt_of(kept).encode()
+    return provider.parse_error(response.status, response.headers, kept, now=time.time())
 
 
 async def fetch(
-    adapter: ChatAdapter,
+    provider: Provider,
     wire: WireRequest,
     *,
     headers: Mapping[str, str],
@@ -54,11 +54,11 @@ async def fetch(
         KimiError: It could not be sent, was refused, or its answer broke, was too large or took too long.
     """
     begun = loop_clock()()
-    clocks = Clocks(timeouts, begun)
+    clocks = Deadlines(timeouts, begun)
     failure: KimiError
     with anyio.move_on_after(clocks.until_first_output(begun)):
         response = await transport.send(
-            adapter,
+            provider,
             wire,
             headers=headers,
             timeouts=timeouts,
@@ -66,11 +66,11 @@ async def fetch(
         )
         try:
             if not 200 <= response.status < 300:
-                raise await status_error(adapter, response, limits)
+                raise await status_error(provider, response, limits)
             return await _read_all(response, limits)
-        except BodyTimedOut:
+        except BodyTimeout:
             failure = clocks.first_output_error(begun)
-        except BodyBroken as broken:
+        except BodyError as broken:
             failure = TransportError(
                 "the connection broke before the answer was whole",
                 stage="waiting for the first output",

@@ -1,6 +1,6 @@
 """One reply, however many requests it takes (one, for now): its events, its record, its end.
 
-Ownership: a ``Reply`` owns its slot and its attempt's response from ``start()`` until the attempt is over, failed or
+Ownership: a ``Reply`` owns its permit and its attempt's response from ``start()`` until the attempt is over, failed or
 ``aclose()`` was called; each of these gives both back. The record is made, and ``on_complete`` called, exactly once:
 when the end of the reply is handed to the caller, or when the caller leaves before.
 """
@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from attrs import evolve
 
-from kimi_async._adapters import ChatAdapter
 from kimi_async._attempts._attempt import Attempt
-from kimi_async._attempts._clocks import Clocks
+from kimi_async._attempts._deadlines import Deadlines
 from kimi_async._errors import KimiError, KimiTimeoutError, StreamInterrupted
 from kimi_async._eventloop import asyncio_loop, close_soon, loop_clock
 from kimi_async._events import StreamEnd, StreamEvent
+from kimi_async._limiter import Permit
 from kimi_async._models import ChatCompletion
+from kimi_async._providers import Provider
 from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
 from kimi_async._settings import Limits, Timeouts
-from kimi_async._slots import Slot
 from kimi_async._sse import SSEEvent
 from kimi_async._transport import Transport
 from kimi_async._wire import WireRequest
@@ -55,7 +55,7 @@ class Reply:
     """The life of one reply.
 
     Args:
-        adapter: The provider.
+        provider: The provider.
         model: The model that was asked for.
         wire_request: What is sent.
         headers: Headers of this call.
@@ -75,7 +75,7 @@ class Reply:
     def __init__(
         self,
         *,
-        adapter: ChatAdapter,
+        provider: Provider,
         model: str | None,
         wire_request: WireRequest,
         headers: Mapping[str, str],
@@ -86,7 +86,7 @@ class Reply:
         on_complete: OnComplete | None,
         prefix: Prefix | None,
     ) -> None:
-        self._adapter = adapter
+        self._provider = provider
         self._model = model
         self._wire_request = wire_request
         self._headers = headers
@@ -102,8 +102,8 @@ class Reply:
         self._begun_at = 0.0
         self._failure: KimiError | None = None
         self._attempt: Attempt | None = None
-        self._slot: Slot | None = None
-        self._slot_wait: anyio.CancelScope | None = None
+        self._permit: Permit | None = None
+        self._permit_wait: anyio.CancelScope | None = None
         #: Whether a task is reading it.
         self._busy = False
         self.events: deque[StreamEvent] = deque()
@@ -132,16 +132,16 @@ class Reply:
         return self._wire
 
     async def start(self) -> None:
-        """Wait for a slot, send the request and wait for the first output; the events so far are in :attr:`events`.
+        """Wait for a permit, send the request and wait for the first output; the events so far are in :attr:`events`.
 
         Raises:
             KimiError: What went wrong before the first output.
         """
         self._clock, self._loop = loop_clock(), asyncio_loop()
         self._begun, self._begun_at = self._clock(), time.time()
-        clocks = Clocks(self._timeouts, self._begun)
+        clocks = Deadlines(self._timeouts, self._begun)
         attempt = self._attempt = Attempt(
-            adapter=self._adapter,
+            provider=self._provider,
             wire_request=self._wire_request,
             headers=self._headers,
             transport=self._transport,
@@ -155,15 +155,15 @@ class Reply:
         if self._failure is not None and not self.events:
             self.conclude()
 
-    async def _first_step(self, attempt: Attempt, clocks: Clocks) -> None:
-        await self._take_slot(clocks)
+    async def _first_step(self, attempt: Attempt, clocks: Deadlines) -> None:
+        await self._acquire_permit(clocks)
         await attempt.start()
 
-    async def _take_slot(self, clocks: Clocks) -> None:
+    async def _acquire_permit(self, clocks: Deadlines) -> None:
         seconds = clocks.until_first_output(self._begun)
-        self._slot_wait = anyio.CancelScope(deadline=anyio.current_time() + seconds)
-        with self._slot_wait:
-            self._slot = await self._transport.take_slot(self._max_concurrency)
+        self._permit_wait = anyio.CancelScope(deadline=anyio.current_time() + seconds)
+        with self._permit_wait:
+            self._permit = await self._transport.acquire_permit(self._max_concurrency)
             if not self.over:  # closed in the same moment
                 return
         raise clocks.slot_error()
@@ -207,7 +207,7 @@ class Reply:
 
     def _fail(self, error: KimiError) -> None:
         if self._failure is None:
-            error.provider = self._adapter.name
+            error.provider = self._provider.name
             if error.stage is None and self._attempt is not None:
                 error.stage = self._attempt.stage
             # The frames it came through hold bytes of the body, in which a host may have echoed the key.
@@ -237,7 +237,7 @@ class Reply:
         """The reply as far as it was read."""
         attempt = self._attempt
         if attempt is None:
-            return ChatCompletion(provider=self._adapter.name, prefix=self._prefix)
+            return ChatCompletion(provider=self._provider.name, prefix=self._prefix)
         return evolve(attempt.snapshot(), prefix=self._prefix)
 
     def _partial(self) -> ChatCompletion | None:
@@ -249,13 +249,13 @@ class Reply:
 
     async def aclose(self) -> None:
         """Leave the reply, from any task; idempotent, bounded. A reply left before its end is ``cancelled``."""
-        if self._attempt is None or self._slot_wait is None:
+        if self._attempt is None or self._permit_wait is None:
             self._fail(_left_early())
             return
         if self.record is None:
             self._settle("cancelled")
             self._fail(_left_early())
-            self._slot_wait.cancel()
+            self._permit_wait.cancel()
             self._attempt.interrupt()
         await self._close()
 
@@ -267,16 +267,16 @@ class Reply:
             self._fail(_left_early())
             if attempt.response is not None:
                 close_soon(attempt.response.close, self._loop)
-            if self._slot is not None:
-                self._slot.give_back_soon()
+            if self._permit is not None:
+                self._permit.release_soon()
 
     async def _close(self) -> None:
         try:
             if self._attempt is not None and self._attempt.response is not None:
                 await self._attempt.response.aclose()
         finally:
-            if self._slot is not None:
-                self._slot.give_back()
+            if self._permit is not None:
+                self._permit.release()
 
     def _settle(self, outcome: Outcome) -> ReplyRecord:
         """Make the record and call ``on_complete``; only the first call does."""
@@ -300,7 +300,7 @@ class Reply:
         late = attempt.late_error
         return ReplyRecord(
             outcome=outcome,
-            provider=self._adapter.name,
+            provider=self._provider.name,
             model=snapshot.model or self._model,
             id=snapshot.id,
             request_id=None if attempt.response is None else attempt.response.request_id,
@@ -312,7 +312,7 @@ class Reply:
             longest_gap=attempt.longest_gap,
             chunks=attempt.chunks,
             bytes=attempt.bytes,
-            attempts=0 if self._slot is None else 1,
+            attempts=0 if self._permit is None else 1,
             usage=snapshot.usage,
             usage_origin=origin,
             late_error=None if late is None else f"{type(late).__name__}: {late.message}",

@@ -10,7 +10,7 @@ import anyio
 import typer
 
 from kimi_async import __version__
-from kimi_async.cli._ask import Question, chosen_adapter, read_prompt
+from kimi_async.cli._ask import Question, chosen_provider, read_prompt
 from kimi_async.cli._ask import ask as run_ask
 from kimi_async.cli._demo import demo as run_demo
 from kimi_async.cli._json import JsonRenderer
@@ -203,8 +203,8 @@ def models(
     never_fail_on_characters(sys.stdout, "utf-8" if as_json else None)
 
     async def command() -> None:
-        adapter = chosen_adapter(provider, base_url, endpoint_path)
-        await list_models(adapter, sys.stdout, as_json=as_json)
+        chosen = chosen_provider(provider, base_url, endpoint_path)
+        await list_models(chosen, sys.stdout, as_json=as_json)
 
     renderer = _renderer(sys.stdout, as_json=as_json)
     raise typer.Exit(exit_code(lambda: anyio.run(command), renderer))

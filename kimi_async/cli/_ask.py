@@ -9,18 +9,18 @@ from attrs import frozen
 
 from kimi_async import (
     AsyncKimi,
-    ChatAdapter,
     Cloudsway,
     ConfigurationError,
     Message,
+    Provider,
     system,
     user,
 )
-from kimi_async._adapters._environment import adapter_from_environment
+from kimi_async._providers._environment import provider_from_environment
 from kimi_async.cli._render import Renderer
 from kimi_async.cli._run import follow
 
-__all__ = ["Question", "ask", "chosen_adapter", "read_prompt"]
+__all__ = ["Question", "ask", "chosen_provider", "read_prompt"]
 
 
 @frozen(kw_only=True)
@@ -30,9 +30,9 @@ class Question:
     Attributes:
         prompt: The user's message.
         system: The system message, or ``None``.
-        provider: Name of the adapter; ``None`` = from the environment.
+        provider: Name of the provider; ``None`` = from the environment.
         model: The model; ``None`` where the provider needs none.
-        base_url: Replaces the adapter's.
+        base_url: Replaces the provider's.
         endpoint_path: Cloudsway's; ``None`` = from the environment.
         reasoning: Whether the reasoning is shown.
     """
@@ -59,28 +59,28 @@ async def ask(question: Question, renderer: Renderer) -> None:
         ConfigurationError: Nothing could be sent.
         KimiError: The reply did not end well.
     """
-    adapter = chosen_adapter(question.provider, question.base_url, question.endpoint_path)
-    if adapter.needs_model and not question.model:
+    provider = chosen_provider(question.provider, question.base_url, question.endpoint_path)
+    if provider.needs_model and not question.model:
         raise ConfigurationError("no model: give --model, or set KIMI_MODEL")
-    async with AsyncKimi(adapter, model=question.model) as client:
+    async with AsyncKimi(provider, model=question.model) as client:
         await follow(client.stream(question.messages), renderer, reasoning=question.reasoning)
 
 
-def chosen_adapter(
+def chosen_provider(
     provider: str | None, base_url: str | None, endpoint_path: str | None
-) -> ChatAdapter:
-    """The adapter that the options and the environment name, still without its key.
+) -> Provider:
+    """The provider that the options and the environment name, still without its key.
 
     Args:
         provider: Its name; ``None`` = from the environment.
-        base_url: Replaces the adapter's.
+        base_url: Replaces the provider's.
         endpoint_path: Cloudsway's; ``None`` = from the environment.
 
     Raises:
         ConfigurationError: There is none, or *endpoint_path* is not for it.
     """
     chosen = {} if provider is None else {"KIMI_PROVIDER": provider}
-    found = adapter_from_environment({**os.environ, **chosen})
+    found = provider_from_environment({**os.environ, **chosen})
     if isinstance(found, str):
         raise ConfigurationError(found)
     settings = {}

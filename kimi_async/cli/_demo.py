@@ -8,7 +8,7 @@ from typing import Final
 import httpx
 from attrs import frozen
 
-from kimi_async import AsyncKimi, ChatAdapter
+from kimi_async import AsyncKimi, Provider
 from kimi_async.cli._output import BOLD, DIM, Output
 from kimi_async.cli._render import TerminalRenderer
 from kimi_async.cli._run import follow
@@ -22,33 +22,33 @@ class _Scene:
     """One reply to show.
 
     Attributes:
-        provider: The provider's name, for people.
+        title: The provider's name, for people.
         what: What is replayed.
         recording: Its name.
-        adapter: Gives the adapter that reaches the fake provider.
+        provider: Gives the provider that reaches the fake provider.
         prompt: What is asked; the answer is the recorded one in any case.
     """
 
-    provider: str
+    title: str
     what: str
     recording: str
-    adapter: Callable[[FakeProvider], ChatAdapter]
+    provider: Callable[[FakeProvider], Provider]
     prompt: str
 
 
 _SCENES: Final = (
     _Scene(
-        provider="Ace Data Cloud",
+        title="Ace Data Cloud",
         what="a stream recorded there in February 2026, in Korean",
         recording="acedata/stream_reasoning_ko",
-        adapter=FakeProvider.acedata,
+        provider=FakeProvider.acedata,
         prompt="안녕하세요",
     ),
     _Scene(
-        provider="Cloudsway",
+        title="Cloudsway",
         what="a tool call recorded there in July 2025, sent as a stream",
         recording="cloudsway/stream_tool_call",
-        adapter=FakeProvider.cloudsway,
+        provider=FakeProvider.cloudsway,
         prompt="计算北京和上海的直线距离",
     ),
 )
@@ -71,10 +71,10 @@ async def demo(output: Output, pace: float) -> None:
     async with FakeProvider(script) as fake, httpx.AsyncClient(trust_env=False) as http:
         for scene in _SCENES:
             output.end_paragraph()
-            output.write(scene.provider, BOLD)
+            output.write(scene.title, BOLD)
             output.write(f": {scene.what}\n")
             output.write(f"> {scene.prompt}\n", DIM)
-            client = AsyncKimi(scene.adapter(fake), model="kimi-k2.5", http_client=http)
+            client = AsyncKimi(scene.provider(fake), model="kimi-k2.5", http_client=http)
             await follow(client.stream(scene.prompt), TerminalRenderer(output))
         output.end_paragraph()
         output.write(f"{_WITH_A_KEY}\n", BOLD)

@@ -6,18 +6,18 @@ from typing import TextIO
 
 from attrs import asdict
 
-from kimi_async import AsyncKimi, ChatAdapter
+from kimi_async import AsyncKimi, Provider
 from kimi_async.cli._json import json_line
 from kimi_async.cli._output import clean
 
 __all__ = ["list_models"]
 
 
-async def list_models(adapter: ChatAdapter, file: TextIO, *, as_json: bool) -> None:
+async def list_models(provider: Provider, file: TextIO, *, as_json: bool) -> None:
     """Write one line for each model: its id, or all of it as JSON.
 
     Args:
-        adapter: The provider; its key is taken from the environment.
+        provider: The provider; its key is taken from the environment.
         file: Where to write.
         as_json: Whether as JSON.
 
@@ -25,7 +25,7 @@ async def list_models(adapter: ChatAdapter, file: TextIO, *, as_json: bool) -> N
         ConfigurationError: Nothing could be sent.
         KimiError: The list could not be had.
     """
-    async with AsyncKimi(adapter) as client:
+    async with AsyncKimi(provider) as client:
         models = await client.models()
     file.writelines(
         json_line(asdict(model)) if as_json else f"{clean(model.id)}\n" for model in models

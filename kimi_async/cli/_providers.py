@@ -13,17 +13,17 @@ from rich.text import Text
 from kimi_async import (
     AceDataCloud,
     CapabilityTable,
-    ChatAdapter,
     Cloudsway,
     Fact,
     Moonshot,
     OpenAICompatible,
+    Provider,
 )
 from kimi_async.cli._json import json_line
 
 __all__ = ["show_providers"]
 
-_PROVIDERS: Final[tuple[ChatAdapter, ...]] = (
+_PROVIDERS: Final[tuple[Provider, ...]] = (
     AceDataCloud(),
     Cloudsway(),
     Moonshot(),
@@ -38,13 +38,13 @@ def show_providers(file: TextIO, *, as_json: bool) -> None:
         file: Where to write.
         as_json: Whether as JSON.
     """
-    for adapter in _PROVIDERS:
+    for provider in _PROVIDERS:
         if as_json:
-            file.write(_as_json(adapter.name, adapter.capabilities))
+            file.write(_as_json(provider.name, provider.capabilities))
         elif file.isatty():
-            Console(file=file).print(_as_table(adapter.name, adapter.capabilities))
+            Console(file=file).print(_as_table(provider.name, provider.capabilities))
         else:
-            file.write(_as_lines(adapter.name, adapter.capabilities))
+            file.write(_as_lines(provider.name, provider.capabilities))
     file.flush()
 
 

@@ -9,6 +9,7 @@ waiting take no time.
 
 from kimi_async.testing._completion import FakeToolCall, ReplyChoice
 from kimi_async.testing._faults import (
+    BodyFault,
     Break,
     ContentType,
     Drip,
@@ -20,7 +21,6 @@ from kimi_async.testing._faults import (
     MissingDone,
     NoHeaders,
     OversizedEvent,
-    Placed,
     SlowHeaders,
     Stall,
 )
@@ -28,13 +28,13 @@ from kimi_async.testing._provider import Models, ReceivedRequest, Script
 from kimi_async.testing._recordings import recording, recordings
 from kimi_async.testing._respx import MockedKimi, mock_kimi
 from kimi_async.testing._script import (
-    Asked,
-    Delivered,
     ErrorReply,
     ModelList,
     RawReply,
     Recording,
+    RenderContext,
     Reply,
+    ScriptedBody,
     ScriptedReply,
 )
 from kimi_async.testing._server import FakeProvider
@@ -57,11 +57,10 @@ from kimi_async.testing._wire import ProviderName
 
 __all__ = [
     "Answer",
-    "Asked",
+    "BodyFault",
     "Break",
     "ContentType",
     "Cuts",
-    "Delivered",
     "Drip",
     "DrippingHeaders",
     "Ending",
@@ -81,16 +80,17 @@ __all__ = [
     "Models",
     "NoHeaders",
     "OversizedEvent",
-    "Placed",
     "ProviderName",
     "RawReply",
     "ReceivedRequest",
     "Recording",
+    "RenderContext",
     "Repeat",
     "Reply",
     "ReplyChoice",
     "Reset",
     "Script",
+    "ScriptedBody",
     "ScriptedReply",
     "Send",
     "SlowHeaders",

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, Protocol
 
 from attrs import evolve, field, frozen, validators
 
-from kimi_async.testing._script import Asked, ScriptedReply
+from kimi_async.testing._script import RenderContext, ScriptedReply
 from kimi_async.testing._steps import (
     ENDINGS,
     Answer,
@@ -27,6 +27,7 @@ from kimi_async.testing._steps import (
 )
 
 __all__ = [
+    "BodyFault",
     "Break",
     "ContentType",
     "Drip",
@@ -38,7 +39,6 @@ __all__ = [
     "MissingDone",
     "NoHeaders",
     "OversizedEvent",
-    "Placed",
     "SlowHeaders",
     "Stall",
 ]
@@ -69,7 +69,7 @@ class Faulty:
         object.__setattr__(self, "reply", reply)
         object.__setattr__(self, "faults", faults)
 
-    def render(self, asked: Asked, /) -> Answer:
+    def render(self, asked: RenderContext, /) -> Answer:
         """Give the answer to one request, ready to be played."""
         answer = self.reply.render(asked)
         for fault in self.faults:
@@ -78,7 +78,7 @@ class Faulty:
 
 
 @frozen(kw_only=True)
-class Placed(ABC):
+class BodyFault(ABC):
     """A fault at one place of the body: without either option behind its last byte, before it ends.
 
     Attributes:
@@ -129,7 +129,7 @@ def _part(steps: tuple[Step, ...], offset: int) -> tuple[tuple[Step, ...], tuple
 
 
 @frozen
-class Break(Placed):
+class Break(BodyFault):
     """The body ends too early.
 
     Attributes:
@@ -144,7 +144,7 @@ class Break(Placed):
 
 
 @frozen
-class Stall(Placed):
+class Stall(BodyFault):
     """Nothing comes for a while.
 
     Attributes:
@@ -158,7 +158,7 @@ class Stall(Placed):
 
 
 @frozen
-class Drip(Placed):
+class Drip(BodyFault):
     """Something comes again and again, and no output of the model.
 
     Attributes:
@@ -184,7 +184,7 @@ def _again(data: bytes, every: float, times: int | None) -> tuple[Step, ...]:
 
 
 @frozen
-class Insert(Placed):
+class Insert(BodyFault):
     """Bytes that do not belong there: garbage, or late data behind ``[DONE]``.
 
     Attributes:
@@ -205,7 +205,7 @@ class Insert(Placed):
 
 
 @frozen
-class OversizedEvent(Placed):
+class OversizedEvent(BodyFault):
     """An event that is larger than anybody should keep in memory.
 
     Attributes:

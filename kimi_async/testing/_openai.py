@@ -13,7 +13,7 @@ from attrs import evolve
 
 from kimi_async._models import ModelInfo, Usage
 from kimi_async.testing._completion import Completion, Part, ReplyChoice, call_object
-from kimi_async.testing._wire import Complaint, Wire, as_models, given, phrase
+from kimi_async.testing._wire import ErrorSpec, Wire, as_models, given, phrase
 
 __all__ = ["CompatibleWire", "MoonshotWire"]
 
@@ -51,7 +51,7 @@ class MoonshotWire(Wire):
     def model(self, asked: str | None, /) -> str:
         return "kimi-k3" if asked is None else asked
 
-    def error(self, complaint: Complaint) -> dict[str, Any]:
+    def error(self, complaint: ErrorSpec) -> dict[str, Any]:
         usual = "invalid_request_error" if complaint.status < 500 else "server_error"
         kind = complaint.type
         error: dict[str, Any] = {
@@ -111,7 +111,7 @@ class CompatibleWire(Wire):
     def model(self, asked: str | None, /) -> str:
         return "moonshotai/Kimi-K2.6" if asked is None else asked
 
-    def error(self, complaint: Complaint) -> dict[str, Any]:
+    def error(self, complaint: ErrorSpec) -> dict[str, Any]:
         status = complaint.status
         return {
             "error": {

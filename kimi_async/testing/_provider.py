@@ -16,7 +16,7 @@ import httpx
 from attrs import frozen
 
 from kimi_async._models import ModelInfo
-from kimi_async.testing._script import Asked, ErrorReply, ModelList, ScriptedReply
+from kimi_async.testing._script import ErrorReply, ModelList, RenderContext, ScriptedReply
 from kimi_async.testing._steps import Answer
 from kimi_async.testing._wire import ProviderName
 
@@ -130,7 +130,7 @@ class ScriptedProvider:
         )
         self.requests.append(request)
         body = request.body if isinstance(request.body, dict) else {}
-        asked = Asked(
+        asked = RenderContext(
             provider=provider,
             stream=body.get("stream") is True,
             include_usage=_asks_for_usage(body),

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 
 from kimi_async._models import ModelInfo, Usage
 from kimi_async.testing._completion import Completion, Part, ReplyChoice, call_object
-from kimi_async.testing._wire import Complaint, Wire, as_models, given
+from kimi_async.testing._wire import ErrorSpec, Wire, as_models, given
 
 __all__ = ["AceDataWire", "CloudswayWire"]
 
@@ -41,7 +41,7 @@ class AceDataWire(Wire):
     def model(self, asked: str | None, /) -> str:
         return "kimi-k2.5" if asked is None else asked
 
-    def error(self, complaint: Complaint) -> dict[str, Any]:
+    def error(self, complaint: ErrorSpec) -> dict[str, Any]:
         code = complaint.code
         error = {
             "code": self._CODES.get(complaint.status, "api_error") if code is None else code,
@@ -124,7 +124,7 @@ class CloudswayWire(Wire):
         # The endpoint picks the model, whatever was asked for.
         return "MaaS_Kimi_K2.5_20260127"
 
-    def error(self, complaint: Complaint) -> dict[str, Any]:
+    def error(self, complaint: ErrorSpec) -> dict[str, Any]:
         """Write the flat form, one of those that resellers use (6.4): Cloudsway's own is not documented."""
         code = complaint.status if complaint.code is None else complaint.code
         return {"code": code, "message": complaint.message, **given(type=complaint.type)}

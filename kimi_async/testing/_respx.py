@@ -15,10 +15,10 @@ from attrs import field, frozen
 from kimi_async import (
     AceDataCloud,
     AsyncKimi,
-    ChatAdapter,
     Cloudsway,
     Moonshot,
     OpenAICompatible,
+    Provider,
 )
 from kimi_async.testing._provider import HOSTS, Models, ReceivedRequest, Script
 from kimi_async.testing._script import ScriptedReply
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["MockedKimi", "mock_kimi"]
 
 _KEY: Final = "test-key"
-_ADAPTERS: Final[dict[ProviderName, ChatAdapter]] = {
+_ADAPTERS: Final[dict[ProviderName, Provider]] = {
     "acedata": AceDataCloud(_KEY),
     "cloudsway": Cloudsway(_KEY, "test-endpoint"),
     "moonshot": Moonshot(_KEY),

@@ -1,6 +1,6 @@
 """What a fake provider answers: values that describe replies, and how each becomes an :class:`Answer`.
 
-A scripted reply is anything with a ``render`` method. Those below share the delivery options of :class:`Delivered`,
+A scripted reply is anything with a ``render`` method. Those below share the delivery options of :class:`ScriptedBody`,
 so that any of them can be paced, cut into odd reads, broken off and ended badly. Pure, but for reading a recording.
 """
 
@@ -17,17 +17,17 @@ from kimi_async._models import ModelInfo, Usage
 from kimi_async.testing._completion import Completion, FakeToolCall, ReplyChoice, as_calls, dump
 from kimi_async.testing._recordings import recording
 from kimi_async.testing._steps import Answer, Cuts, Ending, deliver, split_events
-from kimi_async.testing._wire import Complaint, ProviderName, as_models, phrase
+from kimi_async.testing._wire import ErrorSpec, ProviderName, as_models, phrase
 from kimi_async.testing._wires import WIRES, stream_events
 
 __all__ = [
-    "Asked",
-    "Delivered",
     "ErrorReply",
     "ModelList",
     "RawReply",
     "Recording",
+    "RenderContext",
     "Reply",
+    "ScriptedBody",
     "ScriptedReply",
 ]
 
@@ -38,7 +38,7 @@ _SSE: Headers = (("content-type", "text/event-stream"),)
 
 
 @frozen(kw_only=True)
-class Asked:
+class RenderContext:
     """What a reply has to know about the request that it answers.
 
     Attributes:
@@ -60,13 +60,13 @@ class Asked:
 class ScriptedReply(Protocol):
     """Anything that can be put into a script."""
 
-    def render(self, asked: Asked, /) -> Answer:
+    def render(self, asked: RenderContext, /) -> Answer:
         """Give the answer to one request, ready to be played."""
         ...
 
 
 @frozen(kw_only=True)
-class Delivered(ABC):
+class ScriptedBody(ABC):
     """A scripted reply with a say in how it is delivered.
 
     Attributes:
@@ -87,7 +87,7 @@ class Delivered(ABC):
         default="finish", validator=validators.in_(("finish", "hangup", "reset", "stall"))
     )
 
-    def render(self, asked: Asked, /) -> Answer:
+    def render(self, asked: RenderContext, /) -> Answer:
         """Give the answer to one request, ready to be played."""
         status, headers, pieces = self._write(asked)
         steps = deliver(
@@ -101,7 +101,7 @@ class Delivered(ABC):
         return Answer(status=status, headers=headers, steps=steps)
 
     @abstractmethod
-    def _write(self, asked: Asked, /) -> tuple[int, Headers, tuple[bytes, ...]]:
+    def _write(self, asked: RenderContext, /) -> tuple[int, Headers, tuple[bytes, ...]]:
         """Give status, headers and body, one piece for each event."""
 
 
@@ -110,7 +110,7 @@ def _as_choices(choices: Iterable[ReplyChoice]) -> tuple[ReplyChoice, ...]:
 
 
 @frozen
-class Reply(Delivered):
+class Reply(ScriptedBody):
     """A whole reply described once, written for any provider, streamed or not, as the request asks.
 
     In each text ``None`` is absent and ``""`` present and empty, and the wire shows which.
@@ -160,7 +160,7 @@ class Reply(Delivered):
             finish_reason=self.finish_reason,
         )
 
-    def _write(self, asked: Asked, /) -> tuple[int, Headers, tuple[bytes, ...]]:
+    def _write(self, asked: RenderContext, /) -> tuple[int, Headers, tuple[bytes, ...]]:
         wire = WIRES[asked.provider]
         completion = Completion(
             id=wire.new_id(asked.number) if self.id is None else self.id,
@@ -183,7 +183,7 @@ def _load(source: str | Path | bytes) -> bytes:
 
 
 @frozen
-class Recording(Delivered):
+class Recording(ScriptedBody):
     """A recorded body, sent byte for byte as it came, whatever was asked.
 
     Attributes:
@@ -199,7 +199,7 @@ class Recording(Delivered):
     body: bytes = field(converter=_load)
     status: int = 200
 
-    def _write(self, _asked: Asked, /) -> tuple[int, Headers, tuple[bytes, ...]]:
+    def _write(self, _asked: RenderContext, /) -> tuple[int, Headers, tuple[bytes, ...]]:
         if self.body.lstrip().startswith(b"{"):
             return self.status, _JSON, (self.body,)
         return self.status, _SSE, split_events(self.body)
@@ -214,7 +214,7 @@ def _as_bytes(body: str | bytes) -> bytes:
 
 
 @frozen
-class ErrorReply(Delivered):
+class ErrorReply(ScriptedBody):
     """The provider says no, in its own envelope: ``docs/providers.md`` 1.5 and 3.5; a guess for the others.
 
     Attributes:
@@ -235,14 +235,14 @@ class ErrorReply(Delivered):
     headers: Headers = field(default=(), kw_only=True, converter=_pairs)
     body: bytes | None = field(default=None, kw_only=True, converter=converters.optional(_as_bytes))
 
-    def _write(self, asked: Asked, /) -> tuple[int, Headers, tuple[bytes, ...]]:
+    def _write(self, asked: RenderContext, /) -> tuple[int, Headers, tuple[bytes, ...]]:
         headers = _pairs(dict(_JSON) | dict(self.headers))
         body = self._envelope(asked) if self.body is None else self.body
         return self.status, headers, (body,)
 
-    def _envelope(self, asked: Asked) -> bytes:
+    def _envelope(self, asked: RenderContext) -> bytes:
         message = phrase(self.status) if self.message is None else self.message
-        complaint = Complaint(
+        complaint = ErrorSpec(
             status=self.status,
             code=self.code,
             message=message,
@@ -253,7 +253,7 @@ class ErrorReply(Delivered):
 
 
 @frozen
-class ModelList(Delivered):
+class ModelList(ScriptedBody):
     """The list of models, in the provider's own form.
 
     Attributes:
@@ -265,14 +265,14 @@ class ModelList(Delivered):
         default=None, converter=converters.optional(as_models)
     )
 
-    def _write(self, asked: Asked, /) -> tuple[int, Headers, tuple[bytes, ...]]:
+    def _write(self, asked: RenderContext, /) -> tuple[int, Headers, tuple[bytes, ...]]:
         wire = WIRES[asked.provider]
         written = wire.models(wire.listed if self.models is None else self.models)
         return 200, _JSON, (dump(written).encode(),)
 
 
 @frozen
-class RawReply(Delivered):
+class RawReply(ScriptedBody):
     """Anything at all: the status, headers and body as given, with no header added but the framing.
 
     Attributes:
@@ -285,5 +285,5 @@ class RawReply(Delivered):
     status: int = 200
     headers: Headers = field(default=(), kw_only=True, converter=_pairs)
 
-    def _write(self, _asked: Asked, /) -> tuple[int, Headers, tuple[bytes, ...]]:
+    def _write(self, _asked: RenderContext, /) -> tuple[int, Headers, tuple[bytes, ...]]:
         return self.status, self.headers, split_events(self.body)

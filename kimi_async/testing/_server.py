@@ -233,7 +233,7 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
         """Wait until *condition* holds; it is asked again after every change of the counts or :attr:`requests`.
 
         Args:
-            condition: Asked without arguments, such as ``lambda: fake.open_connections == 0``.
+            condition: RenderContext without arguments, such as ``lambda: fake.open_connections == 0``.
             timeout: Seconds.
 
         Raises:

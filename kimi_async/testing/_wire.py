@@ -13,7 +13,7 @@ from attrs import frozen
 from kimi_async._models import ModelInfo, Usage
 from kimi_async.testing._completion import Completion, Part, ReplyChoice, parts_of
 
-__all__ = ["Complaint", "ProviderName", "Wire", "as_models", "given", "phrase"]
+__all__ = ["ErrorSpec", "ProviderName", "Wire", "as_models", "given", "phrase"]
 
 #: The wires that the fakes speak.
 ProviderName: TypeAlias = Literal["acedata", "cloudsway", "moonshot", "openai"]
@@ -32,7 +32,7 @@ def as_models(models: Iterable[str | ModelInfo]) -> tuple[ModelInfo, ...]:
 
 
 @frozen(kw_only=True)
-class Complaint:
+class ErrorSpec:
     """An error before a provider's spelling.
 
     Attributes:
@@ -70,7 +70,7 @@ class Wire(ABC):
         """Give the model's name that is echoed to a request for *asked*."""
 
     @abstractmethod
-    def error(self, complaint: Complaint) -> dict[str, Any]:
+    def error(self, complaint: ErrorSpec) -> dict[str, Any]:
         """Write an error in the provider's envelope."""
 
     @abstractmethod

@@ -1,6 +1,6 @@
 """The tool calls of one choice, rebuilt from their pieces; a part of the assembler, and pure like it.
 
-A piece belongs to a call by index *and* id, never by adjacency; see ``Calls._slot_for``.
+A piece belongs to a call by index *and* id, never by adjacency; see ``ToolCallAssembler._slot_for``.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from kimi_async._growing import GrowingText
 from kimi_async._models import ToolCall
 from kimi_async._wire import ToolCallPiece
 
-__all__ = ["Calls"]
+__all__ = ["ToolCallAssembler"]
 
 
-class Call:
+class PendingCall:
     """One tool call under construction."""
 
     __slots__ = ("done", "growing", "id", "index", "name", "pieces", "started", "type")
@@ -55,7 +55,7 @@ class Call:
         )
 
 
-class Calls:
+class ToolCallAssembler:
     """The tool calls of one choice."""
 
     __slots__ = (
@@ -71,13 +71,13 @@ class Calls:
     def __init__(self, most: int) -> None:
         self._most = most
         #: By the index that events show. Never a list: an index of a billion must cost no more than one of 0.
-        self._calls: dict[int, Call] = {}
+        self._calls: dict[int, PendingCall] = {}
         self._next_index = 0
-        self._last: Call | None = None
+        self._last: PendingCall | None = None
         #: By what the provider says: the last call begun at an index, and the first one with an id.
-        self._at_index: dict[int, Call] = {}
-        self._by_index_and_id: dict[tuple[int, str], Call] = {}
-        self._by_id: dict[str, Call] = {}
+        self._at_index: dict[int, PendingCall] = {}
+        self._by_index_and_id: dict[tuple[int, str], PendingCall] = {}
+        self._by_id: dict[str, PendingCall] = {}
 
     def feed(self, piece: ToolCallPiece, choice: int, events: list[StreamEvent]) -> None:
         call = self._last = self._slot_for(piece)
@@ -103,7 +103,7 @@ class Calls:
             events.append(tool_call_delta(call.index, piece.arguments, choice, call.growing))
 
     @staticmethod
-    def _take_name(call: Call, name: str) -> None:
+    def _take_name(call: PendingCall, name: str) -> None:
         """The first name stays; a different one before any arguments is its next piece (``docs/providers.md`` 6.3)."""
         if call.name is None:
             call.name = name
@@ -111,7 +111,7 @@ class Calls:
             call.name += name
 
     @staticmethod
-    def _start(call: Call, choice: int, events: list[StreamEvent]) -> None:
+    def _start(call: PendingCall, choice: int, events: list[StreamEvent]) -> None:
         """Announce *call* once its name is known: no arguments are handed over for a call without a name."""
         if call.name is not None:
             call.started = True
@@ -137,10 +137,10 @@ class Calls:
     def snapshot(self) -> tuple[ToolCall, ...]:
         return tuple(call.snapshot() for call in self._ordered())
 
-    def _ordered(self) -> list[Call]:
+    def _ordered(self) -> list[PendingCall]:
         return [self._calls[index] for index in sorted(self._calls)]
 
-    def _slot_for(self, piece: ToolCallPiece) -> Call:
+    def _slot_for(self, piece: ToolCallPiece) -> PendingCall:
         """Find the call that *piece* belongs to, or begin one.
 
         With an index: the call at that index with that id, or, when the piece has no id or the call has none yet, the
@@ -163,25 +163,25 @@ class Calls:
             return self._begin(None)
         return last
 
-    def _begin(self, wire_index: int | None) -> Call:
+    def _begin(self, wire_index: int | None) -> PendingCall:
         if len(self._calls) >= self._most:
             raise over_limit("tool_calls", self._most, "the number of tool calls")
         index = wire_index
         if index is None or index in self._calls:
             index = self._next_index
-        call = self._calls[index] = Call(index)
+        call = self._calls[index] = PendingCall(index)
         self._next_index = max(self._next_index, index + 1)
         if wire_index is not None:
             self._at_index[wire_index] = call
         return call
 
-    def _name_by_id(self, call: Call, wire_index: int | None, call_id: str) -> None:
+    def _name_by_id(self, call: PendingCall, wire_index: int | None, call_id: str) -> None:
         call.id = call_id
         self._by_id.setdefault(call_id, call)
         if wire_index is not None:
             self._by_index_and_id.setdefault((wire_index, call_id), call)
 
 
-def _is_another(name: str, last: Call) -> bool:
+def _is_another(name: str, last: PendingCall) -> bool:
     """Whether a piece with this name and neither index nor id begins another call than *last*."""
     return last.started and (name != last.name or last.looks_whole())

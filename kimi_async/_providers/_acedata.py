@@ -7,20 +7,20 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from kimi_async._adapters._base import (
-    ChatAdapter,
+from kimi_async._providers._base import (
+    Provider,
     api_key_field,
     base_url_field,
     models_field,
 )
-from kimi_async._adapters._capabilities import ACEDATA, CapabilityTable
-from kimi_async._markers import ToolMarkers
+from kimi_async._providers._capabilities import ACEDATA, CapabilityTable
+from kimi_async._tool_markers import ToolMarkers
 
 __all__ = ["AceDataCloud"]
 
 
 @frozen(eq=False, repr=False)
-class AceDataCloud(ChatAdapter):
+class AceDataCloud(Provider):
     """Kimi as sold by Ace Data Cloud.
 
     Args:
@@ -30,7 +30,7 @@ class AceDataCloud(ChatAdapter):
         models: Translation of model names.
         capabilities: What each model family can do there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
-        tool_markers: What is done with tool calls that came as text; see :class:`~kimi_async.ChatAdapter`.
+        tool_markers: What is done with tool calls that came as text; see :class:`~kimi_async.Provider`.
     """
 
     name: ClassVar[str] = "acedata"

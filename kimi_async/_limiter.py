@@ -1,10 +1,10 @@
 """How many replies may be in flight at once, over the connections that clients share.
 
-A slot is a counted token, taken before a request is sent and given back when its reply is left. It is no context: no
+A permit is a counted token, taken before a request is sent and given back when its reply is left. It is no context: no
 lock or scope is held while a caller has it, and whoever comes by may give it back, also from another task.
 
 Not a ``CapacityLimiter`` of anyio, for two reasons. Clients that share connections share the count but may each have a
-limit of their own. And a slot must come back from a finalizer, which may run in any thread, in the middle of the code
+limit of their own. And a permit must come back from a finalizer, which may run in any thread, in the middle of the code
 below, and after the event loop has ended.
 """
 
@@ -18,18 +18,18 @@ import anyio
 
 from kimi_async._eventloop import loop_caller
 
-__all__ = ["Slot", "Slots"]
+__all__ = ["ConcurrencyLimiter", "Permit"]
 
 
-class Slots:
+class ConcurrencyLimiter:
     """Counts the replies in flight, and lets those that are too many wait in line; for one event loop.
 
     Who waits has a limit, and there are at least that many in flight. So when one leaves, the only ones whose turn it
-    can be are those whose limit is the present count, and the first of them gets that very slot: nobody who comes
+    can be are those whose limit is the present count, and the first of them gets that very permit: nobody who comes
     later can take it, and nobody has to be looked through.
 
     Attributes:
-        taken: How many slots are taken.
+        taken: How many limiter are taken.
     """
 
     def __init__(self) -> None:
@@ -39,14 +39,14 @@ class Slots:
             OrderedDict
         )
 
-    async def take(self, limit: int | None) -> Slot | None:
-        """Take a slot; wait in line for as long as *limit* or more are taken.
+    async def take(self, limit: int | None) -> Permit | None:
+        """Take a permit; wait in line for as long as *limit* or more are taken.
 
         Args:
-            limit: The most slots that may be taken with this one; ``None`` is no limit.
+            limit: The most limiter that may be taken with this one; ``None`` is no limit.
 
         Returns:
-            The slot; ``None`` when :meth:`close` was called meanwhile.
+            The permit; ``None`` when :meth:`close` was called meanwhile.
         """
         if limit is None or self.taken < limit:
             self.taken += 1
@@ -54,7 +54,7 @@ class Slots:
             await self._wait(self._waiting[limit])
             if self._closed:
                 return None
-        return Slot(self, loop_caller())
+        return Permit(self, loop_caller())
 
     async def _wait(self, line: OrderedDict[anyio.Event, None]) -> None:
         turn = anyio.Event()
@@ -63,13 +63,13 @@ class Slots:
             await turn.wait()
         except BaseException:
             if turn.is_set() and not self._closed:
-                self.give_back()  # it was handed over in the same moment
+                self.release()  # it was handed over in the same moment
             else:
                 line.pop(turn, None)
             raise
 
-    def give_back(self) -> None:
-        """One slot is free again: the next in line has it, or nobody."""
+    def release(self) -> None:
+        """One permit is free again: the next in line has it, or nobody."""
         line = self._waiting.get(self.taken)
         if line:
             turn, _ = line.popitem(last=False)
@@ -86,27 +86,29 @@ class Slots:
             line.clear()
 
 
-class Slot:
+class Permit:
     """The right to have one reply in flight; given back once, however often that is asked for."""
 
-    __slots__ = ("_call_soon", "_held", "_slots")
+    __slots__ = ("_call_soon", "_held", "_limiter")
 
-    def __init__(self, slots: Slots, call_soon: Callable[[Callable[[], object]], object]) -> None:
-        self._slots = slots
+    def __init__(
+        self, limiter: ConcurrencyLimiter, call_soon: Callable[[Callable[[], object]], object]
+    ) -> None:
+        self._limiter = limiter
         self._call_soon = call_soon
         self._held = True
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Give it back, on the event loop."""
         if self._held:
             self._held = False
-            self._slots.give_back()
+            self._limiter.release()
 
-    def give_back_soon(self) -> None:
+    def release_soon(self) -> None:
         """Give it back from a finalizer: in any thread, at any moment, with the event loop running or gone."""
         try:
-            self._call_soon(self.give_back)
+            self._call_soon(self.release)
         except RuntimeError:
             # The loop has ended, and with it all who could wait.
-            self._slots.taken -= self._held
+            self._limiter.taken -= self._held
             self._held = False

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import msgspec
 
-from kimi_async._adapters._reading import decode_object
 from kimi_async._errors import (
     APIError,
     AuthenticationError,
@@ -29,8 +28,9 @@ from kimi_async._errors import (
     RateLimitError,
     ServerError,
 )
+from kimi_async._providers._parsing import decode_object
 
-__all__ = ["excerpt_of", "read_error", "request_id_of", "without_key"]
+__all__ = ["excerpt_of", "parse_error", "request_id_of", "without_key"]
 
 #: Characters of a body without JSON that are kept as its text.
 _EXCERPT_CHARS: Final = 300
@@ -160,7 +160,7 @@ class _Facts(msgspec.Struct, frozen=True, kw_only=True):
         return _Facts(**{name: text and without_key(text, key) for name, text in texts})
 
 
-def read_error(
+def parse_error(
     status: int,
     headers: Mapping[str, str],
     body: bytes,

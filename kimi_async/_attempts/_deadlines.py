@@ -22,10 +22,10 @@ from kimi_async._errors import (
 )
 from kimi_async._settings import Timeouts
 
-__all__ = ["Clocks"]
+__all__ = ["Deadlines"]
 
 
-class Clocks:
+class Deadlines:
     """The limits of one attempt.
 
     Args:
@@ -51,7 +51,7 @@ class Clocks:
         return None if longest == math.inf else longest
 
     def until_first_output(self, now: float) -> float:
-        """Seconds that the whole way to the first output may take, or the wait for a slot before it."""
+        """Seconds that the whole way to the first output may take, or the wait for a permit before it."""
         return min(_or_never(self.timeouts.first_output), self._total_at - now)
 
     def for_read(self, now: float) -> float:
@@ -82,11 +82,11 @@ class Clocks:
         return FirstOutputTimeout(first_output, stage=stage)
 
     def slot_error(self) -> KimiTimeoutError:
-        """The error for a wait for a slot that took as long as :meth:`until_first_output` allowed."""
+        """The error for a wait for a permit that took as long as :meth:`until_first_output` allowed."""
         limits = _or_never(self.timeouts.first_output), _or_never(self.timeouts.total)
-        return SlotTimeout(min(limits), stage="waiting for a slot")
+        return SlotTimeout(min(limits), stage="waiting for a permit")
 
-    def read_error(self, begun: float) -> KimiTimeoutError:
+    def parse_error(self, begun: float) -> KimiTimeoutError:
         """The error for a read, *begun* then, that took as long as :meth:`for_read` allowed."""
         stage = "streaming"
         progress_left = self._progress - self._waited

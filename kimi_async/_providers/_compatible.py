@@ -7,20 +7,20 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from kimi_async._adapters._base import (
-    ChatAdapter,
+from kimi_async._providers._base import (
+    Provider,
     api_key_field,
     base_url_field,
     models_field,
 )
-from kimi_async._adapters._capabilities import COMPATIBLE, CapabilityTable
-from kimi_async._markers import ToolMarkers
+from kimi_async._providers._capabilities import COMPATIBLE, CapabilityTable
+from kimi_async._tool_markers import ToolMarkers
 
 __all__ = ["OpenAICompatible"]
 
 
 @frozen(eq=False, repr=False)
-class OpenAICompatible(ChatAdapter):
+class OpenAICompatible(Provider):
     """Kimi on any host that speaks the OpenAI wire: open weights, a router, a gateway of your own.
 
     Parameters are sent as they are given, because nothing is known of the host.
@@ -31,7 +31,7 @@ class OpenAICompatible(ChatAdapter):
         models: Translation of model names.
         capabilities: What each model family can do there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
-        tool_markers: What is done with tool calls that came as text; see :class:`~kimi_async.ChatAdapter`.
+        tool_markers: What is done with tool calls that came as text; see :class:`~kimi_async.Provider`.
     """
 
     name: ClassVar[str] = "openai"

@@ -19,7 +19,7 @@ from kimi_async._errors import ProtocolError
 from kimi_async._models import ModelInfo, Usage
 from kimi_async._wire import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
 
-__all__ = ["decode_object", "is_deeper", "read_completion", "read_models", "read_unusual"]
+__all__ = ["decode_object", "is_deeper", "parse_any", "parse_completion", "parse_models"]
 
 _decode: Final = msgspec.json.Decoder().decode
 _NO_CALLS: Final[tuple[ToolCallPiece, ...]] = ()
@@ -70,7 +70,7 @@ def _no_value(_: str) -> None:
     """``NaN`` and the infinities, which Python hosts write among logprobs, say nothing."""
 
 
-def read_unusual(data: bytes) -> Chunk | Done | None:
+def parse_any(data: bytes) -> Chunk | Done | None:
     """Read the data of one event of a stream, whatever JSON it is.
 
     Args:
@@ -78,7 +78,7 @@ def read_unusual(data: bytes) -> Chunk | Done | None:
 
     Returns:
         The chunk, :data:`~kimi_async._wire.DONE`, or ``None`` when the object is not a chunk but an error object;
-        the caller reads that with ``_failures``.
+        the caller reads that with ``_errors``.
 
     Raises:
         ProtocolError: *data* is neither, or a core field is of a wrong type.
@@ -91,7 +91,7 @@ def read_unusual(data: bytes) -> Chunk | Done | None:
     return None if is_error(raw) else _read(raw, data, "delta")
 
 
-def read_completion(body: bytes) -> Chunk | None:
+def parse_completion(body: bytes) -> Chunk | None:
     """Read a whole JSON body as one chunk; ``None`` when it is an error object.
 
     Raises:
@@ -107,7 +107,7 @@ def read_completion(body: bytes) -> Chunk | None:
     return _read(raw, body, "message")
 
 
-def read_models(body: bytes) -> tuple[ModelInfo, ...] | None:
+def parse_models(body: bytes) -> tuple[ModelInfo, ...] | None:
     """Read a list of models; ``None`` when it is an error object. Entries without an id are left out.
 
     Raises:
@@ -120,10 +120,10 @@ def read_models(body: bytes) -> tuple[ModelInfo, ...] | None:
     if type(listed) is not list:
         raise ProtocolError("the list of models should be an object that holds a list called data")
     entries = [item for item in listed if type(item) is dict]
-    return tuple(_read_model(item) for item in entries if _str_or_none(item.get("id")))
+    return tuple(_parse_model(item) for item in entries if _str_or_none(item.get("id")))
 
 
-def _read_model(item: Mapping[str, Any]) -> ModelInfo:
+def _parse_model(item: Mapping[str, Any]) -> ModelInfo:
     created = item.get("created")
     if type(created) is str and created.isascii() and created.isdigit() and len(created) < 19:
         created = int(created)  # Cloudsway writes it as text (docs/providers.md 2.1)
@@ -164,7 +164,7 @@ def _read(raw: dict[str, Any], data: bytes, said: str) -> Chunk:
     if listed:
         if type(listed) is not list:
             raise _unexpected("choices", "a list", listed)
-        choices = tuple(_read_choice(item, place, said) for place, item in enumerate(listed))
+        choices = tuple(_parse_choice(item, place, said) for place, item in enumerate(listed))
         if not usage:
             # Moonshot's place for it (docs/providers.md 3.4).
             usage = next((item["usage"] for item in listed if item.get("usage")), None)
@@ -173,12 +173,12 @@ def _read(raw: dict[str, Any], data: bytes, said: str) -> Chunk:
         _str_or_none(raw.get("model")),
         _int_or_none(raw.get("created")),
         choices,
-        None if usage is None else read_usage(usage),
+        None if usage is None else parse_usage(usage),
         data,
     )
 
 
-def _read_choice(item: Any, place: int, said: str) -> ChunkChoice:
+def _parse_choice(item: Any, place: int, said: str) -> ChunkChoice:
     if type(item) is not dict:
         raise _unexpected("choices[]", "an object", item)
     whole = said == "message"
@@ -202,7 +202,7 @@ def _read_choice(item: Any, place: int, said: str) -> ChunkChoice:
         _content(delta.get("content")),
         _reasoning(delta),
         _text("refusal", delta.get("refusal")),
-        _read_calls(calls, whole=whole) if calls else _NO_CALLS,
+        _parse_calls(calls, whole=whole) if calls else _NO_CALLS,
         reason or None,  # "" is no reason (docs/design.md 3)
         logprobs if type(logprobs) is dict else None,
         delta.get("reasoning_content") is None and type(delta.get("reasoning")) is str,
@@ -250,13 +250,13 @@ def _detailed_reasoning(details: Any) -> str | None:
     return "".join(texts) if texts else None
 
 
-def _read_calls(calls: Any, *, whole: bool) -> tuple[ToolCallPiece, ...]:
+def _parse_calls(calls: Any, *, whole: bool) -> tuple[ToolCallPiece, ...]:
     if type(calls) is not list:
         raise _unexpected("tool_calls", "a list", calls)
-    return tuple(_read_call(item, place if whole else None) for place, item in enumerate(calls))
+    return tuple(_parse_call(item, place if whole else None) for place, item in enumerate(calls))
 
 
-def _read_call(item: Any, place: int | None) -> ToolCallPiece:
+def _parse_call(item: Any, place: int | None) -> ToolCallPiece:
     """Read one entry of ``tool_calls``; *place* is its index when it does not say one."""
     if type(item) is not dict:
         raise _unexpected("tool_calls[]", "an object", item)
@@ -282,7 +282,7 @@ def _arguments(value: Any) -> str | None:
     return msgspec.json.encode(value).decode()
 
 
-def read_usage(raw: Any) -> Usage | None:
+def parse_usage(raw: Any) -> Usage | None:
     """Read a usage object; ``None`` when it holds no count at all."""
     if type(raw) is not dict:
         return None

@@ -8,16 +8,16 @@ from urllib.parse import quote, urlsplit
 
 from attrs import field, frozen
 
-from kimi_async._adapters._base import (
-    ChatAdapter,
+from kimi_async._errors import ConfigurationError
+from kimi_async._models import Thinking
+from kimi_async._providers._base import (
+    Provider,
     api_key_field,
     base_url_field,
     models_field,
 )
-from kimi_async._adapters._capabilities import CLOUDSWAY, CapabilityTable
-from kimi_async._errors import ConfigurationError
-from kimi_async._markers import ToolMarkers
-from kimi_async._models import Thinking
+from kimi_async._providers._capabilities import CLOUDSWAY, CapabilityTable
+from kimi_async._tool_markers import ToolMarkers
 
 __all__ = ["Cloudsway"]
 
@@ -27,7 +27,7 @@ def _path(value: str | None) -> str | None:
 
 
 @frozen(eq=False, repr=False)
-class Cloudsway(ChatAdapter):
+class Cloudsway(Provider):
     """Kimi as sold by Cloudsway.
 
     Args:
@@ -40,7 +40,7 @@ class Cloudsway(ChatAdapter):
         models: Translation of model names; the name is sent when one is given, and decides nothing there.
         capabilities: What each model family can do there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
-        tool_markers: What is done with tool calls that came as text; see :class:`~kimi_async.ChatAdapter`.
+        tool_markers: What is done with tool calls that came as text; see :class:`~kimi_async.Provider`.
         thinking_words: The words for thinking on and off in ``thinking.type``. Only ``"false"`` was ever seen
             (``docs/providers.md`` 2.3), the other is its counterpart.
     """

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from kimi_async._adapters._acedata import AceDataCloud
-from kimi_async._adapters._base import ChatAdapter
-from kimi_async._adapters._cloudsway import Cloudsway
-from kimi_async._adapters._compatible import OpenAICompatible
-from kimi_async._adapters._moonshot import Moonshot
+from kimi_async._providers._acedata import AceDataCloud
+from kimi_async._providers._base import Provider
+from kimi_async._providers._cloudsway import Cloudsway
+from kimi_async._providers._compatible import OpenAICompatible
+from kimi_async._providers._moonshot import Moonshot
 
-__all__ = ["adapter_from_environment"]
+__all__ = ["provider_from_environment"]
 
-_BY_NAME: Final[Mapping[str, type[ChatAdapter]]] = {
-    adapter.name: adapter for adapter in (AceDataCloud, Cloudsway, Moonshot, OpenAICompatible)
+_BY_NAME: Final[Mapping[str, type[Provider]]] = {
+    provider.name: provider for provider in (AceDataCloud, Cloudsway, Moonshot, OpenAICompatible)
 }
 #: Never picked by its key alone, which may be meant for another model altogether.
 _ONLY_BY_NAME: Final = frozenset({OpenAICompatible})
 
 
-def adapter_from_environment(env: Mapping[str, str]) -> ChatAdapter | str:
-    """The adapter that *env* asks for, still to be resolved and checked; or, as text, why there is none.
+def provider_from_environment(env: Mapping[str, str]) -> Provider | str:
+    """The provider that *env* asks for, still to be resolved and checked; or, as text, why there is none.
 
     ``KIMI_PROVIDER`` names it. Without it the one provider whose key is there is taken; between several there is no
     guess, and ``openai`` is taken by its name alone. The reason is returned and not raised, so that no traceback
@@ -41,5 +41,5 @@ def adapter_from_environment(env: Mapping[str, str]) -> ChatAdapter | str:
     return f"no provider: give one to AsyncKimi, or set a key ({keys})"
 
 
-def _names(kinds: Iterable[type[ChatAdapter]]) -> str:
+def _names(kinds: Iterable[type[Provider]]) -> str:
     return " or ".join(kind.name for kind in kinds)

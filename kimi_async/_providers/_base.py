@@ -1,4 +1,4 @@
-"""What every adapter does the same: the rules of a request, and the shared reading."""
+"""What every provider does the same: the rules of a request, and the shared reading."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from urllib.parse import urlsplit
 
 from attrs import evolve, field
 
-from kimi_async._adapters._failures import excerpt_of, read_error, without_key
-from kimi_async._adapters._reading import read_completion, read_models, read_unusual
-from kimi_async._adapters._usual import read_usual
 from kimi_async._errors import APIError, ConfigurationError
-from kimi_async._markers import ToolMarkers
 from kimi_async._models import ModelInfo, Thinking
+from kimi_async._providers._errors import excerpt_of, parse_error, without_key
+from kimi_async._providers._fast_path import parse_fast
+from kimi_async._providers._parsing import parse_any, parse_completion, parse_models
+from kimi_async._tool_markers import ToolMarkers
 from kimi_async._values import Value
 from kimi_async._wire import ChatRequest, Chunk, Done, WireRequest
 
-if TYPE_CHECKING:  # loaded with an adapter
-    from kimi_async._adapters._capabilities import CapabilityTable
+if TYPE_CHECKING:  # loaded with an provider
     from kimi_async._prefix import Prefix
+    from kimi_async._providers._capabilities import CapabilityTable
 
-__all__ = ["ChatAdapter", "api_key_field", "base_url_field", "models_field"]
+__all__ = ["Provider", "api_key_field", "base_url_field", "models_field"]
 
 
 def _stripped(value: str | None) -> str | None:
@@ -55,7 +55,7 @@ def models_field() -> Any:
     return field(factory=dict, kw_only=True, converter=dict)
 
 
-class ChatAdapter(Value):
+class Provider(Value):
     """One provider: a frozen, stateless value that spells requests and reads replies.
 
     Attributes:
@@ -133,11 +133,11 @@ class ChatAdapter(Value):
         headers = {"accept": "application/json"}
         return WireRequest(method="GET", url=self.models_url, headers=headers, body=None)
 
-    def read_models(self, body: bytes) -> tuple[ModelInfo, ...]:
-        """Read the list of models; raises like :meth:`read_completion`."""
-        models = read_models(body)
+    def parse_models(self, body: bytes) -> tuple[ModelInfo, ...]:
+        """Read the list of models; raises like :meth:`parse_completion`."""
+        models = parse_models(body)
         if models is None:
-            raise self.read_error(200, {}, body, now=0.0)
+            raise self.parse_error(200, {}, body, now=0.0)
         return models
 
     def build_request(self, request: ChatRequest) -> WireRequest:
@@ -200,7 +200,7 @@ class ChatAdapter(Value):
         certain = known.value or known.basis in ("documented", "captured")
         return Prefix(text=text, honoured=known.value if certain else None)
 
-    def read_chunk(self, data: bytes) -> Chunk | Done:
+    def parse_chunk(self, data: bytes) -> Chunk | Done:
         """Read the data of one event of a stream.
 
         Args:
@@ -210,16 +210,16 @@ class ChatAdapter(Value):
             APIError: The object says that something failed; its ``status`` is 200.
             ProtocolError: *data* is neither, or a field of the reply is of a wrong type.
         """
-        chunk = read_usual(data) or read_unusual(data)
+        chunk = parse_fast(data) or parse_any(data)
         if chunk is None:
-            raise self.read_error(200, {}, data, now=0.0)
+            raise self.parse_error(200, {}, data, now=0.0)
         return chunk
 
-    def read_completion(self, body: bytes) -> Chunk:
-        """Read a whole JSON body as one chunk; raises like :meth:`read_chunk`."""
-        chunk = read_completion(body)
+    def parse_completion(self, body: bytes) -> Chunk:
+        """Read a whole JSON body as one chunk; raises like :meth:`parse_chunk`."""
+        chunk = parse_completion(body)
         if chunk is None:
-            raise self.read_error(200, {}, body, now=0.0)
+            raise self.parse_error(200, {}, body, now=0.0)
         return chunk
 
     def without_key(self, text: str) -> str:
@@ -230,11 +230,11 @@ class ChatAdapter(Value):
         """The beginning of a body that is no reply, as one line of text without markup and without the key."""
         return excerpt_of(body, key=self.api_key)
 
-    def read_error(
+    def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, *, now: float
     ) -> APIError:
         """Read an error body; the key is blotted out of it, should the provider have echoed it."""
-        error = read_error(status, headers, body, now=now, key=self.api_key)
+        error = parse_error(status, headers, body, now=now, key=self.api_key)
         error.provider = self.name
         return error
 
