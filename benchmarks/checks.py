@@ -9,7 +9,7 @@ import statistics
 import time
 
 import kimi_async as kimi
-from kimi_async._checks import check_request
+from kimi_async._request._checks import check_request
 from kimi_async._wire import ChatRequest
 
 MESSAGES = 1_000

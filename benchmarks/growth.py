@@ -18,8 +18,8 @@ from statistics import median
 from typing import Final
 
 from kimi_async import ToolCallDelta
-from kimi_async._assembler import MessageAssembler
-from kimi_async._wire import Chunk, ChunkChoice, ToolCallPiece
+from kimi_async._protocol._assembler import MessageAssembler
+from kimi_async._protocol._chunk import Chunk, ChunkChoice, ToolCallPiece
 
 SIZES: Final = (1_000, 64_000)
 #: What the arguments begin with, and what comes again and again.

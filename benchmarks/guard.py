@@ -25,9 +25,9 @@ import httpx
 import msgspec
 
 from kimi_async import AsyncKimi, OpenAICompatible
-from kimi_async._assembler import MessageAssembler
 from kimi_async._events import StreamEvent
-from kimi_async._wire import Chunk
+from kimi_async._protocol._assembler import MessageAssembler
+from kimi_async._protocol._chunk import Chunk
 from kimi_async.testing import RenderContext, Reply, Send
 
 CHUNKS: Final = 1_000

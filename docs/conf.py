@@ -52,7 +52,7 @@ nitpick_ignore_regex = [
     ("py:class", r"~?(kimi_async\.(.*\.)?)?[A-Z](_co)?"),  # type variables have no page
     (
         "py:class",
-        r"kimi_async\._engines\.HttpClient",
+        r"kimi_async\._http\._clients\.HttpClient",
     ),  # what httpx and httpx2 have in common, and no class to make
 ]
 
@@ -67,6 +67,8 @@ def link_public_name(
     """
     parts = str(node.get("reftarget", "")).split(".")
     target = ".".join(part for part in parts if not part.startswith("_"))
+    if "_capabilities" in parts:
+        target = f"kimi_async.capabilities.{parts[-1]}"
     return env.domains.python_domain.resolve_xref(
         env, node["refdoc"], app.builder, node["reftype"], target, node, contnode
     )

@@ -10,9 +10,11 @@ import asyncio
 import sys
 
 import kimi_async as kimi
+from kimi_async import tools
+from kimi_async.tools import tool
 
 
-@kimi.tool(description="计算两个地点之间的直线距离")
+@tool(description="计算两个地点之间的直线距离")
 def get_distance(location1: str, location2: str) -> str:
     """Look it up in a very short table.
 
@@ -33,7 +35,7 @@ async def main(*, stream: bool) -> None:
                 match event:
                     case kimi.ContentDelta(text=text):
                         print(text, end="", flush=True)
-                    case kimi.ToolResult(call=call, content=content):
+                    case tools.ToolResult(call=call, content=content):
                         print(f"\n{call.name}({call.arguments}) = {content}")
                     case _:
                         pass

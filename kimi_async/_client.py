@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast, ove
 
 from attrs import evolve
 
-from kimi_async._attempts import OnComplete, Reply, fetch
-from kimi_async._checks import check_body, check_request, report
-from kimi_async._clients import HttpClient
 from kimi_async._configuration import ClientSettings, chosen_provider
 from kimi_async._errors import ConfigurationError, KimiError
-from kimi_async._eventloop import prepare_loop
+from kimi_async._http._cancellation import prepare_loop
+from kimi_async._http._clients import HttpClient
+from kimi_async._http._transport import Transport
 from kimi_async._models import ChatCompletion, Message, Messages, ModelInfo
 from kimi_async._options import OF_THE_CLIENT, CallParams, Checks, ClientOptions
-from kimi_async._params import chat_request
 from kimi_async._providers import Provider
+from kimi_async._reply import OnComplete, Reply, fetch
+from kimi_async._request._checks import check_body, check_request, report
+from kimi_async._request._params import chat_request
 from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream
-from kimi_async._transport import Transport
 from kimi_async._wire import ChatRequest, Finding, WireRequest
 
 if TYPE_CHECKING:  # what a plain reply does not need is loaded when it is used
-    from kimi_async._calls import Approve
-    from kimi_async._conversation import Conversation
-    from kimi_async._run import ToolRun
-    from kimi_async._structured import Parsed, ParsedStream, Question
+    from kimi_async.conversation import Conversation
+    from kimi_async.structured import Parsed, ParsedStream, Question
+    from kimi_async.tools._executor import Approve
+    from kimi_async.tools._run import ToolRun
 
 __all__ = ["AsyncKimi"]
 
@@ -198,7 +198,8 @@ class AsyncKimi:
             on_tool_error: ``"raise"`` ends the run when a tool raises or takes too long (``TimeoutError``), and raises
                 that. What the model does wrong is told to the model all the same.
             approve: Asked before each call, one after the other: ``True`` lets it run, ``False`` or
-                :class:`~kimi_async.Deny` does not, another ``ToolCall`` runs in its place. Sync (in a thread) or async.
+                :class:`~kimi_async.tools.Deny` does not, another ``ToolCall`` runs in its place. Sync (in a thread)
+                or async.
             rewrite_tool_ids: Give a call whose id an earlier call has another id, for hosts that refuse it; ids are
                 sent back as they came otherwise.
             stream: As of :meth:`chat`.
@@ -208,8 +209,8 @@ class AsyncKimi:
         Raises:
             ConfigurationError: A parameter, message or tool that cannot be sent, or no model.
         """
-        from kimi_async._calls import ToolExecutor
-        from kimi_async._run import ToolRun, check_run
+        from kimi_async.tools._executor import ToolExecutor
+        from kimi_async.tools._run import ToolRun, check_run
 
         check_run(max_steps, tool_timeout, tool_concurrency, on_tool_error, approve)
         self._prepare(messages, params, stream=stream)
@@ -276,7 +277,7 @@ class AsyncKimi:
             ConfigurationError: *into* has no JSON Schema, or something cannot be sent.
             KimiError: A reply could not be had whole.
         """
-        from kimi_async._structured import answer_of
+        from kimi_async.structured import answer_of
 
         return await answer_of(self._question(messages, params, into, stream), repairs)
 
@@ -298,14 +299,14 @@ class AsyncKimi:
         Raises:
             ConfigurationError: *into* has no JSON Schema, or something cannot be sent.
         """
-        from kimi_async._structured import ParsedStream
+        from kimi_async.structured import ParsedStream
 
         return ParsedStream(self._question(messages, params, into, stream=True))
 
     def _question(
         self, messages: Messages, params: CallParams, into: object, stream: bool
     ) -> Question[Any]:
-        from kimi_async._structured import question_for
+        from kimi_async.structured import question_for
 
         settings, request = self._prepare(messages, params, stream=stream)
         if settings.provider.prefix_of(request) is not None:
@@ -355,7 +356,7 @@ class AsyncKimi:
         Raises:
             ConfigurationError: *saved* cannot be read, or comes with a beginning.
         """
-        from kimi_async._conversation import (
+        from kimi_async.conversation import (
             Conversation,
             Opening,
             load_history,

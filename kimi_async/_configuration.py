@@ -9,11 +9,11 @@ from typing import Any, get_args
 
 from attrs import evolve, frozen
 
-from kimi_async._attempts import OnComplete
 from kimi_async._errors import ConfigurationError
 from kimi_async._options import Checks
-from kimi_async._params import check_headers
 from kimi_async._providers import Provider
+from kimi_async._reply import OnComplete
+from kimi_async._request._params import check_headers
 from kimi_async._settings import Limits, Timeouts
 
 __all__ = ["ClientSettings", "chosen_provider"]

@@ -81,7 +81,7 @@ class KimiError(Exception):
         provider: The provider's name (``"acedata"``), or ``None`` before one was chosen.
         partial: What had arrived of the reply, or ``None`` when no output had.
         record: The record of the reply, or ``None`` when nothing was sent.
-        stage: How far the reply was: ``"waiting for a permit"``, ``"connecting"``, ``"sending"``,
+        stage: How far the reply was: ``"waiting for a slot"``, ``"connecting"``, ``"sending"``,
             ``"waiting for the first output"``, ``"streaming"``; ``"listing models"``; else ``None``.
         retryable: Whether the same request may succeed when it is sent again.
         advice: What the reader of the message can do, printed behind it; empty where the message says it.
@@ -217,13 +217,13 @@ class ProgressTimeout(KimiTimeoutError):
 
 
 class SlotTimeout(KimiTimeoutError):
-    """No free permit of ``max_concurrency`` within ``Timeouts.first_output`` or ``total``; nothing was sent.
+    """No free slot of ``max_concurrency`` within ``Timeouts.first_output`` or ``total``; nothing was sent.
 
-    ``limit`` is ``"permit"``, and ``seconds`` the shorter one of the two.
+    ``limit`` is ``"slot"``, and ``seconds`` the shorter one of the two.
     """
 
-    limit = "permit"
-    expectation = "no permit was free"
+    limit = "slot"
+    expectation = "no slot was free"
     advice = (
         "Nothing was sent. Ask for less at a time, close streams early, or raise max_concurrency."
     )

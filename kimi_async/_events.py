@@ -6,15 +6,13 @@ Several come for every chunk.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from attrs import frozen
 
-from kimi_async._models import ChatCompletion, ToolCall, Usage
+from kimi_async._models import ChatCompletion, ToolCall
+from kimi_async._record import Usage
 from kimi_async._values import Value
-
-if TYPE_CHECKING:
-    from kimi_async._growing import GrowingText
 
 __all__ = [
     "ContentDelta",
@@ -106,6 +104,16 @@ class ToolCallStart(Value):
     choice: int = 0
 
 
+class GrowingJSON(Protocol):
+    """A JSON text that arrives in pieces, and its value as far as they go."""
+
+    pieces: list[str]
+
+    def value(self, count: int) -> Any:
+        """Return the value of the first *count* pieces."""
+        ...
+
+
 class _Following(Value):
     """What comes behind something: the text that it goes on with, and how many pieces that had by then.
 
@@ -115,7 +123,7 @@ class _Following(Value):
 
     __slots__ = ("_so_far",)
 
-    _so_far: tuple[GrowingText, int]
+    _so_far: tuple[GrowingJSON, int]
 
 
 @frozen(eq=False, repr=False)
@@ -153,7 +161,7 @@ class ToolCallDelta(_Following):
         return growing.value(count)
 
 
-def tool_call_delta(index: int, arguments: str, choice: int, growing: GrowingText) -> ToolCallDelta:
+def tool_call_delta(index: int, arguments: str, choice: int, growing: GrowingJSON) -> ToolCallDelta:
     """Make the event of the last piece of *growing*."""
     event = ToolCallDelta(index, arguments, choice)
     object.__setattr__(event, "_so_far", (growing, len(growing.pieces)))

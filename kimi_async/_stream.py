@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import frozen
 
-from kimi_async._attempts import Reply
 from kimi_async._errors import KimiError
 from kimi_async._events import ContentDelta, StreamEnd, StreamEvent
 from kimi_async._models import ChatCompletion
 from kimi_async._record import ReplyRecord
+from kimi_async._reply import Reply
 from kimi_async._values import Value
 
 if TYPE_CHECKING:

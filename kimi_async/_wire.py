@@ -1,31 +1,17 @@
-"""Values on their way to and from a provider, in one provider-neutral form.
-
-``Chunk`` and its parts are made for every event of every stream, so they are ``msgspec.Struct``: 0.1 us each where a
-frozen attrs class of this size takes 1 to 1.5 (CPython 3.11). They are private; what users hold is attrs.
-"""
+"""One request, as the caller asked for it and as it is sent."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 from attrs import Factory, field, frozen
 
 from kimi_async._errors import ConfigurationError
-from kimi_async._models import Usage
 from kimi_async._values import Value
 
-__all__ = [
-    "DONE",
-    "ChatRequest",
-    "Chunk",
-    "ChunkChoice",
-    "Done",
-    "Finding",
-    "ToolCallPiece",
-    "WireRequest",
-]
+__all__ = ["ChatRequest", "Finding", "ToolDefinition", "WireRequest"]
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -46,6 +32,25 @@ class Finding(Value):
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message} ({self.code})"
+
+
+@runtime_checkable
+class ToolDefinition(Protocol):
+    """Anything that can say how it is declared to the model, such as a :class:`~kimi_async.tools.Tool`."""
+
+    @property
+    def name(self) -> str:
+        """The name by which the model calls it."""
+        ...
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The JSON Schema of its arguments."""
+        ...
+
+    def to_wire(self) -> dict[str, Any]:
+        """The tool in the OpenAI form."""
+        ...
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -101,48 +106,3 @@ class WireRequest(Value):
     content: bytes = field(
         init=False, repr=False, eq=False, default=Factory(_written, takes_self=True)
     )
-
-
-class ToolCallPiece(msgspec.Struct, frozen=True, gc=False):
-    """One piece of one tool call, as far as the chunk said; ``None`` is absent."""
-
-    index: int | None
-    id: str | None
-    name: str | None
-    arguments: str | None
-    type: str | None
-
-
-class ChunkChoice(msgspec.Struct, frozen=True, gc=False):
-    """What one chunk adds to one choice; ``None`` is absent, ``""`` present and empty."""
-
-    index: int
-    content: str | None
-    reasoning: str | None
-    refusal: str | None
-    tool_calls: tuple[ToolCallPiece, ...]
-    finish_reason: str | None
-    logprobs: Mapping[str, Any] | None
-    #: Whether the thinking came as ``reasoning``, without the usual key beside it.
-    by_other_key: bool = False
-
-
-class Chunk(msgspec.Struct, frozen=True, gc=False):
-    """One event of a stream, or one whole JSON body, in provider-neutral form.
-
-    ``data`` is the JSON object as it came, unknown keys included; it is decoded whole for those that ask for it.
-    """
-
-    id: str | None
-    model: str | None
-    created: int | None
-    choices: tuple[ChunkChoice, ...]
-    usage: Usage | None
-    data: bytes
-
-
-class Done:
-    """The type of :data:`DONE`, the literal ``[DONE]`` that ends a stream."""
-
-
-DONE: Final = Done()

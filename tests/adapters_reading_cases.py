@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
-from kimi_async._models import Usage
-from kimi_async._wire import ChunkChoice, ToolCallPiece
+from kimi_async._protocol._chunk import ChunkChoice, ToolCallPiece
+from kimi_async._record import Usage
 
 JSON: TypeAlias = dict[str, Any]
 

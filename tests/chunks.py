@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any, TypeAlias
 
+from kimi_async._protocol._chunk import Chunk
 from kimi_async._providers._parsing import parse_any
-from kimi_async._wire import Chunk
 
 Json: TypeAlias = dict[str, Any]
 

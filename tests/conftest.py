@@ -10,7 +10,7 @@ import pytest
 from engines import ENGINES, skips
 from hypothesis import HealthCheck, settings
 
-from kimi_async import _transport
+from kimi_async._http import _transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

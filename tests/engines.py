@@ -10,7 +10,8 @@ import httpx
 import pytest
 from loops import on_loop
 
-from kimi_async import _clients, aiohttp_client, http_client
+from kimi_async import aiohttp_client, http_client
+from kimi_async._http import _clients
 
 
 def httpx2_client(**settings: Any) -> Any:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimi_async import OutputError, ToolCall
-from kimi_async._partial_json import PartialJSON
+from kimi_async._protocol._partial_json import PartialJSON
 
 EXAMPLES = 50_000
 

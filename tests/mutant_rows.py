@@ -24,19 +24,19 @@ class Mutant:
     tests: tuple[str, ...]
 
 
-ATTEMPT = "_attempts/_attempt.py"
-BODY = "_attempts/_body.py"
-CLOCKS = "_attempts/_deadlines.py"
-FETCH = "_attempts/_fetch.py"
-REPLY = "_attempts/_reply.py"
-ASSEMBLER = "_assembler.py"
-CALL_PIECES = "_tool_calls.py"
-POOL = "_pool.py"
-SLOTS = "_limiter.py"
-EVENTLOOP = "_eventloop.py"
+ATTEMPT = "_reply/_attempt.py"
+BODY = "_protocol/_body.py"
+CLOCKS = "_reply/_deadlines.py"
+FETCH = "_reply/_fetch.py"
+REPLY = "_reply/_reply.py"
+ASSEMBLER = "_protocol/_assembler.py"
+CALL_PIECES = "_protocol/_tool_calls.py"
+POOL = "_http/_pool.py"
+SLOTS = "_http/_limiter.py"
+EVENTLOOP = "_http/_cancellation.py"
 FAILURES = "_providers/_errors.py"
 READING = "_providers/_parsing.py"
-TRANSPORT = "_transport.py"
+TRANSPORT = "_http/_transport.py"
 
 TOO_MANY = "tests/test_bounds.py::test_of_too_many_in_one_event_the_first_are_kept"
 BROKEN = (
@@ -341,7 +341,7 @@ MUTANTS = {
     ),
     # It is bounded
     "size-bound-of-an-event": Mutant(
-        file="_sse.py",
+        file="_protocol/_sse.py",
         find="return data_bytes + line_bytes > self._limit",
         replace="return False",
         tests=(f"{BROKEN}[asyncio-event-over-the-limit]",),
@@ -367,7 +367,7 @@ MUTANTS = {
         tests=(f"{TOO_MANY}[choices-asyncio]",),
     ),
     "bound-of-tool-calls": Mutant(
-        file="_tool_calls.py",
+        file="_protocol/_tool_calls.py",
         find="if len(self._calls) >= self._most:",
         replace="if False:",
         tests=(f"{TOO_MANY}[tool-calls-asyncio]",),

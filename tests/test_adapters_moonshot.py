@@ -23,8 +23,8 @@ from kimi_async import (
     tool_result,
     user,
 )
-from kimi_async._params import chat_request
 from kimi_async._providers._environment import provider_from_environment
+from kimi_async._request._params import chat_request
 from kimi_async._wire import WireRequest
 
 JSON: TypeAlias = dict[str, Any]

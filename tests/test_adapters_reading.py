@@ -37,14 +37,15 @@ from json_strategies import anything, chunks, texts
 
 from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible, Provider
 from kimi_async._errors import APIError, ProtocolError
-from kimi_async._models import ToolCall, Usage
+from kimi_async._models import ToolCall
+from kimi_async._protocol._chunk import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
 from kimi_async._providers._fast_path import parse_fast
 from kimi_async._providers._parsing import (
     decode_object,
     parse_any,
     parse_completion,
 )
-from kimi_async._wire import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
+from kimi_async._record import Usage
 from kimi_async.testing import recording
 
 Reader: TypeAlias = Callable[[bytes], Chunk | Done | None]

@@ -28,7 +28,7 @@ from kimi_async import (
 )
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Message, Messages, Thinking, ToolCall
-from kimi_async._params import chat_request
+from kimi_async._request._params import chat_request
 from kimi_async._wire import WireRequest
 
 JSON: TypeAlias = dict[str, Any]

@@ -19,7 +19,6 @@ from chunks import Json, called, counted, counts, piece, read, said
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kimi_async._assembler import MessageAssembler
 from kimi_async._errors import OutputError
 from kimi_async._events import (
     ContentDelta,
@@ -36,8 +35,10 @@ from kimi_async._events import (
     ToolCallStart,
     UsageUpdate,
 )
-from kimi_async._models import ChatCompletion, ToolCall, Usage
+from kimi_async._models import ChatCompletion, ToolCall
+from kimi_async._protocol._assembler import MessageAssembler
 from kimi_async._providers._parsing import parse_completion
+from kimi_async._record import Usage
 
 DELTA_OF = {
     ReasoningDone: ReasoningDelta,

@@ -162,7 +162,7 @@ async def test_a_flood_behind_the_end_is_not_drained() -> None:
 async def test_the_body_of_an_error_status_is_not_waited_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("kimi_async._attempts._fetch.ERROR_BODY_SECONDS", 0.05)
+    monkeypatch.setattr("kimi_async._reply._fetch.ERROR_BODY_SECONDS", 0.05)
     host = FakeHost([b'{"error":{"message":"no"}}', STALL])
     host.status = 401
     with pytest.raises(kimi.AuthenticationError, match="no"):
@@ -182,9 +182,7 @@ async def test_a_drip_without_output_uses_up_progress(
 ) -> None:
     """Every look at the clock finds it a second later, so that each read has taken a second."""
     seconds = itertools.count()
-    monkeypatch.setattr(
-        "kimi_async._attempts._reply.loop_clock", lambda: lambda: float(next(seconds))
-    )
+    monkeypatch.setattr("kimi_async._reply._reply.loop_clock", lambda: lambda: float(next(seconds)))
     host = FakeHost([sse(SAID), *[drip] * 1000])
     with pytest.raises(kimi.ProgressTimeout) as caught:
         await host.client(timeouts=Timeouts(progress=100)).chat("Hi")
@@ -202,7 +200,7 @@ async def test_time_that_the_caller_takes_counts_against_no_limit() -> None:
         return clock
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kimi_async._attempts._reply.loop_clock", lambda: passing)
+        patch.setattr("kimi_async._reply._reply.loop_clock", lambda: passing)
         async with host.client(timeouts=SHORT).stream("Hi") as stream:
             async for _ in stream:
                 clock += 1000.0

@@ -24,7 +24,7 @@ from _server import serving
 from _worker import Worker
 from attrs import evolve
 
-from kimi_async._clients import tls_context
+from kimi_async._http._clients import tls_context
 
 ROOT = Path(__file__).parent.parent
 SAVED = ROOT / "docs" / "figures" / "benchmarks.json"

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from json_strategies import anything
 
 import kimi_async as kimi
-from kimi_async._attempts._body import BodyReader
-from kimi_async._providers import is_deeper
+from kimi_async._json_text import is_deeper
+from kimi_async._protocol._body import BodyReader
+from kimi_async._protocol._sse import SSEDecoder
 from kimi_async._settings import Limits
-from kimi_async._sse import SSEDecoder
 
 pytestmark = pytest.mark.anyio
 

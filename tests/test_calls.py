@@ -9,9 +9,10 @@ import anyio
 import pydantic
 import pytest
 
-from kimi_async import ConfigurationError, Deny, OutputError, ToolCall, ToolError, tool
-from kimi_async._calls import Approve, ToolExecutor, ToolResult, Tools
+from kimi_async import ConfigurationError, OutputError, ToolCall
 from kimi_async.testing import virtual_time
+from kimi_async.tools import Deny, ToolError, tool
+from kimi_async.tools._executor import Approve, ToolExecutor, ToolResult, Tools
 
 pytestmark = pytest.mark.anyio
 

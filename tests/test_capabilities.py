@@ -18,18 +18,14 @@ from markdown_it import MarkdownIt
 
 from kimi_async import (
     AceDataCloud,
-    Basis,
-    Capabilities,
-    CapabilityTable,
     Cloudsway,
     ConfigurationError,
-    Fact,
     Moonshot,
     OpenAICompatible,
     Provider,
-    family_of,
 )
 from kimi_async._providers._capabilities import as_markdown
+from kimi_async.capabilities import Basis, Capabilities, CapabilityTable, Fact, family_of
 from kimi_async.testing import recording
 
 ADAPTERS: dict[str, type[Provider]] = {

@@ -15,7 +15,7 @@ from json_strategies import anything
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, KimiWarning
-from kimi_async._checks import check_request
+from kimi_async._request._checks import check_request
 from kimi_async._wire import ChatRequest
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,6 @@ import math
 import pytest
 from attrs import evolve
 
-from kimi_async._attempts._deadlines import Deadlines
 from kimi_async._errors import (
     FirstOutputTimeout,
     IdleTimeout,
@@ -15,6 +14,7 @@ from kimi_async._errors import (
     ProgressTimeout,
     TotalTimeout,
 )
+from kimi_async._reply._deadlines import Deadlines
 from kimi_async._settings import Timeouts
 
 NONE = Timeouts(

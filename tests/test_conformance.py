@@ -22,9 +22,9 @@ from kimi_async import (
     OpenAICompatible,
     Provider,
 )
-from kimi_async._assembler import MessageAssembler
-from kimi_async._attempts._body import BodyReader
-from kimi_async._wire import Done
+from kimi_async._protocol._assembler import MessageAssembler
+from kimi_async._protocol._body import BodyReader
+from kimi_async._protocol._chunk import Done
 from kimi_async.testing import (
     FakeProvider,
     FakeToolCall,

@@ -11,9 +11,10 @@ import pytest
 from fakes import HELLO, FakeHost, break_at_once, delta, sse
 
 import kimi_async as kimi
-from kimi_async import AsyncKimi, Message, Provider
+from kimi_async import AsyncKimi, Message, Provider, conversation, tools
 from kimi_async.testing import ErrorReply, FakeProvider, FakeToolCall, ReceivedRequest, Reply
 from kimi_async.testing._completion import dump
+from kimi_async.tools import tool
 
 pytestmark = pytest.mark.anyio
 
@@ -340,7 +341,7 @@ class City(msgspec.Struct):
     name: str
 
 
-@kimi.tool
+@tool
 def weather(city: str) -> str:
     return f"dry in {city}"
 
@@ -395,7 +396,7 @@ async def test_a_run_is_one_turn() -> None:
             chat = client.conversation(tools=[weather])
             async with chat.run("How is Bergen?", max_steps=5) as run:
                 async for event in run:
-                    is_last = isinstance(event, kimi.StepEnd) and event.step == 2
+                    is_last = isinstance(event, tools.StepEnd) and event.step == 2
                     assert bool(chat.messages) is is_last
                 result = await run.final()
             assert chat.messages == result.messages
@@ -478,7 +479,7 @@ async def test_one_turn_at_a_time_of_any_kind() -> None:
 
 
 async def test_a_value_is_under_way_between_its_rounds_too() -> None:
-    chats: list[kimi.Conversation] = []
+    chats: list[conversation.Conversation] = []
     refused: list[object] = []
 
     def answer(request: ReceivedRequest) -> Reply:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimi_async._docstring import read_docstring
+from kimi_async.tools._docstring import read_docstring
 
 
 @pytest.mark.parametrize(

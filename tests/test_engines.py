@@ -16,7 +16,7 @@ from loops import Loop
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, ContentDelta, OpenAICompatible, aiohttp_client, http_client
-from kimi_async._clients import HttpClient
+from kimi_async._http._clients import HttpClient
 from kimi_async.testing import FakeProvider, Reply
 
 pytestmark = pytest.mark.anyio
@@ -126,7 +126,7 @@ def test_the_extra_is_named_where_it_is_missing(
     module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.delitem(sys.modules, "kimi_async._aiohttp", raising=False)
+    monkeypatch.delitem(sys.modules, "kimi_async._http._aiohttp", raising=False)
     with pytest.raises(kimi.ConfigurationError, match=r'pip install "kimi-async\[aiohttp\]"'):
         aiohttp_client()
 

@@ -41,8 +41,8 @@ from kimi_async._errors import (
     WriteTimeout,
     over_limit,
 )
-from kimi_async._models import ChatCompletion, Choice, Message, Usage
-from kimi_async._record import ReplyRecord
+from kimi_async._models import ChatCompletion, Choice, Message
+from kimi_async._record import ReplyRecord, Usage
 
 RECORD = ReplyRecord(
     outcome="interrupted",
@@ -349,9 +349,9 @@ ADVICE: dict[type[KimiError], str] = {
             id="progress",
         ),
         pytest.param(
-            SlotTimeout(1.0, stage="waiting for a permit"),
-            "the limit 'permit' ran out: no permit was free within 1 s [stage: waiting for a permit]",
-            id="permit",
+            SlotTimeout(1.0, stage="waiting for a slot"),
+            "the limit 'slot' ran out: no slot was free within 1 s [stage: waiting for a slot]",
+            id="slot",
         ),
         pytest.param(
             TotalTimeout(3600.0),

@@ -14,8 +14,8 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from kimi_async import _eventloop
-from kimi_async._eventloop import (
+from kimi_async._http import _cancellation
+from kimi_async._http._cancellation import (
     asyncio_loop,
     close_shielded,
     close_soon,
@@ -32,7 +32,7 @@ ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def all_done() -> None:
     """Wait until no task of ours is left."""
     with anyio.fail_after(5):
-        while _eventloop._tasks:
+        while _cancellation._tasks:
             await anyio.lowlevel.checkpoint()
 
 
@@ -120,7 +120,7 @@ async def test_a_close_ends_although_its_task_is_cancelled_twice() -> None:
 
 
 async def test_a_close_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_eventloop, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(_cancellation, "CLOSE_SECONDS", 0.05)
     begun = time.monotonic()
     await close_shielded(anyio.sleep_forever)
     assert time.monotonic() - begun < 5

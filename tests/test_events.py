@@ -26,8 +26,9 @@ from kimi_async._events import (
     UsageUpdate,
     tool_call_delta,
 )
-from kimi_async._growing import GrowingText
-from kimi_async._models import ChatCompletion, Choice, Message, ToolCall, Usage
+from kimi_async._models import ChatCompletion, Choice, Message, ToolCall
+from kimi_async._protocol._partial_json import GrowingText
+from kimi_async._record import Usage
 
 COMPLETION = ChatCompletion(
     provider="test", choices=(Choice(index=0, message=Message(role="assistant", content="Hi")),)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimi_async._framing import ChunkJoiner
+from kimi_async._http._framing import ChunkJoiner
 
 STATUS = b"HTTP/1.1 200 OK\r\n"
 EARLY = b"HTTP/1.1 103 Early Hints\r\nlink: <a>\r\n\r\n"

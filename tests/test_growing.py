@@ -7,8 +7,7 @@ import copy
 import pytest
 
 from kimi_async import OutputError
-from kimi_async._growing import GrowingText
-from kimi_async._partial_json import PartialJSON
+from kimi_async._protocol._partial_json import GrowingText, PartialJSON
 
 
 @pytest.fixture

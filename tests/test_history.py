@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimi_async import Message, ToolCall, assistant, tool_result, user
-from kimi_async._history import AnyMessage, sayable, with_ids, with_unique_ids
+from kimi_async.tools._call_ids import AnyMessage, sayable, with_ids, with_unique_ids
 
 
 def call(id: str | None) -> ToolCall:

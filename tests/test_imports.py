@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import importlib.metadata
 import importlib.util
 import subprocess
@@ -13,58 +14,24 @@ from types import ModuleType
 import pytest
 
 import kimi_async
-from kimi_async import testing
+from kimi_async import capabilities, conversation, structured, testing, tools
 
 PACKAGE = Path(kimi_async.__file__).parent
 
-#: The modules of the core from the bottom up; one may import those above it in this list, never those below.
-LAYERS = (
-    ("_version",),
-    ("_errors", "_values"),
-    ("_record", "_json_text", "_media", "_partial_json", "_prefix", "_schema", "_docstring"),
-    ("_growing", "_models", "_tools"),
-    ("_events", "_history", "_settings", "_sse", "_wire"),
-    ("_tool_calls", "_tool_markers"),
-    ("_params", "_providers", "_assembler", "_eventloop"),
-    ("_framing",),
-    ("_aiohttp", "_httpcore"),
-    ("_clients",),
-    ("_checks", "_pool", "_limiter"),
-    ("_transport",),
-    ("_attempts",),
-    ("_stream", "_options", "_calls"),
-    ("_run",),
-    ("_structured",),
-    ("_conversation",),
-    ("_configuration",),
-    ("_client",),
-    ("__init__",),
-)
-#: Values and the pure core: bytes in, values out.
-PURE = (
-    *(
-        "_errors",
-        "_values",
-        "_record",
-        "_models",
-        "_events",
-        "_settings",
-        "_sse",
-        "_wire",
-        "_params",
-        "_framing",
-    ),
-    *(
-        "_tool_calls",
-        "_checks",
-        "_json_text",
-        "_tool_markers",
-        "_partial_json",
-        "_prefix",
-        "_growing",
-    ),
-    *("_providers", "_assembler", "_schema", "_docstring", "_tools", "_history"),
-)
+#: Rooms that are not part of the core: nothing in the core imports them.
+OUTSIDE = {"testing", "cli"}
+
+#: Rooms and modules that hold no I/O: bytes and values in, values out.
+PURE = {
+    *("_errors", "_events", "_json_text", "_models", "_prefix", "_record", "_settings", "_wire"),
+    *("_protocol", "_providers", "_request", "capabilities"),
+}
+#: Pure modules inside rooms that do I/O.
+PURE_MODULES = {
+    "_http/_framing.py",
+    *(f"tools/_{name}.py" for name in ("call_ids", "docstring", "schema", "tool")),
+}
+#: The one module of ``_providers`` that is handed the environment.
 IMPURE = {
     "anyio",
     "asyncio",
@@ -78,22 +45,21 @@ IMPURE = {
     "trio",
 }
 
+#: Errors carry a partial completion and a record, whose methods raise errors: the one circle, for type checkers only.
+TYPED_ONLY = {("_errors", "_models"), ("_errors", "_record")}
 
-def part_of(path: Path) -> str:
-    """``_sse`` for ``_sse.py``, ``_providers`` for all that lies in that folder."""
+
+def room_of(path: Path) -> str:
+    """``_errors`` for ``_errors.py``, ``_providers`` for everything in that folder."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 SOURCES = {path: ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
-CORE = {
-    path: tree
-    for path, tree in SOURCES.items()
-    if part_of(path) in {part for layer in LAYERS for part in layer}
-}
+CORE = {path: tree for path, tree in SOURCES.items() if room_of(path) not in OUTSIDE}
 
 
-def imported(tree: ast.AST) -> set[str]:
-    """Full names of all modules that are imported when the code runs."""
+def names_in(tree: ast.AST) -> set[str]:
+    """Full names of all modules that are imported, also those that only type checkers see."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -101,7 +67,12 @@ def imported(tree: ast.AST) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute here"
             names.add(node.module or "")
-    return names - {name for block in typing_only(tree) for name in imported(block)}
+    return names
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Full names of all modules that are imported when the code runs."""
+    return names_in(tree) - {name for block in typing_only(tree) for name in names_in(block)}
 
 
 def typing_only(tree: ast.AST) -> list[ast.AST]:
@@ -113,25 +84,39 @@ def typing_only(tree: ast.AST) -> list[ast.AST]:
     ]
 
 
-def layer_of(part: str) -> int:
-    return next(number for number, layer in enumerate(LAYERS) if part in layer)
+def rooms() -> dict[str, set[str]]:
+    """Each room of the core, with the rooms that it imports, for type checkers too."""
+    graph: dict[str, set[str]] = {}
+    for path, tree in CORE.items():
+        own = room_of(path)
+        others = graph.setdefault(own, set())
+        for name in names_in(tree):
+            first, _, rest = name.partition(".")
+            other = rest.partition(".")[0]
+            if first == "kimi_async" and other != own and (own, other) not in TYPED_ONLY:
+                assert other or own == "__init__", f"{own} imports the package itself"
+                others.add(other)
+    return graph
 
 
-@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_run_one_way(path: Path) -> None:
-    own = part_of(path)
-    for name in imported(CORE[path]):
-        first, _, rest = name.partition(".")
-        if first != "kimi_async":
-            continue
-        other = rest.partition(".")[0]
-        assert other, f"{own} imports the package itself"
-        assert other == own or layer_of(other) < layer_of(own), f"{own} imports {other}"
+def test_rooms_import_one_way() -> None:
+    """The layers follow from the imports; a circle between two rooms raises CycleError and names them."""
+    graph = rooms()
+    assert list(graphlib.TopologicalSorter(graph).static_order())[-1] == "__init__"
+    assert not {other for others in graph.values() for other in others} & OUTSIDE
+    for own, other in TYPED_ONLY:
+        assert not any(
+            name.startswith(f"kimi_async.{other}") for name in imported(CORE[PACKAGE / f"{own}.py"])
+        )
+
+
+def is_pure(path: Path) -> bool:
+    return room_of(path) in PURE or path.relative_to(PACKAGE).as_posix() in PURE_MODULES
 
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in CORE if part_of(path) in PURE],
+    [path for path in CORE if is_pure(path)],
     ids=lambda path: str(path.relative_to(PACKAGE)),
 )
 def test_the_pure_part_does_no_io(path: Path) -> None:
@@ -141,10 +126,9 @@ def test_the_pure_part_does_no_io(path: Path) -> None:
     assert not [node for node in ast.walk(tree) if isinstance(node, kinds)]
 
 
-def test_every_module_of_the_core_has_its_layer() -> None:
-    outside = {"testing", "cli"}
-    parts = {part_of(path) for path in SOURCES}
-    assert parts - outside == {part for layer in LAYERS for part in layer}
+def test_what_is_called_pure_is_there() -> None:
+    assert {room_of(path) for path in CORE} >= PURE
+    assert all((PACKAGE / module).is_file() for module in PURE_MODULES)
 
 
 def run(code: str) -> str:
@@ -156,15 +140,18 @@ def loaded_by(code: str) -> set[str]:
     return set(run(f"{code}\nimport sys; print(*sys.modules)").split())
 
 
-#: What is loaded when it is used, and not with the package.
-LATER = {f"kimi_async.{module}" for module in kimi_async._LATER.values()} | {
-    "kimi_async._providers._environment",
-    "kimi_async._aiohttp",
-    "kimi_async._docstring",
-    "kimi_async._history",
-    "kimi_async._partial_json",
-    "kimi_async.cli",
-    "kimi_async.testing",
+#: Modules that are loaded when they are used, and not with the package.
+LATER = {
+    f"kimi_async.{name}"
+    for name in (
+        *("cli", "conversation", "structured", "testing", "tools"),
+        *(
+            "_http._aiohttp",
+            "_http._httpcore",
+            "_providers._environment",
+        ),
+        *("tools._docstring", "tools._call_ids"),
+    )
 }
 
 
@@ -208,44 +195,11 @@ def test_a_reply_waits_for_no_import_of_ours() -> None:
     assert {name for name in run(REPLY).split() if name.startswith("kimi_async")} == set()
 
 
-def test_what_is_loaded_later_is_where_the_type_checkers_see_it() -> None:
-    seen = {
-        alias.name: (node.module or "").removeprefix("kimi_async.")
-        for node in typing_only(SOURCES[PACKAGE / "__init__.py"])
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-    assert seen == kimi_async._LATER
-    assert seen.keys() <= set(kimi_async.__all__)
-
-
-def test_names_that_are_loaded_later_can_be_seen_and_are_kept() -> None:
-    fresh = run("import kimi_async; print(*dir(kimi_async))").split()
-    assert {*fresh} & {*dir(kimi_async)} >= {*kimi_async.__all__}
-    code = (
-        "from kimi_async import *; import kimi_async; print(Deny is vars(kimi_async)['Deny'], Deny)"
-    )
-    assert run(code) == "True <class 'kimi_async._calls.Deny'>\n"
-
-
-def test_a_name_that_is_not_there_is_none() -> None:
-    with pytest.raises(AttributeError, match="'kimi_async' has no attribute 'nothing'"):
-        getattr(kimi_async, "not" + "hing")
-
-
-def test_attrs_compiles_no_comparison_of_a_value() -> None:
-    """It takes half of the time that a class costs at import; see ``_values.py``."""
-    code = """
-import attrs, inspect, sys, kimi_async
-for name in [name for name in sys.modules if name.startswith("kimi_async")]:
-    for kind in vars(sys.modules[name]).values():
-        if inspect.isclass(kind) and attrs.has(kind) and "__eq__" in vars(kind):
-            print(kind)
-"""
-    assert run(code) == ""
-
-
-@pytest.mark.parametrize("module", [kimi_async, testing], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module",
+    [kimi_async, capabilities, conversation, structured, testing, tools],
+    ids=lambda module: module.__name__,
+)
 def test_public_names_are_listed_once_in_order_and_are_there(module: ModuleType) -> None:
     names: list[str] = module.__all__
     assert sorted(names, key=_as_ruff_sorts) == names
@@ -260,7 +214,7 @@ def _as_ruff_sorts(name: str) -> tuple[int, str]:
 
 def test_each_module_lists_what_it_makes_public() -> None:
     for path, tree in CORE.items():
-        if part_of(path) not in {"_version", "__init__"}:
+        if path.stem not in {"_version", "__init__"}:
             assigned = {
                 ast.unparse(node.targets[0]) for node in tree.body if isinstance(node, ast.Assign)
             }

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import kimi_async as kimi
 from kimi_async import AceDataCloud, ChatCompletion, ToolCall
-from kimi_async._assembler import MessageAssembler
-from kimi_async._tool_markers import ToolMarkers
+from kimi_async._protocol._assembler import MessageAssembler
+from kimi_async._protocol._tool_markers import ToolMarkers
 
 SECTION, SECTION_END = "<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"
 ONE_SECTION, ONE_SECTION_END = "<|tool_call_section_begin|>", "<|tool_call_section_end|>"

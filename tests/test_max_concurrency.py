@@ -173,7 +173,7 @@ async def test_a_wait_for_a_slot_is_bounded(full: Full, limits: Timeouts, second
     with pytest.raises(kimi.SlotTimeout) as caught:
         await full.client.chat("Hi", timeouts=limits)
     error = caught.value
-    assert (error.seconds, error.stage) == (seconds, "waiting for a permit")
+    assert (error.seconds, error.stage) == (seconds, "waiting for a slot")
     assert "max_concurrency" in str(error)
     assert full.records == [error.record]
     (record,) = full.records

@@ -22,14 +22,13 @@ from kimi_async._models import (
     Message,
     Thinking,
     ToolCall,
-    Usage,
     assistant,
     system,
     tool_result,
     user,
 )
 from kimi_async._prefix import Prefix
-from kimi_async._record import ReplyRecord
+from kimi_async._record import ReplyRecord, Usage
 
 RECORD = ReplyRecord(
     outcome="complete",

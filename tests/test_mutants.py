@@ -79,7 +79,7 @@ def test_the_session_demands_that_every_mutant_is_killed(
     asked: list[Sequence[str]] = []
 
     def run(folder: Path, tests: Sequence[str]) -> int:
-        texts.append((folder / "kimi_async" / "_attempts" / "_deadlines.py").read_text("utf-8"))
+        texts.append((folder / "kimi_async" / "_reply" / "_deadlines.py").read_text("utf-8"))
         asked.append(tests)
         return codes.pop(0)
 

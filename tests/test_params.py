@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Message, Thinking, ToolCall, assistant, tool_result, user
-from kimi_async._params import ChatParams, chat_request, check_headers
+from kimi_async._request._params import ChatParams, chat_request, check_headers
 from kimi_async._wire import ChatRequest
 
 #: What no error may repeat.

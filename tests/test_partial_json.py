@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from json_strategies import anything
 
 from kimi_async import OutputError
-from kimi_async._partial_json import PartialJSON
+from kimi_async._protocol._partial_json import PartialJSON
 
 # what comes, piece by piece: what is shown after each
 SHOWN: dict[str, list[tuple[str, Any]]] = {

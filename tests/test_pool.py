@@ -18,9 +18,10 @@ from engines import ENGINES
 from fakes import ACE, HELLO, FakeHost, break_at_once, delta, no_answer, sse
 
 import kimi_async as kimi
-from kimi_async import AsyncKimi, Timeouts, _pool, _transport
-from kimi_async._clients import KEEPALIVE_SECONDS
-from kimi_async._pool import Pool
+from kimi_async import AsyncKimi, Timeouts
+from kimi_async._http import _pool, _transport
+from kimi_async._http._clients import KEEPALIVE_SECONDS
+from kimi_async._http._pool import Pool
 from kimi_async.testing import FakeProvider, Faulty, Reply, SlowHeaders
 
 pytestmark = pytest.mark.anyio
@@ -110,7 +111,7 @@ async def test_a_client_that_nobody_needs_is_closed_when_its_connections_have_ex
 ) -> None:
     """Its pool would close them with the next request, and it gets none."""
     now = 1000.0
-    monkeypatch.setattr("kimi_async._pool.time.monotonic", lambda: now)
+    monkeypatch.setattr("kimi_async._http._pool.time.monotonic", lambda: now)
     pool = Pool(None, make)
     leases = [await pool.lease() for _ in range(6)]
     made = list(pool.clients)

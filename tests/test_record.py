@@ -7,8 +7,7 @@ from typing import get_args
 import attrs
 import pytest
 
-from kimi_async._models import Usage
-from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
+from kimi_async._record import Outcome, ReplyRecord, Usage, UsageOrigin
 
 RECORD = ReplyRecord(
     outcome="complete",

@@ -12,9 +12,9 @@ from fakes import ACE, FakeHost
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, Cloudsway
-from kimi_async._assembler import MessageAssembler
-from kimi_async._attempts._body import BodyReader
-from kimi_async._wire import Done
+from kimi_async._protocol._assembler import MessageAssembler
+from kimi_async._protocol._body import BodyReader
+from kimi_async._protocol._chunk import Done
 from kimi_async.testing import Cuts, FakeProvider, Recording, recording
 
 pytestmark = pytest.mark.anyio

@@ -11,8 +11,9 @@ from fakes import delta, sse
 from typing_events import describe_run
 
 import kimi_async as kimi
-from kimi_async import Deny, Message, StepEnd, StepStart, Tool, ToolCall, ToolResult, Usage, tool
+from kimi_async import Message, ToolCall, Usage, tools
 from kimi_async.testing import ErrorReply, FakeProvider, FakeToolCall, Recording, Reply
+from kimi_async.tools import Deny, StepEnd, StepStart, Tool, ToolError, ToolResult, tool
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +33,7 @@ async def echo(word: str) -> str:
 
 @tool
 async def failing() -> None:
-    raise kimi.ToolError("not today")
+    raise ToolError("not today")
 
 
 @tool
@@ -63,7 +64,7 @@ def results(fake: FakeProvider, number: int) -> list[tuple[str, str]]:
     ]
 
 
-async def run_through(fake: FakeProvider, **options: Any) -> kimi.RunResult:
+async def run_through(fake: FakeProvider, **options: Any) -> tools.RunResult:
     given: dict[str, Any] = {"tools": TOOLS, **options}
     async with kimi.AsyncKimi(fake.acedata(), model="m") as client:
         async with client.run("Hi", **given) as run:
@@ -156,7 +157,7 @@ async def test_a_call_is_sent_back_exactly_as_it_came(name: str, stream: bool) -
         assert request.body["tools"] == [each.to_wire() for each in TOOLS]
     question, said, answer = asked(fake, 2)
     assert question == {"role": "user", "content": "计算"}
-    key = "reasoning" if provider == "compatible" else "reasoning_content"
+    key = "reasoning" if name == "compatible" else "reasoning_content"
     assert (said["content"], said[key]) == ("我来计算。", "")
     call = {"name": "get_distance", "arguments": ARGUMENTS}
     assert said["tool_calls"] == [{"id": "get_distance:0", "type": "function", "function": call}]
@@ -517,7 +518,7 @@ async def test_a_broken_reply_ends_the_run_and_leaves_the_messages() -> None:
 async def test_a_tool_error_can_end_the_run() -> None:
     calls = [FakeToolCall("hanging"), FakeToolCall("failing"), FakeToolCall("nope")]
     async with FakeProvider([Reply(tool_calls=calls)]) as fake:
-        with pytest.raises(kimi.ToolError, match="not today"):
+        with pytest.raises(ToolError, match="not today"):
             await run_through(fake, on_tool_error="raise", tool_timeout=None)
 
 
@@ -629,5 +630,5 @@ async def test_settings_that_cannot_work(options: dict[str, Any], problem: str) 
 
 
 def test_the_union_of_events_is_closed() -> None:
-    own = set(get_args(kimi.RunEvent)) - set(get_args(kimi.StreamEvent))
+    own = set(get_args(tools.RunEvent)) - set(get_args(kimi.StreamEvent))
     assert own == {StepStart, StepEnd, ToolResult}

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimi_async import ConfigurationError, moonshot_schema
-from kimi_async._schema import schema_of
+from kimi_async import ConfigurationError
+from kimi_async.tools import moonshot_schema
+from kimi_async.tools._schema import schema_of
 
 TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 TEXT = {"type": "string"}

@@ -12,7 +12,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from kimi_async._limiter import ConcurrencyLimiter, Permit
+from kimi_async._http._limiter import ConcurrencyLimiter, Permit
 
 pytestmark = pytest.mark.anyio
 

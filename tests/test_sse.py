@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimi_async._errors import ProtocolError
+from kimi_async._protocol._sse import SSEDecoder, SSEEvent
 from kimi_async._settings import Limits
-from kimi_async._sse import SSEDecoder, SSEEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -16,7 +16,7 @@ from anyio.from_thread import start_blocking_portal
 from fakes import HELLO, STALL, FakeHost, delta, sse
 from stalls import Heartbeat, chats, heartbeat
 
-from kimi_async._transport import READ_BYTES
+from kimi_async._http._transport import READ_BYTES
 from kimi_async.testing import FakeProvider, Reply
 
 LONG = Reply("Hello! " * 40, chunk_chars=4)

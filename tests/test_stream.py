@@ -221,7 +221,7 @@ async def test_a_cancel_while_an_ended_reply_is_closed_is_recorded_at_once() -> 
     client = FakeHost(response).client(on_complete=records.append)
     task = asyncio.create_task(client.chat("Hi"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kimi_async._eventloop.CLOSE_SECONDS", 0.05)
+        patch.setattr("kimi_async._http._cancellation.CLOSE_SECONDS", 0.05)
         await closing.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -13,7 +13,8 @@ import pytest
 from fakes import USAGE, FakeHost, break_at_once, delta, sse
 
 import kimi_async as kimi
-from kimi_async import AsyncKimi, OutputError, Parsed, Provider
+from kimi_async import AsyncKimi, OutputError, Provider, structured, tools
+from kimi_async.structured import Parsed
 from kimi_async.testing import ErrorReply, FakeProvider, FakeToolCall, Reply
 from kimi_async.testing._completion import dump
 
@@ -191,7 +192,7 @@ async def test_types_of_objects(into: type[Any], answer: object, value: object) 
             Model | None,
             ADA,
             Model(name="Ada", age=36),
-            {"anyOf": [kimi.moonshot_schema(Model.model_json_schema()), {"type": "null"}]},
+            {"anyOf": [tools.moonshot_schema(Model.model_json_schema()), {"type": "null"}]},
         ),
     ],
     ids=["int", "list", "literal", "optional", "list-of-structs", "optional-model"],
@@ -506,4 +507,4 @@ def test_a_parsed_value_is_a_value() -> None:
     one = Parsed(value=1, completion=completion, rounds=(), usage=None)
     assert one == Parsed(value=1, completion=completion, rounds=(), usage=None)
     assert "rounds" not in repr(one)
-    assert kimi.ParseRound(completion) == kimi.ParseRound(completion, None)
+    assert structured.ParseRound(completion) == structured.ParseRound(completion, None)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kimi_async._models import Usage
+from kimi_async._record import Usage
 from kimi_async.testing._completion import Completion, FakeToolCall, ReplyChoice
 from kimi_async.testing._wires import WIRES
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimi_async._models import ModelInfo, Usage
+from kimi_async._models import ModelInfo
+from kimi_async._record import Usage
 from kimi_async.testing import ProviderName, recording
 from kimi_async.testing._completion import Completion, FakeToolCall, ReplyChoice
 from kimi_async.testing._wire import ErrorSpec, as_models, phrase

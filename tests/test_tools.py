@@ -15,7 +15,8 @@ import tool_signatures
 from tool_signatures import OTHERS, SIGNATURES, Signature
 
 import kimi_async as kimi
-from kimi_async import ConfigurationError, OutputError, Tool, tool
+from kimi_async import ConfigurationError, OutputError
+from kimi_async.tools import Tool, tool
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -13,8 +13,9 @@ import pytest
 from fakes import ACE, HELLO, STALL, FakeBody, FakeHost, delta, no_answer, sse
 
 import kimi_async as kimi
-from kimi_async import AceDataCloud, AsyncKimi, Timeouts, _clients, _transport
-from kimi_async._pool import Pool
+from kimi_async import AceDataCloud, AsyncKimi, Timeouts
+from kimi_async._http import _clients, _transport
+from kimi_async._http._pool import Pool
 from kimi_async.testing import FakeProvider, Reply
 
 pytestmark = pytest.mark.anyio

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from kimi_async._errors import ConfigurationError
-from kimi_async._wire import DONE, ChatRequest, Chunk, Done, WireRequest
+from kimi_async._protocol._chunk import DONE, Chunk, Done
+from kimi_async._wire import ChatRequest, WireRequest
 
 
 def test_a_request_does_not_print_what_is_asked() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 import kimi_async as kimi
+from kimi_async import structured, tools
+from kimi_async.tools import tool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -47,14 +49,14 @@ def describe(event: kimi.StreamEvent) -> str:
             assert_never(event)
 
 
-def describe_run(event: kimi.RunEvent) -> str:
+def describe_run(event: tools.RunEvent) -> str:
     """The same for any event of a run."""
     match event:
-        case kimi.StepStart(step=step):
+        case tools.StepStart(step=step):
             return f"step {step}"
-        case kimi.ToolResult(call=call, status=status):
+        case tools.ToolResult(call=call, status=status):
             return f"result {call.name} {status}"
-        case kimi.StepEnd(step=step, completion=completion):
+        case tools.StepEnd(step=step, completion=completion):
             return f"end of step {step} {completion.text}"
         case _:
             return describe(event)
@@ -104,53 +106,55 @@ if TYPE_CHECKING:
         value: object = call.parse()
         return kimi.tool_result(call, value)
 
-    @kimi.tool
+    @tool
     def find(city: str, limit: int = 3) -> str:
         return city * limit
 
-    @kimi.tool(name="double-it")
+    @tool(name="double-it")
     async def double(number: int) -> int:
         return 2 * number
 
-    async def tools(client: kimi.AsyncKimi) -> None:
+    async def calls(client: kimi.AsyncKimi) -> None:
         assert_type(find("Oslo"), str)
         assert_type(await double(3), int)
         assert_type(find.call("{}"), str)
-        assert_type(kimi.tool(client.chat, name="ask").name, str)
+        assert_type(tool(client.chat, name="ask").name, str)
         search = {"type": "builtin_function", "function": {"name": "$web_search"}}
         await client.chat("Hello", tools=[find, double, search])
 
-        async def approve(call: kimi.ToolCall) -> bool | kimi.Deny:
-            return call.name == "find" or kimi.Deny(reason="no", stop=True)
+        async def approve(call: kimi.ToolCall) -> bool | tools.Deny:
+            return call.name == "find" or tools.Deny(reason="no", stop=True)
 
         async with client.run("Hello", tools=[find, search], approve=approve) as run:
-            assert_type(run, kimi.ToolRun)
+            assert_type(run, tools.ToolRun)
             async for event in run:
-                assert_type(event, kimi.RunEvent)
+                assert_type(event, tools.RunEvent)
                 describe_run(event)
             result = await run.final()
         assert_type(result.completion, kimi.ChatCompletion)
         assert_type(result.usage, kimi.Usage | None)
-        assert_type(result.stopped, kimi.Stopped)
+        assert_type(result.stopped, tools.Stopped)
         await client.run(result.messages, tools=[double], approve=lambda call: True).final()
 
     async def values(client: kimi.AsyncKimi) -> None:
         parsed = await client.parse("Where?", into=Cities)
-        assert_type(parsed, kimi.Parsed[Cities])
+        assert_type(parsed, structured.Parsed[Cities])
         assert_type(parsed.value, Cities)
-        assert_type(parsed.rounds, tuple[kimi.ParseRound, ...])
-        assert_type(await client.parse("Where?", list[str], repairs=2), kimi.Parsed[list[str]])
-        assert_type(await client.parse("Where?", into=Literal["a", "b"]), kimi.Parsed[Any])
+        assert_type(parsed.rounds, tuple[structured.ParseRound, ...])
+        assert_type(
+            await client.parse("Where?", list[str], repairs=2), structured.Parsed[list[str]]
+        )
+        assert_type(await client.parse("Where?", into=Literal["a", "b"]), structured.Parsed[Any])
         async with client.stream_parse("Where?", into=Cities) as stream:
-            assert_type(stream, kimi.ParsedStream[Cities])
+            assert_type(stream, structured.ParsedStream[Cities])
             async for value in stream:
                 assert_type(value, Any)
             async for event in stream.events():
                 assert_type(event, kimi.StreamEvent)
-            assert_type(await stream.final(), kimi.Parsed[Cities])
+            assert_type(await stream.final(), structured.Parsed[Cities])
         chat = client.conversation()
-        assert_type(await chat.parse("Where?", into=Cities), kimi.Parsed[Cities])
-        assert_type(chat.run("Where?", tools=[find], max_steps=3), kimi.ToolRun)
+        assert_type(await chat.parse("Where?", into=Cities), structured.Parsed[Cities])
+        assert_type(chat.run("Where?", tools=[find], max_steps=3), tools.ToolRun)
 
     def losses(error: kimi.KimiError) -> None:
         assert_type(error.partial, kimi.ChatCompletion | None)

@@ -12,12 +12,13 @@ from attrs import evolve, field
 
 from kimi_async._errors import APIError, ConfigurationError
 from kimi_async._models import ModelInfo, Thinking
+from kimi_async._protocol._chunk import Chunk, Done
+from kimi_async._protocol._tool_markers import ToolMarkers
 from kimi_async._providers._errors import excerpt_of, parse_error, without_key
 from kimi_async._providers._fast_path import parse_fast
 from kimi_async._providers._parsing import parse_any, parse_completion, parse_models
-from kimi_async._tool_markers import ToolMarkers
 from kimi_async._values import Value
-from kimi_async._wire import ChatRequest, Chunk, Done, WireRequest
+from kimi_async._wire import ChatRequest, WireRequest
 
 if TYPE_CHECKING:  # loaded with an provider
     from kimi_async._prefix import Prefix

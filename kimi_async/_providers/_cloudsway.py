@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Thinking
+from kimi_async._protocol._tool_markers import ToolMarkers
 from kimi_async._providers._base import (
     Provider,
     api_key_field,
@@ -17,7 +18,6 @@ from kimi_async._providers._base import (
     models_field,
 )
 from kimi_async._providers._capabilities import CLOUDSWAY, CapabilityTable
-from kimi_async._tool_markers import ToolMarkers
 
 __all__ = ["Cloudsway"]
 

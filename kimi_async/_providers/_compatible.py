@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
+from kimi_async._protocol._tool_markers import ToolMarkers
 from kimi_async._providers._base import (
     Provider,
     api_key_field,
@@ -14,7 +15,6 @@ from kimi_async._providers._base import (
     models_field,
 )
 from kimi_async._providers._capabilities import COMPATIBLE, CapabilityTable
-from kimi_async._tool_markers import ToolMarkers
 
 __all__ = ["OpenAICompatible"]
 

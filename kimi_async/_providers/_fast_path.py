@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
-from kimi_async._wire import Chunk, ChunkChoice, ToolCallPiece
+from kimi_async._protocol._chunk import Chunk, ChunkChoice, ToolCallPiece
 
 __all__ = ["parse_fast"]
 

@@ -8,38 +8,20 @@ keys that we do not know) is ``None`` when it is not of the type it should be.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
 
 from kimi_async._errors import ProtocolError
-from kimi_async._models import ModelInfo, Usage
-from kimi_async._wire import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
+from kimi_async._models import ModelInfo
+from kimi_async._protocol._chunk import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
+from kimi_async._record import Usage
 
-__all__ = ["decode_object", "is_deeper", "parse_any", "parse_completion", "parse_models"]
+__all__ = ["decode_object", "parse_any", "parse_completion", "parse_models"]
 
 _decode: Final = msgspec.json.Decoder().decode
 _NO_CALLS: Final[tuple[ToolCallPiece, ...]] = ()
-
-#: JSON texts, the last one perhaps without its end. Possessive, so that no input takes more than linear time.
-_TEXTS: Final = rb'(?s)"(?:[^"\\]+|\\.?)*+"?'
-_LEVELS: Final[Mapping[int, int]] = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
-_ALL_ELSE: Final = bytes(set(range(256)) - _LEVELS.keys())
-
-
-def is_deeper(data: bytes | bytearray, levels: int) -> bool:
-    """Whether objects and arrays lie in each other deeper than that in the JSON that *data* should be.
-
-    Looked at closely only when there are brackets enough, and not at all when *data* is too short to hold both sides of
-    so many; so it costs 0.05 us for the usual chunk.
-    """
-    if len(data) <= 2 * levels or data.count(b"{") + data.count(b"[") <= levels:
-        return False
-    brackets = re.sub(_TEXTS, b"", data).translate(None, _ALL_ELSE)
-    return max(accumulate(map(_LEVELS.__getitem__, brackets)), default=0) > levels
 
 
 def decode_object(data: bytes) -> dict[str, Any] | None:

@@ -10,15 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kimi_async import (
-    AceDataCloud,
-    CapabilityTable,
-    Cloudsway,
-    Fact,
-    Moonshot,
-    OpenAICompatible,
-    Provider,
-)
+from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible, Provider
+from kimi_async.capabilities import CapabilityTable, Fact
 from kimi_async.cli._json import json_line
 
 __all__ = ["show_providers"]

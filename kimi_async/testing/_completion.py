@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from attrs import field, frozen, validators
 
-from kimi_async._models import Usage
+from kimi_async._record import Usage
 
 __all__ = [
     "Completion",

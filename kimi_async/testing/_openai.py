@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Final
 
 from attrs import evolve
 
-from kimi_async._models import ModelInfo, Usage
+from kimi_async._models import ModelInfo
+from kimi_async._record import Usage
 from kimi_async.testing._completion import Completion, Part, ReplyChoice, call_object
 from kimi_async.testing._wire import ErrorSpec, Wire, as_models, given, phrase
 

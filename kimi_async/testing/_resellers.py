@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final
 
-from kimi_async._models import ModelInfo, Usage
+from kimi_async._models import ModelInfo
+from kimi_async._record import Usage
 from kimi_async.testing._completion import Completion, Part, ReplyChoice, call_object
 from kimi_async.testing._wire import ErrorSpec, Wire, as_models, given
 

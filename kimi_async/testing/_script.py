@@ -13,7 +13,8 @@ from typing import Protocol, runtime_checkable
 
 from attrs import converters, field, frozen, validators
 
-from kimi_async._models import ModelInfo, Usage
+from kimi_async._models import ModelInfo
+from kimi_async._record import Usage
 from kimi_async.testing._completion import Completion, FakeToolCall, ReplyChoice, as_calls, dump
 from kimi_async.testing._recordings import recording
 from kimi_async.testing._steps import Answer, Cuts, Ending, deliver, split_events

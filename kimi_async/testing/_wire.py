@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from attrs import frozen
 
-from kimi_async._models import ModelInfo, Usage
+from kimi_async._models import ModelInfo
+from kimi_async._record import Usage
 from kimi_async.testing._completion import Completion, Part, ReplyChoice, parts_of
 
 __all__ = ["ErrorSpec", "ProviderName", "Wire", "as_models", "given", "phrase"]

@@ -24,10 +24,6 @@ from typing import Any, Final
 import anyio
 from attrs import evolve
 
-from kimi_async._assembler import MessageAssembler
-from kimi_async._attempts._body import BodyReader
-from kimi_async._attempts._deadlines import Deadlines
-from kimi_async._attempts._fetch import status_error
 from kimi_async._errors import (
     EmptyResponseError,
     KimiError,
@@ -36,12 +32,17 @@ from kimi_async._errors import (
     TransportError,
 )
 from kimi_async._events import StreamEvent, UsageUpdate
+from kimi_async._http._transport import BodyError, BodyTimeout, Response, Transport
 from kimi_async._models import ChatCompletion
+from kimi_async._protocol._assembler import MessageAssembler
+from kimi_async._protocol._body import BodyReader
+from kimi_async._protocol._chunk import Chunk, Done
+from kimi_async._protocol._sse import SSEEvent
 from kimi_async._providers import Provider, decode_object
+from kimi_async._reply._deadlines import Deadlines
+from kimi_async._reply._fetch import status_error
 from kimi_async._settings import Limits
-from kimi_async._sse import SSEEvent
-from kimi_async._transport import BodyError, BodyTimeout, Response, Transport
-from kimi_async._wire import Chunk, Done, WireRequest
+from kimi_async._wire import WireRequest
 
 __all__ = ["Attempt"]
 

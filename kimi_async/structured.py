@@ -16,17 +16,18 @@ from attrs import evolve, field, frozen
 
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._events import ContentDelta, StreamEvent
-from kimi_async._history import AnyMessage, sayable
 from kimi_async._json_text import read_json_text
-from kimi_async._media import text_part
-from kimi_async._models import ChatCompletion, Message, Messages, Usage, system, user
+from kimi_async._models import ChatCompletion, Message, Messages, system, user
 from kimi_async._options import CallParams
-from kimi_async._partial_json import PartialJSON
+from kimi_async._protocol._partial_json import PartialJSON
 from kimi_async._providers._capabilities import Capabilities
-from kimi_async._run import sum_usage
-from kimi_async._schema import schema_of
+from kimi_async._record import Usage
+from kimi_async._request._media import text_part
 from kimi_async._stream import ChatStream
 from kimi_async._values import Value
+from kimi_async.tools._call_ids import AnyMessage, sayable
+from kimi_async.tools._run import sum_usage
+from kimi_async.tools._schema import schema_of
 
 __all__ = ["ParseRound", "Parsed", "ParsedStream", "Question", "answer_of", "question_for"]
 

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from attrs import evolve
 
-from kimi_async._attempts._attempt import Attempt
-from kimi_async._attempts._deadlines import Deadlines
 from kimi_async._errors import KimiError, KimiTimeoutError, StreamInterrupted
-from kimi_async._eventloop import asyncio_loop, close_soon, loop_clock
 from kimi_async._events import StreamEnd, StreamEvent
-from kimi_async._limiter import Permit
+from kimi_async._http._cancellation import asyncio_loop, close_soon, loop_clock
+from kimi_async._http._limiter import Permit
+from kimi_async._http._transport import Transport
 from kimi_async._models import ChatCompletion
+from kimi_async._protocol._sse import SSEEvent
 from kimi_async._providers import Provider
 from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
+from kimi_async._reply._attempt import Attempt
+from kimi_async._reply._deadlines import Deadlines
 from kimi_async._settings import Limits, Timeouts
-from kimi_async._sse import SSEEvent
-from kimi_async._transport import Transport
 from kimi_async._wire import WireRequest
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import Any
 import httpcore
 import httpx
 
-from kimi_async._eventloop import asyncio_loop
-from kimi_async._framing import ChunkJoiner
+from kimi_async._http._cancellation import asyncio_loop
+from kimi_async._http._framing import ChunkJoiner
 
 __all__ = ["HttpcoreClient"]
 

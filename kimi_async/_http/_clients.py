@@ -123,7 +123,7 @@ def http_client(
             ``False`` checks nothing, and then whoever is in between can read the key.
         trust_env: Whether ``HTTPS_PROXY`` and its kind are honoured.
     """
-    from kimi_async._httpcore import HttpcoreClient
+    from kimi_async._http._httpcore import HttpcoreClient
 
     return _tuned(HttpcoreClient, proxy, verify, trust_env)
 
@@ -149,7 +149,7 @@ def aiohttp_client(
             raised by the first request.
     """
     try:
-        from kimi_async._aiohttp import AiohttpClient
+        from kimi_async._http._aiohttp import AiohttpClient
     except ImportError:
         raise ConfigurationError(
             'aiohttp_client() needs an extra: pip install "kimi-async[aiohttp]"'

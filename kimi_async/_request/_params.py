@@ -10,8 +10,7 @@ from attrs import asdict
 
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Message, Messages, Thinking
-from kimi_async._tools import Tool
-from kimi_async._wire import ChatRequest
+from kimi_async._wire import ChatRequest, ToolDefinition
 
 __all__ = ["ChatParams", "chat_request", "check_headers"]
 
@@ -72,7 +71,7 @@ class ChatParams(_Plain, total=False):
         top_logprobs: 0 to 20.
         logit_bias: Token id to bias.
         response_format: ``{"type": "json_object"}`` and its kind.
-        tools: Tools made by :func:`~kimi_async.tool`, or in the OpenAI form.
+        tools: Tools made by :func:`~kimi_async.tools.tool`, or in the OpenAI form.
         tool_choice: ``"auto"``, ``"none"``, ``"required"`` or one function as an object.
         parallel_tool_calls: Whether several calls may come in one turn.
         thinking: ``True``, ``False`` or :class:`~kimi_async.Thinking`; spelled for the provider. Left out when
@@ -86,7 +85,7 @@ class ChatParams(_Plain, total=False):
         extra_headers: Headers for this call. The authorization cannot be given here.
     """
 
-    tools: Sequence[Tool[..., object] | Mapping[str, Any]]
+    tools: Sequence[ToolDefinition | Mapping[str, Any]]
 
 
 _NAMES: Final = frozenset(ChatParams.__annotations__)
@@ -132,9 +131,11 @@ def chat_request(
 
 def _wire_tools(tools: object) -> object:
     """Tools as they are sent; what is no list is left to the check."""
-    if not isinstance(tools, (list, tuple)) or not any(isinstance(each, Tool) for each in tools):
+    if not isinstance(tools, (list, tuple)) or not any(
+        isinstance(each, ToolDefinition) for each in tools
+    ):
         return tools
-    return [each.to_wire() if isinstance(each, Tool) else each for each in tools]
+    return [each.to_wire() if isinstance(each, ToolDefinition) else each for each in tools]
 
 
 def _unknown_parameter(name: str) -> str:

@@ -15,15 +15,15 @@ from typing import Literal, Self, TypeAlias
 import anyio
 from attrs import field, fields, frozen
 
-from kimi_async._calls import Approve, ToolExecutor, ToolResult
 from kimi_async._errors import ConfigurationError, StreamInterrupted
 from kimi_async._events import StreamEnd, StreamEvent
-from kimi_async._history import AnyMessage, sayable, with_ids, with_unique_ids
-from kimi_async._models import ChatCompletion, Message, Messages, ToolCall, Usage, tool_result, user
+from kimi_async._models import ChatCompletion, Message, Messages, ToolCall, tool_result, user
 from kimi_async._options import CallParams
-from kimi_async._record import Outcome
+from kimi_async._record import Outcome, Usage
 from kimi_async._stream import ChatStream
 from kimi_async._values import Value
+from kimi_async.tools._call_ids import AnyMessage, sayable, with_ids, with_unique_ids
+from kimi_async.tools._executor import Approve, ToolExecutor, ToolResult
 
 __all__ = [
     "RunEvent",
@@ -108,9 +108,9 @@ class RunResult(Value):
 class ToolRun:
     """The replies of a model and the calls between them; made by ``client.run()``.
 
-    An async context manager and an async iterator of :data:`~kimi_async.RunEvent`. Entering it sends the first request,
-    and returns at its first output. Of each step come ``StepStart``, the events of the reply, a
-    :class:`~kimi_async.ToolResult` for each call in the order of the calls, and ``StepEnd``.
+    An async context manager and an async iterator of :data:`~kimi_async.tools.RunEvent`. Entering it sends the first
+    request, and returns at its first output. Of each step come ``StepStart``, the events of the reply, a
+    :class:`~kimi_async.tools.ToolResult` for each call in the order of the calls, and ``StepEnd``.
 
     For one task at a time; :meth:`aclose` may be called from any. A run that failed, or was left in the middle of a
     step, cannot be gone on with: its calls would run twice. :attr:`messages` says how far it came.

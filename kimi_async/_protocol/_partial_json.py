@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from kimi_async._errors import OutputError
 
-__all__ = ["PartialJSON"]
+__all__ = ["GrowingText", "PartialJSON"]
 
 # What is expected next: the state of the parser, and the word for it in an error.
 _VALUE: Final = "a value"
@@ -322,3 +322,34 @@ class PartialJSON:
     def _error(failure: tuple[str, str]) -> OutputError:
         message, text = failure
         return OutputError(message, text=text)
+
+
+class GrowingText:
+    """The value of a JSON text in pieces, read when somebody asks for it.
+
+    Args:
+        pieces: The pieces; the owner goes on appending to this list.
+    """
+
+    __slots__ = ("_parser", "_taken", "pieces")
+
+    def __init__(self, pieces: list[str]) -> None:
+        self.pieces = pieces
+        self._parser: PartialJSON | None = None
+        self._taken = 0
+
+    def value(self, count: int) -> Any:
+        """The value of the first *count* pieces, or of as many as were asked for before, if those were more.
+
+        All askings together take time linear in the text.
+
+        Raises:
+            OutputError: As :meth:`PartialJSON.feed` does.
+        """
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = PartialJSON()
+        pieces = self.pieces[self._taken : count]
+        self._taken += len(pieces)
+        parser.feed("".join(pieces))
+        return parser.value

@@ -36,11 +36,12 @@ from kimi_async._events import (
     StreamStart,
     UsageUpdate,
 )
-from kimi_async._models import ChatCompletion, Choice, Message, ReasoningKey, Usage
+from kimi_async._models import ChatCompletion, Choice, Message, ReasoningKey
+from kimi_async._protocol._chunk import Chunk, ChunkChoice
+from kimi_async._protocol._tool_calls import ToolCallAssembler
+from kimi_async._protocol._tool_markers import MarkerFilter, ToolMarkers
+from kimi_async._record import Usage
 from kimi_async._settings import DEFAULT_LIMITS, Limits
-from kimi_async._tool_calls import ToolCallAssembler
-from kimi_async._tool_markers import MarkerFilter, ToolMarkers
-from kimi_async._wire import Chunk, ChunkChoice
 
 __all__ = ["MessageAssembler"]
 

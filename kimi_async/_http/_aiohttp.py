@@ -28,7 +28,7 @@ from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
 from httpx_aiohttp.transport import map_aiohttp_exceptions
 
 from kimi_async._errors import ConfigurationError
-from kimi_async._eventloop import asyncio_loop
+from kimi_async._http._cancellation import asyncio_loop
 
 if TYPE_CHECKING:
     from aiohttp.connector import Connection

@@ -1,6 +1,6 @@
 """The plan around one reply: which requests are made for it, and how it ends."""
 
-from kimi_async._attempts._fetch import fetch
-from kimi_async._attempts._reply import OnComplete, Reply
+from kimi_async._reply._fetch import fetch
+from kimi_async._reply._reply import OnComplete, Reply
 
 __all__ = ["OnComplete", "Reply", "fetch"]

@@ -17,8 +17,8 @@ from typing import Final
 
 import anyio
 
-from kimi_async._clients import KEEPALIVE_SECONDS, HttpClient
-from kimi_async._eventloop import close_shielded
+from kimi_async._http._cancellation import close_shielded
+from kimi_async._http._clients import KEEPALIVE_SECONDS, HttpClient
 
 __all__ = ["Lease", "Pool"]
 

@@ -17,7 +17,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from kimi_async._wire import ChunkChoice, ToolCallPiece
+from kimi_async._protocol._chunk import ChunkChoice, ToolCallPiece
 
 __all__ = ["MarkerFilter", "ToolMarkers"]
 

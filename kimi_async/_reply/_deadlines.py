@@ -84,7 +84,7 @@ class Deadlines:
     def slot_error(self) -> KimiTimeoutError:
         """The error for a wait for a permit that took as long as :meth:`until_first_output` allowed."""
         limits = _or_never(self.timeouts.first_output), _or_never(self.timeouts.total)
-        return SlotTimeout(min(limits), stage="waiting for a permit")
+        return SlotTimeout(min(limits), stage="waiting for a slot")
 
     def parse_error(self, begun: float) -> KimiTimeoutError:
         """The error for a read, *begun* then, that took as long as :meth:`for_read` allowed."""

@@ -276,6 +276,6 @@ def report(findings: tuple[Finding, ...], *, strict: bool) -> None:
 def _level_of_the_caller() -> int:
     """How many frames above the one that asks the library was called; ``skip_file_prefixes`` came with 3.12."""
     level, frame = 0, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__package__") == __package__:
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("kimi_async."):
         level, frame = level + 1, frame.f_back
     return level

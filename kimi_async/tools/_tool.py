@@ -1,6 +1,6 @@
 """Tools made of typed functions: what the model is told of them, and how its arguments reach them; pure.
 
-Nothing here runs a function on its own: that is done by :mod:`kimi_async._run`, or by whoever calls the tool.
+Nothing here runs a function on its own: that is done by :mod:`kimi_async.tools._run`, or by whoever calls the tool.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def _tool_of(
 def _made(function: Callable[P, R], name: str | None, description: str | None) -> Tool[P, R]:
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
         raise ConfigurationError("a generator gives no result")
-    from kimi_async._docstring import read_docstring
+    from kimi_async.tools._docstring import read_docstring
 
     said, texts = read_docstring(inspect.getdoc(function))
     parameters = _parameters_of(function)
@@ -252,7 +252,7 @@ def _given(values: msgspec.Struct) -> dict[str, Any]:
 def _schema(
     arguments: type[msgspec.Struct], parameters: list[inspect.Parameter], texts: Mapping[str, str]
 ) -> dict[str, Any]:
-    from kimi_async._schema import moonshot_schema, schema_of
+    from kimi_async.tools._schema import moonshot_schema, schema_of
 
     schema = schema_of(arguments)
     del schema["title"]

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from kimi_async._errors import ProtocolError, over_limit
-from kimi_async._providers import Provider, is_deeper
+from kimi_async._json_text import is_deeper
+from kimi_async._protocol._chunk import Chunk, Done, ReplyParser
+from kimi_async._protocol._sse import SSEDecoder, SSEEvent
 from kimi_async._settings import DEFAULT_LIMITS, Limits
-from kimi_async._sse import SSEDecoder, SSEEvent
-from kimi_async._wire import Chunk, Done
 
 __all__ = ["BodyReader"]
 
@@ -38,7 +38,7 @@ class BodyReader:
     __slots__ = ("_decoder", "_head", "_limits", "_provider", "_shallow", "_whole", "_wire", "feed")
 
     def __init__(
-        self, provider: Provider, wire: deque[SSEEvent] | None, limits: Limits = DEFAULT_LIMITS
+        self, provider: ReplyParser, wire: deque[SSEEvent] | None, limits: Limits = DEFAULT_LIMITS
     ) -> None:
         self._provider = provider
         self._wire = wire

@@ -21,13 +21,14 @@ from attrs import field, frozen
 
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._models import ToolCall, as_text
-from kimi_async._tools import Tool, ToolError
 from kimi_async._values import Value
+from kimi_async._wire import ToolDefinition
+from kimi_async.tools._tool import Tool, ToolError
 
 __all__ = ["Approve", "Deny", "ToolExecutor", "ToolResult", "ToolStatus", "Tools"]
 
 #: What ``tools=`` takes: tools made by ``tool()``, or in the OpenAI form.
-Tools: TypeAlias = Sequence[Tool[..., object] | Mapping[str, Any]]
+Tools: TypeAlias = Sequence[ToolDefinition | Mapping[str, Any]]
 
 #: How a call went; see :class:`ToolResult`.
 ToolStatus: TypeAlias = Literal["ok", "failed", "timeout", "invalid", "unknown", "denied"]
@@ -108,12 +109,12 @@ class ToolExecutor:
         self._raises = raises
         self._approve = approve
 
-    def _add(self, each: Tool[..., object] | Mapping[str, Any]) -> None:
+    def _add(self, each: ToolDefinition | Mapping[str, Any]) -> None:
         if isinstance(each, Tool):
             name = each.name
         else:
             name = _declared_name(each)
-            if each.get("type") == "builtin_function":
+            if isinstance(each, Mapping) and each.get("type") == "builtin_function":
                 self._builtins.add(name)
         if name in self._tools:
             raise ConfigurationError(f"two tools are named {name!r}")
@@ -241,7 +242,8 @@ class ToolExecutor:
 
 def _declared_name(each: object) -> str:
     """The name in a tool of the OpenAI form."""
-    function = each.get("function") if isinstance(each, Mapping) else None
+    declared = each.to_wire() if isinstance(each, ToolDefinition) else each
+    function = declared.get("function") if isinstance(declared, Mapping) else None
     name = function.get("name") if isinstance(function, Mapping) else None
     if not isinstance(name, str):
         raise ConfigurationError(

@@ -8,12 +8,13 @@ from typing import Final
 
 import anyio
 
-from kimi_async._attempts._deadlines import Deadlines
 from kimi_async._errors import APIError, KimiError, TransportError, over_limit
-from kimi_async._eventloop import loop_clock
-from kimi_async._providers import Provider, is_deeper
+from kimi_async._http._cancellation import loop_clock
+from kimi_async._http._transport import BodyError, BodyTimeout, Response, Transport
+from kimi_async._json_text import is_deeper
+from kimi_async._providers import Provider
+from kimi_async._reply._deadlines import Deadlines
 from kimi_async._settings import Limits, Timeouts
-from kimi_async._transport import BodyError, BodyTimeout, Response, Transport
 from kimi_async._wire import WireRequest
 
 __all__ = ["fetch", "status_error"]

@@ -21,7 +21,6 @@ from typing import Any, Final, cast
 
 import anyio
 
-from kimi_async._clients import HttpClient, HttpRequest, HttpResponse, http_client
 from kimi_async._errors import (
     ConfigurationError,
     ConnectTimeout,
@@ -31,9 +30,10 @@ from kimi_async._errors import (
     TransportError,
     WriteTimeout,
 )
-from kimi_async._eventloop import close_shielded, run_cancellable_once
-from kimi_async._limiter import ConcurrencyLimiter, Permit
-from kimi_async._pool import Lease, Pool
+from kimi_async._http._cancellation import close_shielded, run_cancellable_once
+from kimi_async._http._clients import HttpClient, HttpRequest, HttpResponse, http_client
+from kimi_async._http._limiter import ConcurrencyLimiter, Permit
+from kimi_async._http._pool import Lease, Pool
 from kimi_async._providers import Provider, request_id_of
 from kimi_async._settings import Timeouts
 from kimi_async._version import __version__
@@ -108,7 +108,7 @@ class Transport:
         self._check()
         permit = await self.limiter.take(limit)
         if permit is None:
-            raise TransportError("the client was closed meanwhile", stage="waiting for a permit")
+            raise TransportError("the client was closed meanwhile", stage="waiting for a slot")
         return permit
 
     async def send(

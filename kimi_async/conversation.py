@@ -15,8 +15,8 @@ from kimi_async._stream import ChatStream
 from kimi_async._values import Value
 
 if TYPE_CHECKING:
-    from kimi_async._run import RunParams, RunResult, ToolRun
-    from kimi_async._structured import Parsed, Question
+    from kimi_async.structured import Parsed, Question
+    from kimi_async.tools._run import RunParams, RunResult, ToolRun
 
 __all__ = ["Conversation", "Opening", "load_history", "opening_history"]
 
@@ -180,7 +180,7 @@ class Conversation:
             KimiError: There is no value; the history is as it was.
             RuntimeError: Another turn is under way.
         """
-        from kimi_async._structured import answer_of
+        from kimi_async.structured import answer_of
 
         self._check_free()
         begun, asked = self._history, _as_sequence(message)

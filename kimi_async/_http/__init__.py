@@ -1,0 +1,1 @@
+"""Everything that speaks HTTP or depends on the event loop."""

@@ -1,0 +1,89 @@
+"""One event of a stream, in provider-neutral form.
+
+``Chunk`` and its parts are made for every event of every stream, so they are ``msgspec.Struct``: 0.1 us each, where a
+frozen attrs class of this size takes 1 to 1.5 us (CPython 3.11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from kimi_async._errors import APIError
+from kimi_async._record import Usage
+
+__all__ = ["DONE", "Chunk", "ChunkChoice", "Done", "ReplyParser", "ToolCallPiece"]
+
+
+class ToolCallPiece(msgspec.Struct, frozen=True, gc=False):
+    """One piece of one tool call, as far as the chunk said; ``None`` is absent."""
+
+    index: int | None
+    id: str | None
+    name: str | None
+    arguments: str | None
+    type: str | None
+
+
+class ChunkChoice(msgspec.Struct, frozen=True, gc=False):
+    """What one chunk adds to one choice; ``None`` is absent, ``""`` present and empty."""
+
+    index: int
+    content: str | None
+    reasoning: str | None
+    refusal: str | None
+    tool_calls: tuple[ToolCallPiece, ...]
+    finish_reason: str | None
+    logprobs: Mapping[str, Any] | None
+    #: Whether the thinking came as ``reasoning``, without the usual key beside it.
+    by_other_key: bool = False
+
+
+class Chunk(msgspec.Struct, frozen=True, gc=False):
+    """One event of a stream, or one whole JSON body, in provider-neutral form.
+
+    ``data`` is the JSON object as it came, unknown keys included; it is decoded whole for those that ask for it.
+    """
+
+    id: str | None
+    model: str | None
+    created: int | None
+    choices: tuple[ChunkChoice, ...]
+    usage: Usage | None
+    data: bytes
+
+
+class Done:
+    """The type of :data:`DONE`, the literal ``[DONE]`` that ends a stream."""
+
+
+DONE: Final = Done()
+
+
+class ReplyParser(Protocol):
+    """The part of a provider that reading a reply needs; every :class:`~kimi_async.Provider` has it."""
+
+    @property
+    def name(self) -> str:
+        """The provider's short name."""
+        ...
+
+    def parse_chunk(self, data: bytes) -> Chunk | Done:
+        """Read the data of one event of a stream."""
+        ...
+
+    def parse_completion(self, body: bytes) -> Chunk:
+        """Read a whole JSON body as one chunk."""
+        ...
+
+    def parse_error(
+        self, status: int, headers: Mapping[str, str], body: bytes, *, now: float
+    ) -> APIError:
+        """Read an error object."""
+        ...
+
+    def excerpt_of(self, body: bytes) -> str:
+        """Return the beginning of a body that is not a reply, as one line of text without the key."""
+        ...
