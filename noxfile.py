@@ -1,7 +1,7 @@
 """What CI runs: ``nox``, without arguments, runs every session below from top to bottom.
 
 The last ones take long and are run by hand, before a release: ``nox -s stress fuzz mutants soak clocks bench``.
-``nox -s tests-3.12 -- tests/test_sse.py -k bom`` runs one session, with arguments for pytest;
+``nox -s tests-3.12 -- tests/unit/protocol/test_sse.py -k bom`` runs one session, with arguments for pytest;
 ``nox -r`` keeps the environments of the last run and is much faster.
 """
 
@@ -83,7 +83,11 @@ def tests(session: nox.Session) -> None:
 def engines(session: nox.Session, engine: str) -> None:
     """Test the wire, the faults and the exits over the other HTTP engines."""
     install(session, "tests")
-    files = [f"tests/test_{name}.py" for name in ("recordings", "faults", "exits")]
+    files = [
+        "tests/conformance/test_recordings.py",
+        "tests/faults/test_faults.py",
+        "tests/exits/test_exits.py",
+    ]
     session.run("python", "-m", "pytest", f"--engine={engine}", *files, *session.posargs)
 
 
@@ -111,7 +115,7 @@ def docs(session: nox.Session) -> None:
     install(session, "docs", "tests")
     strict = ["--fail-on-warning", "--nitpicky", "--keep-going", "--fresh-env"]
     session.run("sphinx-build", "--quiet", *strict, "docs", str(Path(".nox", "html")))
-    session.run("python", "-m", "pytest", "tests/test_docs.py")
+    session.run("python", "-m", "pytest", "tests/docs/test_docs.py")
 
 
 @nox.session(default=False, requires=["build"])
@@ -122,7 +126,7 @@ def stress(session: nox.Session) -> None:
     with busy_processors():
         session.run("python", "-m", "pytest", "-m", "stress")
         for _ in range(20):
-            session.run("python", "-m", "pytest", "tests/test_exits.py")
+            session.run("python", "-m", "pytest", "tests/exits/test_exits.py")
 
 
 @contextlib.contextmanager
@@ -143,7 +147,7 @@ SCRIPT = {"PYTHONSAFEPATH": ""}
 def mutants(session: nox.Session) -> None:
     """Take each protection out, one at a time, and see a test fail."""
     install(session, "tests")
-    session.run("python", "tests/mutants.py", *session.posargs, env=SCRIPT)
+    session.run("python", "tests/mutants/mutants.py", *session.posargs, env=SCRIPT)
 
 
 @nox.session(default=False, requires=["build"])
@@ -182,7 +186,7 @@ def fuzz(session: nox.Session) -> None:
     # It has no wheel for every machine; without it the search is by Hypothesis.
     session.install("atheris", success_codes=[0, 1])
     session.run(
-        "python", "tests/fuzz_partial_json.py", *(session.posargs or ["-max_total_time=60"])
+        "python", "tests/support/fuzz_partial_json.py", *(session.posargs or ["-max_total_time=60"])
     )
 
 

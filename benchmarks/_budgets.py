@@ -52,7 +52,7 @@ class Row:
 
 
 def rows(results: Results) -> list[Row]:
-    """Give all budgets that a benchmark can show; that memory is bounded is shown by ``tests/test_bounds.py``."""
+    """Give the budgets of the benchmarks; ``tests/faults/test_bounds.py`` shows that memory is bounded."""
     return [*_chunks(results), *_growth(results), *_at_once(results), *_import(results)]
 
 

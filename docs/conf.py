@@ -15,9 +15,9 @@ from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible, Prov
 from kimi_async._providers._capabilities import as_markdown
 
 # The page of faults is made from the rows that the tests play.
-sys.path.append(str(Path(__file__).parent.parent / "tests"))
+sys.path.append(str(Path(__file__).parent.parent / "tests" / "support"))
 
-from ending_table import as_markdown as faults_as_markdown
+from fault_page import as_markdown as faults_as_markdown
 
 if TYPE_CHECKING:
     from docutils.nodes import Element, TextElement
@@ -52,9 +52,13 @@ nitpick_ignore_regex = [
     ("py:class", r"~?(kimi_async\.(.*\.)?)?[A-Z](_co)?"),  # type variables have no page
     (
         "py:class",
-        r"kimi_async\._http\._clients\.HttpClient",
-    ),  # what httpx and httpx2 have in common, and no class to make
+        r"kimi_async\._(http\._clients\.HttpClient|wire\.ToolDefinition)",
+    ),  # protocols that the caller's own objects have
 ]
+
+
+#: The public modules beside the package itself.
+SUBMODULES = ("tools", "structured", "conversation", "capabilities")
 
 
 def link_public_name(
@@ -66,12 +70,19 @@ def link_public_name(
     (``kimi_async.ChatStream``).
     """
     parts = str(node.get("reftarget", "")).split(".")
-    target = ".".join(part for part in parts if not part.startswith("_"))
-    if "_capabilities" in parts:
-        target = f"kimi_async.capabilities.{parts[-1]}"
-    return env.domains.python_domain.resolve_xref(
-        env, node["refdoc"], app.builder, node["reftype"], target, node, contnode
-    )
+    public = [part for part in parts if not part.startswith("_")]
+    # A page of a submodule, or of the package: the private name does not tell which of them exports it.
+    targets = [".".join(public), *(f"kimi_async.{module}.{parts[-1]}" for module in SUBMODULES)]
+    # A method: its class is the part before it.
+    targets += [f"kimi_async.{module}.{'.'.join(parts[-2:])}" for module in SUBMODULES]
+    python = env.domains.python_domain
+    for target in targets:
+        found = python.resolve_xref(
+            env, node["refdoc"], app.builder, node["reftype"], target, node, contnode
+        )
+        if found is not None:
+            return found
+    return None
 
 
 def shorten_types(*args: Any) -> None:

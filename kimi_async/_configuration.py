@@ -73,7 +73,7 @@ def chosen_provider(provider: object) -> Provider:
         provider = found
     if not isinstance(provider, Provider):
         kind = type(provider).__name__
-        raise ConfigurationError(f"provider must be an provider such as AceDataCloud(), not {kind}")
+        raise ConfigurationError(f"provider must be a provider such as AceDataCloud(), not {kind}")
     provider = provider.resolve(os.environ)
     provider.check()
     return provider

@@ -1,7 +1,7 @@
 """httpx over aiohttp, by way of httpx-aiohttp; imported by ``aiohttp_client()`` alone.
 
 Sending and reading are written anew here, because of what was seen of httpx-aiohttp 0.2.0 over aiohttp 3.14.5
-(each has a test in ``tests/test_aiohttp.py``):
+(each has a test in ``tests/unit/http/test_aiohttp.py``):
 
 - No limit on connections (``None``) is taken for aiohttp's own default, which is 100.
 - The limit for connecting leaves out the look-up of the host's name, and there is none for writing.

@@ -20,7 +20,7 @@ from kimi_async._providers._parsing import parse_any, parse_completion, parse_mo
 from kimi_async._values import Value
 from kimi_async._wire import ChatRequest, WireRequest
 
-if TYPE_CHECKING:  # loaded with an provider
+if TYPE_CHECKING:  # loaded with a provider
     from kimi_async._prefix import Prefix
     from kimi_async._providers._capabilities import CapabilityTable
 
@@ -60,7 +60,8 @@ class Provider(Value):
     """One provider: a frozen, stateless value that spells requests and reads replies.
 
     Attributes:
-        name: The provider's short name; on events, completions, records and errors.
+        name: The provider's short name; on events, completions, records and errors. Providers of one client need
+            different ones.
         api_key: The key, or ``None`` to take it from the environment.
         base_url: Everything before ``/chat/completions``.
         models: Translation of model names, ``{"kimi-k2.5": "the provider's own"}``; a name without entry is sent as
@@ -74,7 +75,8 @@ class Provider(Value):
 
     __slots__ = ()
 
-    name: ClassVar[str]
+    #: The value of ``KIMI_PROVIDER`` that means this class.
+    kind: ClassVar[str]
     #: The variables that :meth:`resolve` reads, as field name to variable.
     environment: ClassVar[Mapping[str, str]]
     needs_model: ClassVar[bool] = True
@@ -85,6 +87,7 @@ class Provider(Value):
     capabilities: CapabilityTable
     allow_http: bool
     tool_markers: ToolMarkers
+    name: str
 
     def resolve(self, env: Mapping[str, str]) -> Self:
         """Fill what was not given from *env*; what is in neither stays ``None`` until :meth:`check`."""
@@ -111,6 +114,10 @@ class Provider(Value):
         problem = _problem_of_url(self.base_url, allow_http=self.allow_http)
         if problem is not None:
             raise ConfigurationError(f"{type(self).__name__}: base_url {problem}")
+        if not isinstance(self.name, str) or not re.fullmatch(r"[\w.-]{1,64}", self.name):
+            raise ConfigurationError(
+                f"{type(self).__name__}: name must be 1 to 64 letters, digits, '_', '-' or '.'"
+            )
         if self.tool_markers not in get_args(ToolMarkers):
             known = ", ".join(map(repr, get_args(ToolMarkers)))
             raise ConfigurationError(f"{type(self).__name__}: tool_markers must be one of {known}")

@@ -41,11 +41,12 @@ class Cloudsway(Provider):
         capabilities: What each model family can do there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
         tool_markers: What is done with tool calls that came as text; see :class:`~kimi_async.Provider`.
+        name: The name on events, records and errors; give each provider of one client its own.
         thinking_words: The words for thinking on and off in ``thinking.type``. Only ``"false"`` was ever seen
             (``docs/providers.md`` 2.3), the other is its counterpart.
     """
 
-    name: ClassVar[str] = "cloudsway"
+    kind: ClassVar[str] = "cloudsway"
     environment: ClassVar[Mapping[str, str]] = {
         "api_key": "CLOUDSWAY_API_KEY",
         "endpoint_path": "CLOUDSWAY_ENDPOINT_PATH",
@@ -60,6 +61,7 @@ class Cloudsway(Provider):
     capabilities: CapabilityTable = field(default=CLOUDSWAY, kw_only=True, repr=False)
     allow_http: bool = field(default=False, kw_only=True)
     tool_markers: ToolMarkers = field(default="pass", kw_only=True)
+    name: str = field(default="cloudsway", kw_only=True)
     thinking_words: tuple[str, str] = field(default=("true", "false"), kw_only=True)
 
     @property

@@ -32,9 +32,10 @@ class OpenAICompatible(Provider):
         capabilities: What each model family can do there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
         tool_markers: What is done with tool calls that came as text; see :class:`~kimi_async.Provider`.
+        name: The name on events, records and errors; give each provider of one client its own.
     """
 
-    name: ClassVar[str] = "openai"
+    kind: ClassVar[str] = "openai"
     environment: ClassVar[Mapping[str, str]] = {
         "api_key": "OPENAI_API_KEY",
         "base_url": "OPENAI_BASE_URL",
@@ -46,3 +47,4 @@ class OpenAICompatible(Provider):
     capabilities: CapabilityTable = field(default=COMPATIBLE, kw_only=True, repr=False)
     allow_http: bool = field(default=False, kw_only=True)
     tool_markers: ToolMarkers = field(default="pass", kw_only=True)
+    name: str = field(default="openai", kw_only=True)

@@ -14,7 +14,7 @@ from kimi_async._providers._moonshot import Moonshot
 __all__ = ["provider_from_environment"]
 
 _BY_NAME: Final[Mapping[str, type[Provider]]] = {
-    provider.name: provider for provider in (AceDataCloud, Cloudsway, Moonshot, OpenAICompatible)
+    provider.kind: provider for provider in (AceDataCloud, Cloudsway, Moonshot, OpenAICompatible)
 }
 #: Never picked by its key alone, which may be meant for another model altogether.
 _ONLY_BY_NAME: Final = frozenset({OpenAICompatible})
@@ -42,4 +42,4 @@ def provider_from_environment(env: Mapping[str, str]) -> Provider | str:
 
 
 def _names(kinds: Iterable[type[Provider]]) -> str:
-    return " or ".join(kind.name for kind in kinds)
+    return " or ".join(kind.kind for kind in kinds)

@@ -31,9 +31,10 @@ class Moonshot(Provider):
         capabilities: What each model family can do there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
         tool_markers: What is done with tool calls that came as text; see :class:`~kimi_async.Provider`.
+        name: The name on events, records and errors; give each provider of one client its own.
     """
 
-    name: ClassVar[str] = "moonshot"
+    kind: ClassVar[str] = "moonshot"
     environment: ClassVar[Mapping[str, str]] = {"api_key": "MOONSHOT_API_KEY"}
 
     api_key: str | None = api_key_field()
@@ -42,6 +43,7 @@ class Moonshot(Provider):
     capabilities: CapabilityTable = field(default=MOONSHOT, kw_only=True, repr=False)
     allow_http: bool = field(default=False, kw_only=True)
     tool_markers: ToolMarkers = field(default="pass", kw_only=True)
+    name: str = field(default="moonshot", kw_only=True)
 
     def spell(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters in Moonshot's words: ``max_tokens`` is deprecated there and loses against the new name."""

@@ -40,5 +40,5 @@ class FakeHosts(ABC):
         return evolve(Moonshot(self.api_key, f"{self.url}/moonshot/v1"), **settings)
 
     def compatible(self, **settings: Any) -> OpenAICompatible:
-        """Give an provider for compatible hosts that reaches this fake; *settings* replace fields of it."""
+        """Give a provider for compatible hosts that reaches this fake; *settings* replace fields of it."""
         return evolve(OpenAICompatible(self.api_key, f"{self.url}/openai/v1"), **settings)

@@ -1,0 +1,313 @@
+"""Rows of ``docs/providers.md`` 6 from end to end: bytes in, through the whole client, one reply or one error out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import httpx
+import pytest
+from fake_host import HELLO, STALL, USAGE, FakeHost, delta, sse
+
+import kimi_async as kimi
+from kimi_async import AceDataCloud, Moonshot, Timeouts
+
+pytestmark = pytest.mark.anyio
+
+#: So that a test of a broken rule ends at once.
+LIMITS = Timeouts(first_output=5, idle=5, progress=5, finish_grace=0.1)
+STOP = delta(finish="stop")
+HI = delta("Hi")
+BODY = (
+    '{"id":"c1","model":"m","created":7,"choices":[{"index":0,"message":{"role":"assistant",'
+    '"content":"Hi"},"finish_reason":"stop"}]}'
+)
+
+
+def call(index: int | None, **fields: Any) -> str:
+    """The data of a chunk with one piece of a tool call."""
+    place = {} if index is None else {"index": index}
+    function = {name: fields.pop(name) for name in ("name", "arguments") if name in fields}
+    return delta(tool_calls=[place | fields | {"function": function}])
+
+
+# The reads of the body, and what the reply is.
+WHOLE: dict[str, tuple[list[object], dict[str, Any]]] = {
+    "6.1-no-blank-behind-data": (
+        [sse(HI, STOP, "[DONE]").replace(b"data: ", b"data:")],
+        {"text": "Hi"},
+    ),
+    "6.1-comments-between-events": (
+        [b": OPENROUTER PROCESSING\n\n", sse(HI), b": keepalive\n\n", sse(STOP, "[DONE]")],
+        {"text": "Hi"},
+    ),
+    "6.1-crlf-and-byte-order-mark": (
+        [b"\xef\xbb\xbf" + sse(HI, STOP, "[DONE]").replace(b"\n", b"\r\n")],
+        {"text": "Hi"},
+    ),
+    "6.1-other-fields-and-several-data-lines": (
+        [b"event: x\nid: 1\nretry: 5\n" + sse(HI.replace('"choices"', '\ndata: "choices"'), STOP)],
+        {"text": "Hi"},
+    ),
+    "6.1-extra-blank-lines": ([b"\n\n" + sse(HI) + b"\n\n\n" + sse(STOP)], {"text": "Hi"}),
+    "6.1-character-cut-in-two": (
+        [*(bytes([byte]) for byte in sse(delta("é你👍"), STOP))],
+        {"text": "é你👍"},
+    ),
+    "6.1-no-done": ([sse(HI, STOP)], {"text": "Hi", "finish_reason": "stop"}),
+    "6.1-no-done-and-the-body-stays-open": ([sse(HI, STOP), STALL], {"text": "Hi"}),
+    "6.1-events-after-done": ([sse(HI, STOP, "[DONE]", delta("more"), "rubbish")], {"text": "Hi"}),
+    "6.1-json-to-a-stream-request": ([b" \n\n " + BODY.encode()], {"text": "Hi"}),
+    "6.2-only-reasoning-then-stop": (
+        [sse(delta(reasoning_content="Hm."), STOP)],
+        {"text": "", "reasoning": "Hm.", "outcome": "complete"},
+    ),
+    "6.2-reasoning-under-both-keys": (
+        [sse(delta(reasoning_content="Hm.", reasoning="Hm."), HI, STOP)],
+        {"text": "Hi", "reasoning": "Hm."},
+    ),
+    "6.2-reasoning-under-the-other-key": (
+        [sse(delta(reasoning="Hm."), delta(reasoning="!", content=None), HI, STOP)],
+        {"text": "Hi", "reasoning": "Hm.!"},
+    ),
+    "6.2-details-beside-the-text": (
+        [sse(delta(reasoning="Hm.", reasoning_details=[{"text": "Hm."}]), STOP)],
+        {"reasoning": "Hm."},
+    ),
+    "6.2-content-null-empty-absent": (
+        [sse(delta(content=""), delta(content=None, reasoning=None), delta(), HI, STOP)],
+        {"text": "Hi"},
+    ),
+    "6.2-role-in-all": (
+        [sse(delta("H", role="assistant"), delta("i", role="assistant"), STOP)],
+        {"text": "Hi", "message": kimi.assistant("Hi")},
+    ),
+    "6.2-id-changes": (
+        [sse(HI, STOP.replace('"c1"', '"gen-2"').replace("7", "8"))],
+        {"id": "c1", "created": 7},
+    ),
+    "6.2-finish-twice-with-usage-on-the-second": (
+        [sse(HI, STOP, STOP[:-1] + "," + USAGE.partition(",")[2])],
+        {
+            "finish_reason": "stop",
+            "usage": kimi.Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5),
+        },
+    ),
+    "6.2-usage-twice": (
+        [sse(HI, STOP[:-1] + "," + USAGE.partition(",")[2], USAGE)],
+        {"usage": kimi.Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5)},
+    ),
+    "6.2-odd-finish-reason": (
+        [sse(HI, delta(finish="unexpected_state"))],
+        {"finish_reason": "unexpected_state", "outcome": "other"},
+    ),
+    "6.2-choices-missing-and-null": (
+        [sse('{"id":"c1"}', '{"id":"c1","choices":null}', HI, STOP, USAGE)],
+        {"text": "Hi"},
+    ),
+    "6.3-marker-tokens": (
+        [sse(delta("<|tool_calls_section_begin|>"), STOP)],
+        {"text": "<|tool_calls_section_begin|>", "tool_calls": ()},
+    ),
+    "6.3-index-always-0": (
+        [
+            sse(
+                *(call(0, id="f:0", name="f", arguments="{"), call(0, id="", arguments="}")),
+                *(call(0, id="f:1", name="f", arguments="{}"), delta(finish="tool_calls")),
+            )
+        ],
+        {
+            "tool_calls": (
+                kimi.ToolCall(id="f:0", name="f", arguments="{}"),
+                kimi.ToolCall(id="f:1", name="f", arguments="{}"),
+            )
+        },
+    ),
+    "6.3-id-missing-altogether": (
+        [sse(call(None, name="f", arguments="{}"), delta(finish="tool_calls"))],
+        {"tool_calls": (kimi.ToolCall(id=None, name="f", arguments="{}"),)},
+    ),
+    "6.3-arguments-cut": (
+        [sse(call(0, id="f:0", name="f", arguments='{"a'), delta(finish="length"))],
+        {
+            "tool_calls": (kimi.ToolCall(id="f:0", name="f", arguments='{"a', complete=False),),
+            "outcome": "length",
+        },
+    ),
+    "6.3-stop-although-a-call-came": (
+        [sse(call(0, id="f:0", name="f", arguments="{}"), STOP)],
+        {"tool_calls": (kimi.ToolCall(id="f:0", name="f", arguments="{}"),)},
+    ),
+}
+
+
+@pytest.mark.parametrize(("reads", "reply"), WHOLE.values(), ids=WHOLE)
+async def test_a_reply_survives(reads: list[object], reply: dict[str, Any]) -> None:
+    completion = await FakeHost(reads).client(timeouts=LIMITS).chat("Hi")
+    assert {name: getattr(completion, name) for name in reply} == reply
+
+
+OVERLOADED = '{"error":{"type":"engine_overloaded_error","message":"The engine is overloaded"}}'
+
+# The status, the reads of the body, the error, and the text of the partial reply.
+BROKEN: dict[str, tuple[int, list[object], type[kimi.KimiError], str | None]] = {
+    "6.1-end-without-finish": (200, [sse(HI)], kimi.StreamInterrupted, "Hi"),
+    "6.1-end-without-finish-but-with-done": (
+        200,
+        [sse(HI, "[DONE]")],
+        kimi.StreamInterrupted,
+        "Hi",
+    ),
+    "6.1-cut-inside-a-chunk": (
+        200,
+        [sse(HI) + b'data: {"choices":[{"ind', httpx.ReadError("reset")],
+        kimi.StreamInterrupted,
+        "Hi",
+    ),
+    "6.1-empty-body": (200, [], kimi.EmptyResponseError, None),
+    "6.1-html": (
+        504,
+        [b"<html><body><h1>504 Gateway Time-out</h1></body></html>"],
+        kimi.ServerError,
+        None,
+    ),
+    "6.2-finish-missing": (200, [sse(HI, delta(finish=""))], kimi.StreamInterrupted, "Hi"),
+    "6.3-call-without-a-name": (
+        200,
+        [sse(call(0, id="f:0", name="", arguments="{}"), delta(finish="tool_calls"))],
+        kimi.ProtocolError,
+        "",
+    ),
+    "6.4-overloaded-after-output": (200, [sse(HI, OVERLOADED)], kimi.OverloadedError, "Hi"),
+    "6.4-error-as-text": (200, [sse(HI, '{"error":"boom"}')], kimi.APIError, "Hi"),
+    "6.4-error-beside-choices": (
+        200,
+        [sse(HI, OVERLOADED[:-1] + ',"choices":[]}')],
+        kimi.OverloadedError,
+        "Hi",
+    ),
+    "6.4-error-as-json-under-200": (200, [OVERLOADED.encode()], kimi.OverloadedError, None),
+    "6.4-flat": (
+        403,
+        [b'{"code":30001,"message":"Sorry, your account balance is insufficient","data":null}'],
+        kimi.QuotaExceededError,
+        None,
+    ),
+    "6.4-quota-in-a-flat-429": (
+        429,
+        [b'{"error":{"message":"check your plan and billing details"}}'],
+        kimi.QuotaExceededError,
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("status", "reads", "kind", "partial"), BROKEN.values(), ids=BROKEN)
+async def test_a_reply_that_is_none_is_an_error(
+    status: int, reads: list[object], kind: type[kimi.KimiError], partial: str | None
+) -> None:
+    host = FakeHost(reads)
+    host.status = status
+    with pytest.raises(kind) as caught:
+        await host.client(timeouts=LIMITS).chat("Hi")
+    assert (caught.value.partial and caught.value.partial.text) == partial
+    assert len(host.requests) == 1
+
+
+async def test_an_empty_body_may_be_asked_for_again() -> None:
+    with pytest.raises(kimi.EmptyResponseError) as caught:
+        await FakeHost([b"\n"]).client(timeouts=LIMITS).chat("Hi")
+    assert caught.value.retryable
+
+
+async def test_a_stream_that_nobody_asked_for_is_read_and_none_was_asked_for() -> None:
+    host = FakeHost([HELLO])
+    assert (await host.client().chat("Hi", stream=False)).text == "Hello"
+    assert json.loads(host.requests[0].content)["stream"] is False
+
+
+async def test_minutes_of_silence_have_a_limit_of_their_own() -> None:
+    """The defaults leave minutes for a big tool call; a shorter ``idle`` ends it by name, with what had come."""
+    assert (Timeouts().idle or 0) >= 300
+    begun = sse(call(0, id="f:0", name="f", arguments='{"a'))
+    host = FakeHost([begun, STALL])
+    with pytest.raises(kimi.IdleTimeout) as caught:
+        await host.client(timeouts=Timeouts(idle=0.01)).chat("Hi")
+    assert caught.value.partial is not None
+    assert not caught.value.partial.tool_calls[0].complete
+
+
+async def test_the_last_chunk_can_be_looked_at_raw() -> None:
+    late = STOP.replace('"c1"', '"gen-2"')
+    async with FakeHost([sse(HI, late)]).client().stream("Hi") as stream:
+        reply = await stream.final()
+    assert reply.id == "c1"
+    assert stream.last_chunk is not None
+    assert stream.last_chunk["id"] == "gen-2"
+
+
+def turns(names: Iterable[str]) -> list[Any]:
+    """A history in which every turn of the model calls a tool under the same id."""
+    history: list[Any] = [kimi.user("Hi")]
+    for name in names:
+        same = kimi.ToolCall(id="f:0", name=name, arguments="{}")
+        history += [
+            kimi.assistant(tool_calls=[same], reasoning_content=""),
+            kimi.tool_result(same, name),
+        ]
+    return history
+
+
+async def test_ids_that_repeat_over_turns_and_empty_reasoning_go_back_as_they_came() -> None:
+    host = FakeHost([HELLO])
+    await host.client(Moonshot("test-key"), model="kimi-k3").chat(turns(["f", "g"]))
+    _, *history = json.loads(host.requests[0].content)["messages"]
+    assert [(said.get("tool_call_id"), said.get("reasoning_content")) for said in history] == [
+        (None, ""),
+        ("f:0", None),
+        (None, ""),
+        ("f:0", None),
+    ]
+    assert [said["tool_calls"][0]["id"] for said in history[::2]] == ["f:0", "f:0"]
+    assert [said["content"] for said in history[1::2]] == ["f", "g"]
+
+
+async def test_reasoning_goes_back_under_the_key_that_it_came_by() -> None:
+    host = FakeHost([sse(delta(reasoning="Hm."), HI, STOP)], [HELLO])
+    client = host.client()
+    first = await client.chat("Hi")
+    await client.chat([kimi.user("Hi"), first.message, kimi.user("And?")])
+    _, said, _ = json.loads(host.requests[1].content)["messages"]
+    assert said == {"role": "assistant", "content": "Hi", "reasoning": "Hm."}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_call_that_the_host_left_in_the_text(stream: bool) -> None:
+    text = '<|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{"a":1}<|tool_call_end|>'
+    body = sse(delta("Let me see." + text), STOP)
+    if not stream:
+        said = {"role": "assistant", "content": "Let me see." + text}
+        whole = {"choices": [{"index": 0, "message": said, "finish_reason": "stop"}]}
+        body = json.dumps(whole).encode()
+    client = FakeHost([body]).client(AceDataCloud("test-key", tool_markers="parse"))
+    reply = await client.chat("Hi", stream=stream)
+    assert (reply.text, reply.outcome) == ("Let me see.", "tool_calls")
+    assert reply.tool_calls == (kimi.ToolCall(id="functions.f:0", name="f", arguments='{"a":1}'),)
+
+
+async def test_a_reply_is_not_glued_to_its_prefix() -> None:
+    """Whether it was gone on from cannot be known here, and a reply that starts afresh must not be spoilt."""
+    host = FakeHost([HELLO])
+    reply = await host.client().chat([kimi.user("Hi"), kimi.assistant("Hel", partial=True)])
+    assert reply.text == "Hello"
+
+
+async def test_arguments_are_read_when_asked_for_and_as_they_came() -> None:
+    twice = json.dumps({"a": json.dumps({"b": 1})})
+    body = sse(call(0, id="f:0", name="f", arguments=twice), delta(finish="tool_calls"))
+    (asked,) = (await FakeHost([body]).client().chat("Hi")).tool_calls
+    assert asked.parse() == {"a": '{"b": 1}'}
+    with pytest.raises(kimi.OutputError) as caught:
+        asked.parse(dict[str, int])
+    assert caught.value.text == twice

@@ -1,0 +1,154 @@
+"""Every Python example runs: those of the README, of the pages in docs/ and of the docstrings."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import doctest
+import importlib
+import inspect
+import pkgutil
+import sys
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import TYPE_CHECKING
+
+import pytest
+from example_programs import provider_of_the_environment
+from markdown_it import MarkdownIt
+from paths import ROOT
+
+import kimi_async
+from kimi_async.testing import FakeProvider, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from markdown_it.token import Token
+
+    from kimi_async.testing import ReceivedRequest
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MODULES = ["kimi_async"] + [
+    module.name
+    for module in pkgutil.walk_packages(kimi_async.__path__, "kimi_async.")
+    if not module.name.endswith("__main__")  # importing it runs it
+]
+
+
+def answer(request: ReceivedRequest) -> Reply:
+    """Answer any question of the examples."""
+    return Reply(f"Hello from {request.provider}!", reasoning="They want a greeting.")
+
+
+@pytest.fixture
+def example_provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
+    """Give the provider that every example finds in its environment."""
+    with provider_of_the_environment(monkeypatch, answer) as fake:
+        yield fake
+
+
+@pytest.mark.usefixtures("example_provider")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_page_examples_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(page.read_text(encoding="utf-8"), page, monkeypatch)
+
+
+@pytest.mark.usefixtures("example_provider")
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples_run(name: str) -> None:
+    """Doctests are synchronous; one that has to wait calls ``asyncio.run``."""
+    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    assert result.failed == 0
+
+
+def test_examples_reach_a_fake_provider(
+    example_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both the one of the environment, which is thought to be elsewhere, and one of their own."""
+    page = """
+```python
+from kimi_async import AsyncKimi
+from kimi_async.testing import FakeProvider, Reply
+async with AsyncKimi() as client:
+    replies = [await client.chat("Hi")]
+async with FakeProvider([Reply("Mine")]) as fake, AsyncKimi(fake.cloudsway()) as client:
+    replies.append(await client.chat("Hi"))
+```
+"""
+    replies = vars(run(page, Path("page.md"), monkeypatch))["replies"]
+    assert [reply.text for reply in replies] == ["Hello from acedata!", "Mine"]
+    assert example_provider.requests[0].headers["host"] == "api.acedata.cloud"
+
+
+def test_blocks_of_a_page_share_a_namespace_and_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = """
+```python
+import asyncio
+async def twice(number: int) -> int:
+    return 2 * number
+outside = asyncio.run(twice(1))
+```
+- in a list, too:
+  ```python
+  loop = asyncio.get_running_loop()
+  inside = await twice(2)
+  ```
+```python
+same = loop is asyncio.get_running_loop()
+await twice(3)
+```
+"""
+    namespace = vars(run(page, Path("page.md"), monkeypatch))
+    assert (namespace["outside"], namespace["inside"], namespace["same"]) == (2, 4, True)
+
+
+def test_a_failing_example_names_the_line_of_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = "Text.\n\n```python\nfine = 1\nfine / 0\n```\n"
+    with pytest.raises(ZeroDivisionError) as caught:
+        run(page, Path("page.md"), monkeypatch)
+    assert (str(caught.traceback[-1].path), caught.traceback[-1].lineno + 1) == ("page.md", 5)
+
+
+@pytest.mark.parametrize(
+    "info", ["py", "python3", "pycon", "python no-run", "{code-block} python", "Python"]
+)
+def test_python_that_would_be_shown_but_not_run_is_refused(info: str) -> None:
+    with pytest.raises(ValueError, match="fenced as"):
+        examples(f"```{info}\n1 / 0\n```\n")
+
+
+@pytest.mark.parametrize("info", ["", "text", "toml", "console", "{include} ../CHANGELOG.md"])
+def test_other_blocks_are_left_alone(info: str) -> None:
+    assert examples(f"```{info}\n1 / 0\n```\n") == []
+
+
+def examples(page: str) -> list[Token]:
+    """Return the Python blocks of *page* in their order."""
+    fences = [token for token in MarkdownIt().parse(page) if token.type == "fence"]
+    for fence in fences:
+        claims = [word for word in fence.info.lower().split() if word.startswith("py")]
+        if claims and fence.info != "python":
+            raise ValueError(f"fenced as {fence.info!r}: use 'python', or 'text' if it cannot run")
+    return [fence for fence in fences if fence.info == "python"]
+
+
+def run(page: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Run the Python blocks of *page* as one ``__main__`` module, with ``await`` allowed at top level."""
+    module = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", module)  # annotations are looked up there
+    with asyncio.Runner() as runner:
+        for block in examples(page):
+            outcome = FunctionType(compiled(block, path), vars(module))()
+            if inspect.iscoroutine(outcome):
+                runner.run(outcome)
+    return module
+
+
+def compiled(block: Token, path: Path) -> CodeType:
+    """Compile *block* so that its line numbers are those of the page."""
+    assert block.map is not None
+    source = "\n" * (block.map[0] + 1) + block.content
+    code = compile(source, path, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    assert isinstance(code, CodeType)
+    return code

@@ -1,0 +1,140 @@
+"""Whatever a request goes over: the same errors, the same text, the same connections."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import anyio
+import httpx
+import httpx2
+import pytest
+from engine_cases import CHUNKED, FAULTS, PROXY_FAULTS, EngineFault, Server, chunk
+from engines import ENGINES, RUNS
+from event_loops import Loop
+from fake_host import delta, sse
+
+import kimi_async as kimi
+from kimi_async import AsyncKimi, ContentDelta, OpenAICompatible, aiohttp_client, http_client
+from kimi_async._http._clients import HttpClient
+from kimi_async.testing import FakeProvider, Reply
+
+pytestmark = pytest.mark.anyio
+
+on_each_engine = pytest.mark.parametrize(("anyio_backend", "engine"), RUNS)
+
+
+async def fails(client: AsyncKimi, server: Server, fault: EngineFault, engine: str) -> None:
+    """Ask for a reply, and get the error that *fault* says."""
+    error, stage, text = fault.expected(engine)
+    with pytest.raises(kimi.KimiError) as caught:
+        async with client.stream("x" * fault.size) as stream:
+            async for event in stream:
+                if isinstance(event, ContentDelta):
+                    server.told.set()
+    assert type(caught.value) is error
+    assert caught.value.stage == stage
+    assert (caught.value.partial and caught.value.partial.text) == text
+    assert caught.value.__context__ is None
+
+
+@on_each_engine
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
+async def test_a_fault_is_the_same_error_over_each_engine(
+    fault: EngineFault, engine: str, anyio_backend: Loop
+) -> None:
+    async with Server(fault) as server, ENGINES[engine]() as http:
+        url = f"{fault.scheme}://127.0.0.1:{server.port}"
+        client = AsyncKimi(
+            OpenAICompatible("test-key", url),
+            model="m",
+            timeouts=fault.timeouts,
+            http_client=http,
+            checks="off",
+        )
+        await fails(client, server, fault, engine)
+
+
+@on_each_engine
+@pytest.mark.parametrize("fault", PROXY_FAULTS, ids=lambda fault: fault.id)
+async def test_a_proxy_that_fails_is_a_failure_to_connect(
+    fault: EngineFault, engine: str, anyio_backend: Loop
+) -> None:
+    async with Server(fault) as server:
+        async with ENGINES[engine](proxy=f"http://127.0.0.1:{server.port}") as http:
+            provider = OpenAICompatible("test-key", "https://api.test")
+            await fails(AsyncKimi(provider, model="m", http_client=http), server, fault, engine)
+
+
+@on_each_engine
+@pytest.mark.parametrize("end", ["hangup", "reset"])
+async def test_what_came_before_a_break_is_given_to_a_slow_reader(
+    end: Any, engine: str, anyio_backend: Loop
+) -> None:
+    """More than one read of it."""
+    words = [f"{number} " for number in range(400)]
+    fault = EngineFault(id="", says=CHUNKED + chunk(sse(*map(delta, words))), then=b"1", end=end)
+    async with Server(fault) as server, ENGINES[engine]() as http:
+        provider = OpenAICompatible("test-key", f"http://127.0.0.1:{server.port}")
+        stream = AsyncKimi(provider, model="m", http_client=http).stream("Hi")
+        async with stream:
+            await anext(stream)
+            server.told.set()
+            await server.done.wait()
+            await anyio.wait_all_tasks_blocked()
+            with pytest.raises(kimi.StreamInterrupted) as caught:
+                await stream.final()
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "".join(words)
+
+
+@on_each_engine
+async def test_a_hundred_streams_use_one_connection(engine: str, anyio_backend: Loop) -> None:
+    """Read to the end, or left at the last event, when the rest of the body is read for them."""
+    async with FakeProvider(lambda _: Reply("Hello", "hm")) as fake, ENGINES[engine]() as http:
+        client = AsyncKimi(fake.acedata(), model="m", http_client=http)
+        for number in range(100):
+            if number % 2:
+                assert (await client.chat("Hi")).text == "Hello"
+            else:
+                async with client.stream("Hi") as stream:
+                    events = [event async for event in stream]
+                assert isinstance(events[-1], kimi.StreamEnd)
+        assert (len(fake.requests), fake.total_connections) == (100, 1)
+        async with client.stream("Hi") as stream:
+            await anext(stream)  # and left before its end, which takes the connection along
+        assert (await client.chat("Hi")).text == "Hello"
+        assert fake.total_connections == 2
+        await fake.wait_until(lambda: fake.open_connections == 1)
+    await fake.wait_until(lambda: fake.open_connections == 0)
+
+
+def test_the_clients_of_httpx_and_httpx2_are_taken() -> None:
+    """Looked at by the type checkers too."""
+    clients: list[HttpClient] = [
+        http_client(),
+        aiohttp_client(),
+        httpx.AsyncClient(),
+        httpx2.AsyncClient(),
+    ]
+    for client in clients:
+        assert AsyncKimi(kimi.AceDataCloud("test-key"), http_client=client).in_flight == 0
+
+
+@pytest.mark.parametrize("module", ["aiohttp", "httpx_aiohttp"])
+def test_the_extra_is_named_where_it_is_missing(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, "kimi_async._http._aiohttp", raising=False)
+    with pytest.raises(kimi.ConfigurationError, match=r'pip install "kimi-async\[aiohttp\]"'):
+        aiohttp_client()
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_aiohttp_on_trio_is_refused_with_the_way_out() -> None:
+    async with FakeProvider([]) as fake, aiohttp_client() as http:
+        client = AsyncKimi(fake.acedata(), model="m", http_client=http)
+        with pytest.raises(kimi.ConfigurationError, match="asyncio alone") as caught:
+            await client.chat("Hi")
+    assert caught.value.__context__ is None

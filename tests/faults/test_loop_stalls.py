@@ -1,0 +1,123 @@
+"""The event loop is never held: not by the first reply of a process, not by a hundred at once, not by a burst."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import anyio
+import anyio.lowlevel
+import pytest
+from anyio.from_thread import start_blocking_portal
+from fake_host import HELLO, STALL, FakeHost, delta, sse
+from loop_stalls import Heartbeat, chats, heartbeat
+from paths import ROOT
+
+from kimi_async._http._transport import READ_BYTES
+from kimi_async.testing import FakeProvider, Reply
+
+LONG = Reply("Hello! " * 40, chunk_chars=4)
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A server in a thread of its own."""
+    with start_blocking_portal() as portal:
+        with portal.wrap_async_context_manager(FakeProvider(lambda _: LONG)) as fake:
+            yield fake.url
+
+
+#: What a process does that has done nothing before: one reply, and then what it would cost to build a TLS context.
+FIRST = """
+import asyncio, sys, time
+url, tests, change = sys.argv[1:]
+sys.path.append(tests)
+import anyio.to_thread
+import loop_stalls
+from kimi_async import _client
+
+async def at_once(run, *args):
+    return run(*args)
+
+async def nothing():
+    pass
+
+if change == "no thread for the HTTP client":
+    anyio.to_thread.run_sync = at_once
+if change == "no thread for anyio":
+    _client.prepare_loop = nothing
+heart = asyncio.run(loop_stalls.chats(url, 1))
+begun = time.thread_time()
+import ssl, certifi
+ssl.create_default_context(cafile=certifi.where())
+print(heart.longest, time.thread_time() - begun)
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "held"),
+    [("", False), ("no thread for the HTTP client", True), ("no thread for anyio", True)],
+)
+def test_the_first_reply_of_a_process_builds_and_imports_nothing_on_the_loop(
+    url: str, change: str, held: bool
+) -> None:
+    """Measured: 0.07 of the cost of a TLS context; 0.8 and 4 times its cost where one of the threads is not used."""
+    arguments = [url, str(ROOT / "tests" / "support"), change]
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST, *arguments], check=True, capture_output=True, text=True
+    )
+    longest, tls_context = map(float, done.stdout.split())
+    assert (longest > tls_context / 4) is held
+
+
+def test_a_hundred_replies_at_once_take_turns(url: str) -> None:
+    """Measured: no turn of the loop is longer than 0.02 of the whole."""
+    heart = asyncio.run(chats(url, 100))
+    assert heart.longest < heart.total / 5
+
+
+def test_who_holds_the_loop_is_seen() -> None:
+    async def hold() -> Heartbeat:
+        async with heartbeat() as heart:
+            begun = time.thread_time()
+            while time.thread_time() < begun + 0.05:
+                pass
+        return heart
+
+    assert asyncio.run(hold()).longest >= 0.05
+
+
+@pytest.mark.anyio
+async def test_a_burst_is_taken_in_pieces_with_a_turn_for_others_between() -> None:
+    """However much one read brings: a megabyte is what a compressed body can be with 1 KB on the wire."""
+    burst = sse(*[delta("a")] * 10_000)
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(count)
+        reply = await FakeHost([burst, HELLO]).client().chat("Hi")
+        assert reply.text == "a" * 10_000 + "Hello"
+        tasks.cancel_scope.cancel()
+    assert turns >= len(burst) // READ_BYTES > 50
+
+
+@pytest.mark.anyio
+async def test_a_large_read_is_not_kept_behind_its_last_piece() -> None:
+    burst = sse(*[delta("a")] * 1_000)
+    async with FakeHost([burst, STALL]).client().stream("Hi") as stream:
+        while len(stream.snapshot.text) < 1_000 or stream._events:
+            await anext(stream)
+        attempt = stream._reply.attempt
+        assert attempt is not None
+        assert attempt.response is not None
+        assert attempt.bytes == len(burst) > 2 * READ_BYTES
+        assert attempt.response._held.obj == b""

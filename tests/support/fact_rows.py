@@ -1,0 +1,41 @@
+"""The rows of the tables of wire facts in ``docs/providers.md``, by section and name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from paths import ROOT
+
+__all__ = ["PAGE", "fact_rows", "sections"]
+
+PAGE = ROOT / "docs" / "providers.md"
+#: The sections whose tables are promises; the others describe or sum up.
+SECTIONS = (
+    *("1.3", "1.4", "1.5", "2.3", "2.4", "2.5", "3.3", "3.4", "3.5"),
+    *("6.1", "6.2", "6.3", "6.4"),
+)
+
+
+def sections(page: str) -> dict[str, str]:
+    """Return the text below each numbered heading of *page*, by number."""
+    parts = re.split(r"^##+ (\d[\d.]*?)\.? .*$", page, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def fact_rows(page: str) -> list[str]:
+    """Return the names of the rows of *page*, in order: ``6.1/no-done``."""
+    texts = sections(page)
+    return [f"{number}/{key}" for number in SECTIONS for key in _keys(texts[number])]
+
+
+def _keys(text: str) -> Iterator[str]:
+    head, _, *lines = (_cells(line) for line in text.splitlines() if line.startswith("|"))
+    # One status stands for several errors, so there the second cell is needed too.
+    many = 2 if head[0] == "HTTP" else 1
+    for cells in lines:
+        yield re.sub(r"[^a-z0-9]+", "-", " ".join(cells[:many]).lower()).strip("-")
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]

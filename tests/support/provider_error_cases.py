@@ -1,0 +1,445 @@
+"""The tables of ``test_errors.py``: responses that are errors, and what is read from them.
+
+A row named after a number is about that section of ``docs/providers.md``; the others are about no provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+from attrs import field, frozen
+
+from kimi_async._errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    ContentFilteredError,
+    ContextLengthError,
+    NotFoundError,
+    OverloadedError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitError,
+    ServerError,
+)
+
+JSON: TypeAlias = dict[str, Any]
+
+
+@frozen
+class Said:
+    """What is read from one error, but for its status and body."""
+
+    kind: type[APIError]
+    message: str
+    code: str | None = None
+    type: str | None = None
+    trace_id: str | None = None
+    request_id: str | None = None
+    retry_after: float | None = None
+
+
+@frozen
+class Case:
+    """One response, and what is read from it."""
+
+    status: int
+    body: JSON | bytes
+    said: Said
+    headers: Mapping[str, str] = field(factory=dict)
+
+
+def ace(status: int, code: str, kind: type[APIError]) -> Case:
+    body = {"success": False, "error": {"code": code, "message": "no"}, "trace_id": "t-1"}
+    return Case(status, body, Said(kind, "no", code=code, trace_id="t-1"))
+
+
+def cloudsway(status: int, code: str, kind: type[APIError]) -> Case:
+    return Case(status, {"code": code, "message": "no"}, Said(kind, "no", code=code))
+
+
+def moonshot(status: int, type: str, kind: type[APIError], message: str = "no") -> Case:
+    body = {"error": {"type": type, "message": message}}
+    return Case(status, body, Said(kind, message, type=type))
+
+
+def wording(status: int, message: str, kind: type[APIError]) -> Case:
+    return Case(status, {"error": {"message": message}}, Said(kind, message))
+
+
+def silent(status: int, kind: type[APIError]) -> Case:
+    return Case(status, b"", Said(kind, f"HTTP {status} without a message"))
+
+
+PROVIDERS: Final[dict[str, Case]] = {
+    "1.5-400-bad_request": ace(400, "bad_request", BadRequestError),
+    "1.5-400-no_token": ace(400, "no_token", AuthenticationError),
+    "1.5-400-token_mismatched": ace(400, "token_mismatched", AuthenticationError),
+    "1.5-401-token_mismatched": ace(401, "token_mismatched", AuthenticationError),
+    "1.5-400-api_not_implemented": ace(400, "api_not_implemented", NotFoundError),
+    "1.5-401-invalid_token": ace(401, "invalid_token", AuthenticationError),
+    "1.5-401-token_expired": ace(401, "token_expired", AuthenticationError),
+    "1.5-402-x402": Case(
+        402,
+        {"x402Version": 1, "error": "X-PAYMENT header is required", "accepts": []},
+        Said(QuotaExceededError, "X-PAYMENT header is required"),
+    ),
+    "1.5-403-used_up": ace(403, "used_up", QuotaExceededError),
+    "1.5-403-disabled": ace(403, "disabled", PermissionDeniedError),
+    "1.5-403-forbidden": ace(403, "forbidden", ContentFilteredError),
+    "1.5-404-no_api": ace(404, "no_api", NotFoundError),
+    "1.5-429-too_many_requests": ace(429, "too_many_requests", RateLimitError),
+    "1.5-500-api_error": ace(500, "api_error", ServerError),
+    "1.5-504-timeout": ace(504, "timeout", ServerError),
+    "1.5-without-success": Case(
+        403,
+        {"error": {"code": "used_up", "message": "no"}, "trace_id": "t-1"},
+        Said(QuotaExceededError, "no", code="used_up", trace_id="t-1"),
+    ),
+    "1.5-error-text": Case(
+        500, {"success": False, "error": "fetch failed"}, Said(ServerError, "fetch failed")
+    ),
+    "1.5-error-null": Case(
+        500,
+        {"success": False, "error": None, "trace_id": "t-1"},
+        Said(ServerError, "HTTP 500 without a message", trace_id="t-1"),
+    ),
+    "1.5-error-missing": Case(
+        500, {"success": False}, Said(ServerError, "HTTP 500 without a message")
+    ),
+    "2.5-400": wording(400, "Bad Request", BadRequestError),
+    "2.5-400-filtered": wording(
+        400, "The response was blocked by the content filter", ContentFilteredError
+    ),
+    "2.5-400-NO_BALANCER_ERROR": cloudsway(400, "NO_BALANCER_ERROR", ServerError),
+    "2.5-400-NO_PROVIDER_ERROR": cloudsway(400, "NO_PROVIDER_ERROR", ServerError),
+    "2.5-400-NO_PASSAGEWAY": cloudsway(400, "NO_PASSAGEWAY", ServerError),
+    "2.5-400-MODEL_TYPE_NOT_FOUND": cloudsway(400, "MODEL_TYPE_NOT_FOUND", NotFoundError),
+    "2.5-400-AI_PASSAGEWAY_GROUP_IS_EMPTY_ERROR": cloudsway(
+        400, "AI_PASSAGEWAY_GROUP_IS_EMPTY_ERROR", NotFoundError
+    ),
+    "2.5-400-NO_ENDPOINT": cloudsway(400, "NO_ENDPOINT", NotFoundError),
+    "2.5-401": silent(401, AuthenticationError),
+    "2.5-403": wording(403, "IP address is not on the allow list", PermissionDeniedError),
+    "2.5-404": silent(404, NotFoundError),
+    "2.5-409": silent(409, ConflictError),
+    "2.5-429": silent(429, RateLimitError),
+    "2.5-500": silent(500, ServerError),
+    "2.5-503": silent(503, OverloadedError),
+    "2.5-504": silent(504, ServerError),
+    "2.5-text": Case(400, b"  no such\n thing ", Said(BadRequestError, "no such thing")),
+    "3.5-400-content_filter": moonshot(400, "content_filter", ContentFilteredError),
+    "3.5-400-invalid_request_error": moonshot(
+        400, "invalid_request_error", BadRequestError, "tool_call_id a is not found"
+    ),
+    "3.5-400-too-many-tokens": moonshot(
+        400,
+        "invalid_request_error",
+        ContextLengthError,
+        "Your request exceeded model token limit: 262144",
+    ),
+    "3.5-400-high-risk": moonshot(
+        400,
+        "invalid_request_error",
+        ContentFilteredError,
+        "The request was rejected because it was considered high risk",
+    ),
+    "3.5-401-invalid_authentication_error": moonshot(
+        401, "invalid_authentication_error", AuthenticationError
+    ),
+    "3.5-401-incorrect_api_key_error": moonshot(
+        401, "incorrect_api_key_error", AuthenticationError
+    ),
+    "3.5-403-permission_denied_error": moonshot(
+        403, "permission_denied_error", PermissionDeniedError
+    ),
+    "3.5-404-resource_not_found_error": moonshot(404, "resource_not_found_error", NotFoundError),
+    "3.5-413": silent(413, BadRequestError),
+    "3.5-429-engine_overloaded_error": Case(
+        429,
+        {"error": {"type": "engine_overloaded_error", "message": "overloaded"}},
+        Said(
+            OverloadedError,
+            "overloaded",
+            type="engine_overloaded_error",
+            retry_after=3.0,
+            request_id="x-1",
+        ),
+        {"retry-after": "3", "x-trace-id": "x-1"},
+    ),
+    "3.5-429-rate_limit_reached_error": moonshot(
+        429,
+        "rate_limit_reached_error",
+        RateLimitError,
+        "Your account reached max request: 3, please try again after 1 seconds",
+    ),
+    "3.5-429-exceeded_current_quota_error": moonshot(
+        429, "exceeded_current_quota_error", QuotaExceededError
+    ),
+    "3.5-499-client_closed_request": moonshot(499, "client_closed_request", BadRequestError),
+    "3.5-500-server_error": moonshot(500, "server_error", ServerError),
+    "3.5-500-unexpected_output": moonshot(500, "unexpected_output", ServerError),
+    "3.5-503-server_unavailable": moonshot(503, "server_unavailable", OverloadedError),
+    "3.5-code-beside-type": Case(
+        401,
+        {"error": {"type": "invalid_authentication_error", "code": 401, "message": "no"}},
+        Said(AuthenticationError, "no", type="invalid_authentication_error", code="401"),
+    ),
+}
+
+HTML: Final = b"""\
+<!DOCTYPE html><html><head><title>504 Gateway
+Time-out</title><STYLE>body { color: red }</STYLE><script src="a">alert("x")</script></head>
+<body><!-- <p>hidden</p> --><h1>504 Gateway Time-out</h1><hr>nginx &amp; friends</body></html>"""
+
+SHAPES: Final[dict[str, Case]] = {
+    "6.4-error-object-in-a-stream": Case(
+        200,
+        {"error": {"message": "The engine is currently overloaded", "type": "x"}},
+        Said(OverloadedError, "The engine is currently overloaded", type="x"),
+    ),
+    "6.4-error-beside-no-choices": Case(
+        200,
+        {"choices": [], "error": {"code": "rate_limit_exceeded", "message": "no"}},
+        Said(RateLimitError, "no", code="rate_limit_exceeded"),
+    ),
+    "6.4-error-text": Case(200, {"error": "no"}, Said(APIError, "no")),
+    "6.4-flat": Case(
+        400,
+        {"code": 20015, "message": "no", "data": None},
+        Said(BadRequestError, "no", code="20015"),
+    ),
+    "6.4-flat-code-as-text": Case(
+        400, {"code": "E1", "msg": "no"}, Said(BadRequestError, "no", code="E1")
+    ),
+    "6.4-flat-detail": Case(422, {"detail": "no"}, Said(BadRequestError, "no")),
+    "6.4-flat-message-before-msg-before-detail": Case(
+        400, {"detail": "3", "msg": "2", "message": "1"}, Said(BadRequestError, "1")
+    ),
+    "6.4-flat-status-in-a-success": Case(
+        200, {"code": 429, "message": "slow down"}, Said(RateLimitError, "slow down", code="429")
+    ),
+    "6.4-flat-status-as-text-in-a-success": Case(
+        200,
+        {"object": "error", "code": "503", "message": "no"},
+        Said(OverloadedError, "no", code="503"),
+    ),
+    "6.4-status-as-type-in-a-success": Case(
+        200,
+        {"error": {"type": "401", "message": "no"}},
+        Said(AuthenticationError, "no", type="401"),
+    ),
+    "6.4-number-that-is-no-status": Case(
+        200, {"error": {"code": 999, "message": "no"}}, Said(APIError, "no", code="999")
+    ),
+    "6.4-number-too-long-for-a-status": Case(
+        200, {"error": {"code": "0429", "message": "no"}}, Said(APIError, "no", code="0429")
+    ),
+    "6.4-number-in-another-script": Case(
+        200, {"error": {"code": "٤٢٩", "message": "no"}}, Said(APIError, "no", code="٤٢٩")
+    ),
+    "6.4-status-of-the-response-wins-over-the-body": Case(
+        404, {"error": {"code": 500, "message": "no"}}, Said(NotFoundError, "no", code="500")
+    ),
+    "6.4-code-true": Case(400, {"code": True, "message": "no"}, Said(BadRequestError, "no")),
+    "6.4-nil": Case(
+        400,
+        {
+            "error": {"type": "<nil>", "code": "", "message": "no (request id: 2026-AB.c_1)"},
+            "type": "error",
+        },
+        Said(BadRequestError, "no (request id: 2026-AB.c_1)", request_id="2026-AB.c_1"),
+    ),
+    "6.4-null-as-text": Case(
+        500,
+        {"error": {"code": "null", "message": "null"}, "message": "no"},
+        Said(ServerError, "no"),
+    ),
+    "6.4-type-beside-the-error": Case(
+        400, {"type": "error", "error": {"message": "no"}}, Said(BadRequestError, "no")
+    ),
+    "6.4-type-of-the-flat-form": Case(
+        500,
+        {"type": "server_unavailable", "message": "no"},
+        Said(OverloadedError, "no", type="server_unavailable"),
+    ),
+    "6.4-type-inside-before-type-outside": Case(
+        500,
+        {"type": "a", "error": {"type": "b"}, "message": "no"},
+        Said(ServerError, "no", type="b"),
+    ),
+    "6.4-code-inside-before-code-outside": Case(
+        500,
+        {"code": "a", "error": {"code": "b"}, "message": "no"},
+        Said(ServerError, "no", code="b"),
+    ),
+    "6.4-raw-object": Case(
+        502,
+        {
+            "error": {
+                "message": "Provider returned error",
+                "code": 502,
+                "metadata": {
+                    "raw": {"object": "error", "message": "no money", "code": "insufficient_quota"},
+                    "provider_name": "x",
+                },
+            }
+        },
+        Said(QuotaExceededError, "Provider returned error", code="502"),
+    ),
+    "6.4-raw-text": Case(
+        400,
+        {
+            "error": {
+                "message": "Provider returned error",
+                "metadata": {"raw": '{"error":{"type":"content_filter","message":"no"}}'},
+            }
+        },
+        Said(ContentFilteredError, "Provider returned error"),
+    ),
+    "6.4-raw-status-in-a-success": Case(
+        200,
+        {"error": {"message": "no", "code": 500, "metadata": {"raw": {"code": 400}}}},
+        Said(BadRequestError, "no", code="500"),
+    ),
+    "6.4-raw-wording": Case(
+        429,
+        {"error": {"message": "no", "metadata": {"raw": "insufficient account balance"}}},
+        Said(QuotaExceededError, "no"),
+    ),
+    "6.4-raw-message-for-want-of-one": Case(
+        400,
+        {"error": {"metadata": {"raw": '{"message":"inner"}'}}},
+        Said(BadRequestError, "inner"),
+    ),
+    "6.4-raw-odd": Case(
+        400, {"error": {"message": "no", "metadata": {"raw": 5}}}, Said(BadRequestError, "no")
+    ),
+    "6.4-metadata-odd": Case(
+        400, {"error": {"message": "no", "metadata": []}}, Said(BadRequestError, "no")
+    ),
+    "6.4-word-inside-before-word-outside": Case(
+        429,
+        {"error": {"code": "too_many_requests", "metadata": {"raw": {"type": "used_up"}}}},
+        Said(QuotaExceededError, "HTTP 429 without a message", code="too_many_requests"),
+    ),
+    "6.4-code-before-type": Case(
+        400,
+        {"error": {"code": "used_up", "type": "server_error", "message": "no"}},
+        Said(QuotaExceededError, "no", code="used_up", type="server_error"),
+    ),
+    "6.4-unknown-code-then-known-type": Case(
+        400,
+        {"error": {"code": "E1", "type": "server_error", "message": "no"}},
+        Said(ServerError, "no", code="E1", type="server_error"),
+    ),
+    "6.4-word-before-wording": Case(
+        429,
+        {"error": {"type": "rate_limit_reached_error", "message": "see your billing page"}},
+        Said(RateLimitError, "see your billing page", type="rate_limit_reached_error"),
+    ),
+    "6.4-wording-of-a-code": Case(
+        400,
+        {"error": {"code": "output_moderation", "message": "no"}},
+        Said(ContentFilteredError, "no", code="output_moderation"),
+    ),
+    "6.4-wording-of-a-type": Case(
+        200,
+        {"error": {"type": "overloaded_error", "message": "no"}},
+        Said(OverloadedError, "no", type="overloaded_error"),
+    ),
+    "6.1-504-html": Case(
+        504,
+        HTML,
+        Said(ServerError, "504 Gateway Time-out 504 Gateway Time-out nginx &amp; friends"),
+    ),
+    "6.1-502-html-cut": Case(
+        502, b"<h1>Bad Gateway</h1><script>x", Said(ServerError, "Bad Gateway")
+    ),
+    "6.1-502-html-cut-in-a-tag": Case(502, b"<h1>Bad</h1><a href=", Said(ServerError, "Bad")),
+    "6.1-502-html-cut-in-a-comment": Case(502, b"<h1>Bad</h1><!-- x", Said(ServerError, "Bad")),
+    "6.1-502-html-without-text": Case(
+        502, b"<html><hr/></html>", Said(ServerError, "HTTP 502 without a message")
+    ),
+    "6.1-502-long-text": Case(502, b"ab " * 9_000, Said(ServerError, ("ab " * 100)[:300])),
+    "6.1-502-not-utf-8": Case(502, b"caf\xe9", Said(ServerError, "caf\ufffd")),
+    "6.1-padding-and-byte-order-mark": Case(
+        400, b'\n \xef\xbb\xbf {"code":"E1","message":"no"}', Said(BadRequestError, "no", code="E1")
+    ),
+    "empty": silent(502, ServerError),
+    "blank": Case(502, b" \r\n", Said(ServerError, "HTTP 502 without a message")),
+    "json-list": Case(500, b'["no"]', Said(ServerError, '["no"]')),
+    "json-text": Case(500, b'"no"', Said(ServerError, '"no"')),
+    "deep": Case(500, b"[" * 100_000, Said(ServerError, "[" * 300)),
+    "message-odd": Case(
+        500, {"error": {"message": ["no"]}}, Said(ServerError, "HTTP 500 without a message")
+    ),
+    "error-odd": Case(500, {"error": ["no"]}, Said(ServerError, "HTTP 500 without a message")),
+    "status-alone-405": silent(405, NotFoundError),
+    "status-alone-408": silent(408, ServerError),
+    "status-alone-410": silent(410, BadRequestError),
+    "status-alone-422": silent(422, BadRequestError),
+    "status-alone-529": silent(529, OverloadedError),
+    "status-alone-599": silent(599, ServerError),
+    "status-alone-200": silent(200, APIError),
+}
+
+# Wordings decide where only the message tells, at the statuses at which they are trusted.
+WORDINGS: Final[dict[str, Case]] = {
+    f"{status}-{message}": wording(status, message, kind)
+    for statuses, message, kind in (
+        ((200, 400, 413, 422), "This model's maximum context length is 8192", ContextLengthError),
+        ((200, 400, 413, 422), "Too many tokens in the messages", ContextLengthError),
+        ((400,), "larger than the context window", ContextLengthError),
+        ((400,), "prompt is too long", ContextLengthError),
+        ((429,), "maximum context exceeded", RateLimitError),
+        ((200, 400, 403), "blocked by content-filter", ContentFilteredError),
+        ((200, 400, 403), "the input holds sensitive words", ContentFilteredError),
+        ((400,), "unsafe content", ContentFilteredError),
+        ((400,), "stopped by moderation", ContentFilteredError),
+        ((400,), "model names are case-sensitive", BadRequestError),
+        ((403,), "header names are case sensitive", PermissionDeniedError),
+        ((400,), "insensitive", BadRequestError),
+        ((500,), "content filter", ServerError),
+        ((200, 402, 403, 429), "Insufficient account balance", QuotaExceededError),
+        ((200, 403, 429), "You exceeded your current quota", QuotaExceededError),
+        ((429,), "check your plan and billing details", QuotaExceededError),
+        ((429,), "please recharge", QuotaExceededError),
+        ((429,), "insufficient_quota", QuotaExceededError),
+        ((403,), "insufficient credits", QuotaExceededError),
+        ((429,), "insufficient funds", QuotaExceededError),
+        ((429,), "your account org-1 <ak-1> is suspended", QuotaExceededError),
+        ((429,), "账户余额不足", QuotaExceededError),
+        ((403,), "账号已欠费", QuotaExceededError),
+        ((400,), "billing", BadRequestError),
+        ((429,), "the load balancer is full", RateLimitError),
+        ((403,), "rebalanced", PermissionDeniedError),
+        ((200, 429, 500, 502, 503), "engine Overloaded", OverloadedError),
+        ((500,), "we are over capacity", OverloadedError),
+        ((502,), "server too busy", OverloadedError),
+        ((504,), "overloaded", ServerError),
+        ((200,), "rate limit reached", RateLimitError),
+        ((200,), "Too Many Requests", RateLimitError),
+        ((400,), "rate limit", BadRequestError),
+    )
+    for status in statuses
+}
+
+# The words that decide alone; asked at statuses that would say something else.
+WORDS: Final[Mapping[type[APIError], str]] = {
+    BadRequestError: "bad_request",
+    AuthenticationError: "no_token token_mismatched invalid_token token_expired"
+    " invalid_authentication_error incorrect_api_key_error invalid_api_key",
+    PermissionDeniedError: "disabled permission_denied_error",
+    NotFoundError: "api_not_implemented no_api model_type_not_found"
+    " ai_passageway_group_is_empty_error no_endpoint resource_not_found_error model_not_found",
+    QuotaExceededError: "used_up exceeded_current_quota_error insufficient_quota",
+    ContentFilteredError: "forbidden content_filter",
+    ContextLengthError: "context_length_exceeded",
+    RateLimitError: "too_many_requests rate_limit_reached_error rate_limit_exceeded",
+    OverloadedError: "engine_overloaded_error server_unavailable",
+    ServerError: "api_error timeout no_balancer_error no_provider_error no_passageway server_error"
+    " unexpected_output",
+}

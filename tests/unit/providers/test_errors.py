@@ -1,0 +1,387 @@
+"""Every response that is no success is one of our errors, of the right class, and without the key."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from json_strategies import anything, loosely, texts
+from provider_error_cases import (
+    JSON,
+    PROVIDERS,
+    SHAPES,
+    WORDINGS,
+    WORDS,
+    Case,
+    Said,
+)
+
+from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible, Provider
+from kimi_async._errors import APIError, NotFoundError, RateLimitError
+from kimi_async._providers import request_id_of
+from kimi_async._providers._errors import parse_error
+
+#: 2015-10-21 07:26:20 UTC.
+NOW = 1445412380.0
+KEY = "sk-Ab0_~+/w=="
+ADAPTERS: list[Provider] = [
+    AceDataCloud(KEY),
+    Cloudsway(KEY, "path"),
+    Moonshot(KEY),
+    OpenAICompatible(KEY, "https://h"),
+]
+each_provider = pytest.mark.parametrize("provider", ADAPTERS, ids=lambda provider: provider.name)
+
+
+def as_json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def facts(error: APIError) -> Said:
+    return Said(
+        type(error),
+        error.message,
+        code=error.code,
+        type=error.type,
+        trace_id=error.trace_id,
+        request_id=error.request_id,
+        retry_after=error.retry_after,
+    )
+
+
+CASES = PROVIDERS | SHAPES | WORDINGS
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_what_an_error_says(case: Case) -> None:
+    sent = case.body if isinstance(case.body, bytes) else as_json(case.body)
+    error = parse_error(case.status, case.headers, sent, now=NOW)
+    assert facts(error) == case.said
+    assert error.status == case.status
+
+
+@each_provider
+def test_every_adapter_reads_every_envelope_and_says_who_it_is(provider: Provider) -> None:
+    for case in PROVIDERS.values():
+        sent = case.body if isinstance(case.body, bytes) else as_json(case.body)
+        error = provider.parse_error(case.status, case.headers, sent, now=NOW)
+        assert (facts(error), error.provider) == (case.said, provider.name)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"error":{"code":1}, "more":[null]}', {"error": {"code": 1}, "more": [None]}),
+        (b"<h1>no</h1>\nsuch", "no such"),
+        (b'["no"]', '["no"]'),
+        (b"", None),
+        (b"<br>", None),
+    ],
+)
+@pytest.mark.parametrize("key", [None, KEY])
+def test_the_body_is_kept_as_json_or_as_the_beginning_of_its_text(
+    body: bytes, expected: object, key: str | None
+) -> None:
+    assert parse_error(400, {}, body, now=NOW, key=key).body == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"), [(kind, word) for kind, words in WORDS.items() for word in words.split()]
+)
+def test_a_word_decides_alone(kind: type[APIError], word: str) -> None:
+    for place in ("code", "type"):
+        for spelled in (word, word.upper()):
+            for status in (200, 418, 507):
+                body = as_json({"error": {place: spelled, "message": "no"}})
+                error = parse_error(status, {}, body, now=NOW)
+                assert (type(error), getattr(error, place)) == (kind, spelled)
+
+
+@pytest.mark.parametrize(
+    ("message", "retryable"),
+    [
+        ("request reached organization TPD rate limit, current: 1500127, limit: 1500000", False),
+        ("reached the limit of 100 requests per day", False),
+        ("Daily limit reached", False),
+        ("request reached organization TPM rate limit, current: 64127, limit: 64000", True),
+        ("request reached organization max concurrency: 3, please try again after 1 seconds", True),
+        ("httpd: try again", True),
+    ],
+)
+def test_a_rate_of_the_day_is_not_tried_again(message: str, retryable: bool) -> None:
+    body = as_json({"error": {"type": "rate_limit_reached_error", "message": message}})
+    error = parse_error(429, {}, body, now=NOW)
+    assert (type(error), error.retryable) == (RateLimitError, retryable)
+    assert pickle.loads(pickle.dumps(error)).retryable is retryable
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308, 399])
+@pytest.mark.parametrize("body", [b"", b"<h1>Moved</h1>", b'{"message":"moved"}'])
+def test_a_redirect_says_why_it_is_not_followed(status: int, body: bytes) -> None:
+    error = parse_error(status, {"location": "https://elsewhere"}, body, now=NOW)
+    assert facts(error) == Said(
+        APIError,
+        "the provider answers with a redirect; redirects are not followed, because they could"
+        " carry the key elsewhere: check base_url",
+    )
+    assert error.status == status
+    assert not error.retryable
+
+
+# A ``Retry-After`` at ``NOW``, and the seconds that it asks for.
+WAITS: dict[str, tuple[str, float | None]] = {
+    "seconds": ("30", 30.0),
+    "zero": ("0", 0.0),
+    "float": ("1.5", 1.5),
+    "blanks": (" 7 ", 7.0),
+    "date": ("Wed, 21 Oct 2015 07:28:00 GMT", 100.0),
+    "date-in-another-zone": ("Wed, 21 Oct 2015 09:28:00 +0200", 100.0),
+    "date-of-rfc-850": ("Wednesday, 21-Oct-15 07:28:00 GMT", 100.0),
+    "date-of-asctime": ("Wed Oct 21 07:28:00 2015", 100.0),
+    "date-without-zone": ("Wed, 21 Oct 2015 07:28:00 -0000", 100.0),
+    "date-gone-by": ("Wed, 21 Oct 2015 07:26:00 GMT", 0.0),
+    "negative": ("-5", None),
+    "rubbish": ("soon", None),
+    "empty": ("", None),
+    "exponent": ("1e3", None),
+    "nan": ("nan", None),
+    "infinite": ("inf", None),
+    "other-digits": ("٣", None),
+    "too-long": ("9" * 10, None),
+    "impossible-date": ("Wed, 32 Oct 2015 07:28:00 GMT", None),
+    "impossible-year": ("Wed, 21 Oct 99999999999999999999 07:28:00 GMT", None),
+}
+
+
+@pytest.mark.parametrize(("value", "seconds"), WAITS.values(), ids=WAITS)
+@pytest.mark.parametrize("zone", ["UTC", "XYZ-9"])
+def test_retry_after_in_every_time_zone(
+    monkeypatch: pytest.MonkeyPatch, zone: str, value: str, seconds: float | None
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        error = parse_error(429, {"retry-after": value}, b"", now=NOW)
+    time.tzset()
+    assert error.retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("headers", "request_id"),
+    [
+        ({}, None),
+        ({"x-request-id": "a", "request-id": "b", "x-trace-id": "c", "trace-id": "d"}, "a"),
+        ({"trace-id": "d", "x-trace-id": "c", "request-id": "b"}, "b"),
+        ({"trace-id": "d", "x-trace-id": "c"}, "c"),
+        ({"trace-id": "d", "x-trace-id": ""}, "d"),
+        ({"X-Request-Id": "a"}, None),  # names come in lower case
+    ],
+)
+def test_request_id_of_headers(headers: dict[str, str], request_id: str | None) -> None:
+    assert request_id_of(headers) == request_id
+    assert parse_error(500, headers, b"", now=NOW).request_id == request_id
+
+
+@pytest.mark.parametrize(
+    ("body", "request_id"),
+    [
+        ({"request_id": "1", "error": {"request_id": "2", "message": "(request id: 3333)"}}, "1"),
+        ({"error": {"request_id": "2", "message": "(request id: 3333)"}}, "2"),
+        ({"error": {"message": "no (Request ID:3333) x"}}, "3333"),
+        ({"error": "no (request id: 3333)"}, "3333"),
+        ({"error": {"message": "(request id: 333)"}}, "header"),  # too short for one
+        ({"error": {"message": "(request id: 33 33)"}}, "header"),
+        ({"request_id": "<nil>"}, "header"),
+    ],
+)
+def test_request_id_of_the_body_before_that_of_the_headers(body: JSON, request_id: str) -> None:
+    error = parse_error(400, {"x-request-id": "header"}, as_json(body), now=NOW)
+    assert error.request_id == request_id
+
+
+@pytest.mark.parametrize(
+    ("body", "trace_id"),
+    [
+        ({"trace_id": "1", "error": {"trace_id": "2"}}, "1"),
+        ({"trace_id": None, "error": {"trace_id": 2}}, "2"),
+        ({"error": {"metadata": {"raw": {"trace_id": "3"}}}}, None),
+    ],
+)
+def test_trace_id(body: JSON, trace_id: str | None) -> None:
+    assert parse_error(400, {}, as_json(body), now=NOW).trace_id == trace_id
+
+
+# The key.
+
+
+def strings_in(value: object) -> Iterator[str]:
+    """Every text in a value, keys included, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from strings_in([*value, *value.values()])
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from strings_in(inner)
+
+
+def assert_hidden(error: APIError, key: str) -> None:
+    texts = list(strings_in([vars(error), error.args, str(error), repr(error)]))
+    assert not [text for text in texts if key in text]
+
+
+SPELLED = {
+    "plain": KEY,
+    "php": KEY.replace("/", "\\/"),
+    "gson": KEY.replace("=", "\\u003d"),
+    "all-escaped": "".join(f"\\u{ord(char):04x}" for char in KEY),
+}
+ECHOES = {
+    "message": '{"error":{"message":"bad key @"}}',
+    "error-text": '{"error":"bad key @"}',
+    "code": '{"code":"@","message":"no"}',
+    "type": '{"error":{"type":"@"}}',
+    "trace_id": '{"trace_id":"@"}',
+    "request_id": '{"request_id":"@"}',
+    "request-id-in-the-text": '{"message":"no (request id: @)"}',
+    "an-unknown-key": '{"headers":{"Authorization":["Bearer @"]}}',
+    "the-name-of-a-key": '{"@":1}',
+    "raw-object": '{"error":{"metadata":{"raw":{"message":"bad key @"}}}}',
+    "raw-text": '{"error":{"metadata":{"raw":"bad key @"}}}',
+}
+
+
+@each_provider
+@pytest.mark.parametrize("spelled", SPELLED.values(), ids=SPELLED)
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
+def test_the_key_is_blotted_out_of_an_echo(provider: Provider, echo: str, spelled: str) -> None:
+    error = provider.parse_error(401, {}, echo.replace("@", spelled).encode(), now=NOW)
+    assert_hidden(error, KEY)
+    assert "[key]" in json.dumps(error.body)
+    assert KEY.encode() not in pickle.dumps(error)
+
+
+@each_provider
+def test_the_key_is_blotted_out_of_everything_else(provider: Provider) -> None:
+    nested = json.dumps({"message": f"bad key {KEY}"}).replace("/", "\\/")
+    bodies = [
+        f"<h1>bad key {KEY}</h1>".encode(),
+        f'["{KEY}"]'.encode(),
+        b"\xff" + KEY.encode(),
+        as_json({"error": {"metadata": {"raw": nested}}}),
+    ]
+    for body in bodies:
+        error = provider.parse_error(401, {"x-request-id": f"a-{KEY}"}, body, now=NOW)
+        assert_hidden(error, KEY)
+        assert error.request_id == "a-[key]"
+        assert "[key]" in error.message
+
+
+@each_provider
+def test_the_key_is_blotted_out_of_an_error_in_a_stream(provider: Provider) -> None:
+    body = as_json({"error": {"message": f"bad key {KEY}"}})
+    for read in (provider.parse_chunk, provider.parse_completion):
+        with pytest.raises(APIError, match=r"^bad key \[key\]") as caught:
+            read(body)
+        assert_hidden(caught.value, KEY)
+
+
+def test_an_adapter_without_key_reads_errors_too() -> None:
+    error = AceDataCloud().parse_error(404, {}, b'{"message":"None"}', now=NOW)
+    assert facts(error) == Said(NotFoundError, "None")
+
+
+# Properties.
+
+WORD_LIST = [word for words in WORDS.values() for word in words.split()]
+words = texts | st.sampled_from(WORD_LIST) | st.integers(0, 600)
+flat = {
+    "code": words,
+    "message": texts,
+    "msg": texts,
+    "detail": texts,
+    "type": words,
+    "trace_id": texts,
+    "request_id": texts,
+}
+inner = loosely(**flat)
+envelopes = loosely(
+    success=st.booleans(),
+    error=texts | loosely(metadata=loosely(raw=inner | inner.map(json.dumps) | texts), **flat),
+    **flat,
+)
+headers = st.dictionaries(
+    st.sampled_from(["retry-after", "x-request-id", "trace-id", "location"]) | texts, st.text()
+)
+
+
+def assert_sound(error: APIError, status: int) -> None:
+    """An error of ours, with what an error has, that can be printed and pickled."""
+    assert isinstance(error, APIError)
+    assert error.status == status
+    assert error.message
+    for text in (error.code, error.type, error.trace_id):
+        assert text is None or (isinstance(text, str) and text not in {"", "<nil>", "null"})
+    assert error.request_id is None or error.request_id
+    assert error.retry_after is None or 0 <= error.retry_after < math.inf
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), vars(copy), str(copy)) == (type(error), vars(error), str(error))
+
+
+@given(
+    status=st.integers(-1, 1_000),
+    headers=headers,
+    body=st.binary() | envelopes.map(as_json) | anything.map(as_json),
+    now=st.floats(0, 1e10),
+    key=st.none() | st.text("ab1:", min_size=1),
+)
+def test_any_response_is_an_error(
+    status: int, headers: dict[str, str], body: bytes, now: float, key: str | None
+) -> None:
+    assert_sound(parse_error(status, headers, body, now=now, key=key), status)
+
+
+dates = st.datetimes().map(lambda date: date.strftime("%a, %d %b %Y %H:%M:%S "))
+
+
+@given(
+    value=st.text() | st.builds("{}{}".format, dates, st.sampled_from(["GMT", "", "-0000", "+9"]))
+)
+def test_any_retry_after_is_seconds_or_nothing(value: str) -> None:
+    assert_sound(parse_error(429, {"retry-after": value}, b"", now=NOW), 429)
+
+
+keys = st.text("abcXYZ019-_.~+/=", min_size=8)
+
+
+@given(
+    key=keys,
+    where=st.lists(st.sampled_from(["@", "Bearer @", "no", "@@"]), min_size=1, max_size=4),
+    envelope=envelopes,
+    status=st.sampled_from([200, 307, 401, 500]),
+    escape=st.sampled_from(["/", "=", "a", " "]),
+    as_text=st.booleans(),
+)
+def test_no_key_is_ever_on_an_error(
+    key: str, where: list[str], envelope: Any, status: int, escape: str, as_text: bool
+) -> None:
+    body = json.dumps({"a": where, "error": where[0], "b": envelope, where[-1]: {"message": where}})
+    body = body.replace("@", key if as_text else key.replace(escape, f"\\u{ord(escape):04x}"))
+    sent = f"<p>{body}" if as_text else body
+    error = parse_error(
+        status, {"x-request-id": where[0].replace("@", key)}, sent.encode(), now=NOW, key=key
+    )
+    assert_hidden(error, key)
+
+
+def test_nesting_at_the_limit_of_the_interpreter() -> None:
+    for depth in range(1, 1_200, 3):
+        body = b'{"error":' * depth + b"1" + b"}" * depth
+        assert parse_error(500, {}, body, now=NOW, key=KEY).status == 500

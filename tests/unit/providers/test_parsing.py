@@ -1,0 +1,509 @@
+"""Chunks and bodies are read as what they say; whatever else comes is one documented error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+import msgspec
+import pytest
+from attrs import asdict
+from hypothesis import example, given
+from hypothesis import strategies as st
+from json_strategies import anything, chunks, texts
+from parsing_cases import (
+    CALLS,
+    CHOICES,
+    COUNTED,
+    DAMAGED,
+    ERROR_OBJECTS,
+    HEADS,
+    JSON,
+    NO_ERROR,
+    NO_OBJECT,
+    NOTHING,
+    SAID,
+    USAGE_PLACES,
+    USAGES,
+    WRONG,
+    at,
+    choice,
+    piece,
+)
+from paths import DATA
+
+from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible, Provider
+from kimi_async._errors import APIError, ProtocolError
+from kimi_async._models import ToolCall
+from kimi_async._protocol._chunk import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
+from kimi_async._providers._fast_path import parse_fast
+from kimi_async._providers._parsing import (
+    decode_object,
+    parse_any,
+    parse_completion,
+)
+from kimi_async._record import Usage
+from kimi_async.testing import recording
+
+Reader: TypeAlias = Callable[[bytes], Chunk | Done | None]
+
+ADAPTERS: list[Provider] = [
+    AceDataCloud("key"),
+    Cloudsway("key", "path"),
+    Moonshot("key"),
+    OpenAICompatible("key", "https://h"),
+]
+
+
+def parse_chunk(data: bytes) -> Chunk | Done | None:
+    """Both ways of reading, as a provider takes them."""
+    return parse_fast(data) or parse_any(data)
+
+
+READERS: list[Reader] = [parse_chunk, parse_completion]
+STREAMS = DATA / "streams"
+
+each_provider = pytest.mark.parametrize("provider", ADAPTERS, ids=lambda provider: provider.name)
+each_reader = pytest.mark.parametrize("read", READERS)
+
+
+def as_json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def chunk(raw: JSON, *choices: ChunkChoice, usage: Usage | None = None) -> Chunk:
+    return Chunk(None, None, None, choices, usage, as_json(raw))
+
+
+@pytest.mark.parametrize(
+    ("read", "key"),
+    [
+        (parse_chunk, "delta"),
+        (parse_chunk, "message"),  # whole messages in a stream
+        (parse_completion, "message"),
+        (parse_completion, "delta"),
+    ],
+)
+@pytest.mark.parametrize("other", [{}, {"delta": None, "message": None}], ids=["alone", "null"])
+@pytest.mark.parametrize(("said", "expected"), SAID.values(), ids=SAID)
+def test_what_is_said(
+    read: Reader, key: str, other: JSON, said: JSON, expected: ChunkChoice
+) -> None:
+    raw = at(**other | {key: said})
+    assert read(as_json(raw)) == chunk(raw, expected)
+
+
+def test_the_usual_key_wins_over_the_other_one() -> None:
+    raw = at(delta={"content": "a"}, message={"content": "b"})
+    assert parse_chunk(as_json(raw)) == chunk(raw, choice(content="a"))
+    assert parse_completion(as_json(raw)) == chunk(raw, choice(content="b"))
+
+
+@pytest.mark.parametrize(("calls", "expected"), CALLS.values(), ids=CALLS)
+def test_tool_calls(calls: list[JSON], expected: tuple[ToolCallPiece, ...]) -> None:
+    raw = at(delta={"tool_calls": calls})
+    assert parse_chunk(as_json(raw)) == chunk(raw, choice(calls=expected))
+
+
+@pytest.mark.parametrize(
+    ("read", "key"),
+    [(parse_chunk, "message"), (parse_completion, "message"), (parse_completion, "delta")],
+)
+@pytest.mark.parametrize(("calls", "expected"), CALLS.values(), ids=CALLS)
+def test_in_a_whole_message_the_place_of_a_call_stands_for_a_missing_index(
+    read: Reader, key: str, calls: list[JSON], expected: tuple[ToolCallPiece, ...]
+) -> None:
+    placed = tuple(
+        msgspec.structs.replace(piece, index=place if piece.index is None else piece.index)
+        for place, piece in enumerate(expected)
+    )
+    raw = at(**{key: {"tool_calls": calls}})
+    assert read(as_json(raw)) == chunk(raw, choice(calls=placed))
+
+
+@pytest.mark.parametrize(("choices", "expected"), CHOICES.values(), ids=CHOICES)
+def test_choices(choices: list[JSON], expected: tuple[ChunkChoice, ...]) -> None:
+    raw = {"choices": choices}
+    assert parse_chunk(as_json(raw)) == chunk(raw, *expected)
+
+
+@each_reader
+@pytest.mark.parametrize(("usage", "expected"), USAGES.values(), ids=USAGES)
+def test_usage(read: Reader, usage: object, expected: Usage | None) -> None:
+    raw = {"choices": [], "usage": usage}
+    assert read(as_json(raw)) == chunk(raw, usage=expected)
+
+
+@pytest.mark.parametrize("raw", USAGE_PLACES.values(), ids=USAGE_PLACES)
+def test_the_place_of_usage(raw: JSON) -> None:
+    empty = [choice(place) for place in range(len(raw.get("choices") or []))]
+    assert parse_chunk(as_json(raw)) == chunk(raw, *empty, usage=Usage(**COUNTED))
+
+
+@each_reader
+@pytest.mark.parametrize(("head", "expected"), HEADS.values(), ids=HEADS)
+def test_head(
+    read: Reader, head: JSON, expected: tuple[str | None, str | None, int | None]
+) -> None:
+    raw = {**head, "choices": []}
+    assert read(as_json(raw)) == Chunk(*expected, (), None, as_json(raw))
+
+
+@each_reader
+@pytest.mark.parametrize(("data", "content"), DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_character_loses_nothing_else(read: Reader, data: bytes, content: str) -> None:
+    chunk = read(data)
+    assert isinstance(chunk, Chunk)
+    assert chunk.choices == (choice(content=content),)
+
+
+@each_provider
+@pytest.mark.parametrize("data", [b"[DONE]", b" [DONE]", b"[DONE] \r\n"])
+def test_done(provider: Provider, data: bytes) -> None:
+    assert provider.parse_chunk(data) is DONE
+
+
+def refusal(read: Callable[[bytes], object], data: bytes) -> str:
+    with pytest.raises(ProtocolError) as caught:
+        read(data)
+    return caught.value.message
+
+
+@each_provider
+@pytest.mark.parametrize("data", NO_OBJECT.values(), ids=NO_OBJECT)
+def test_what_is_no_object_is_refused_without_being_quoted(provider: Provider, data: bytes) -> None:
+    problem = f"is no JSON object ({len(data)} bytes)"
+    assert refusal(provider.parse_chunk, data) == f"an event of the stream {problem}"
+    assert refusal(provider.parse_completion, data) == f"the body of the reply {problem}"
+
+
+@each_provider
+@pytest.mark.parametrize(("raw", "place", "problem"), WRONG.values(), ids=WRONG)
+def test_a_wrong_type_is_refused_without_being_quoted(
+    provider: Provider, raw: JSON, place: str, problem: str
+) -> None:
+    expected = f"{place} of the reply should be {problem}"
+    assert refusal(provider.parse_chunk, as_json(raw)) == expected
+
+
+@pytest.mark.parametrize("body", [{}, {"choices": None}, {"choices": {}}, {"choices": ""}], ids=str)
+def test_a_body_without_choices_is_refused(body: JSON) -> None:
+    problem = "the body of the reply holds neither choices nor an error"
+    assert refusal(parse_completion, as_json(body)) == problem
+    assert refusal(parse_completion, b"[DONE]").endswith("is no JSON object (6 bytes)")
+
+
+@pytest.mark.parametrize("raw", ERROR_OBJECTS.values(), ids=ERROR_OBJECTS)
+def test_an_error_object_is_neither_chunk_nor_body(raw: JSON) -> None:
+    assert [read(as_json(raw)) for read in READERS] == [None, None]
+
+
+@each_provider
+@pytest.mark.parametrize("raw", ERROR_OBJECTS.values(), ids=ERROR_OBJECTS)
+def test_an_error_object_is_raised_by_the_adapter(provider: Provider, raw: JSON) -> None:
+    for read in (provider.parse_chunk, provider.parse_completion):
+        with pytest.raises(APIError) as caught:
+            read(as_json(raw))
+        assert (caught.value.status, caught.value.body) == (200, raw)
+        assert caught.value.provider == provider.name
+
+
+@pytest.mark.parametrize("beside", NO_ERROR.values(), ids=NO_ERROR)
+def test_choices_are_read_beside_what_is_no_error(beside: JSON) -> None:
+    raw = at(delta={"content": "a"}) | beside
+    assert parse_chunk(as_json(raw)) == chunk(raw, choice(content="a"))
+
+
+@pytest.mark.parametrize("raw", NOTHING.values(), ids=NOTHING)
+def test_an_object_that_says_nothing_is_an_empty_chunk(raw: JSON) -> None:
+    assert parse_chunk(as_json(raw)) == chunk(raw)
+
+
+# Whole replies.
+
+
+def counts(prompt: int, completion: int, cached: int | None = None) -> Usage:
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=prompt + completion,
+        cached_tokens=cached,
+    )
+
+
+def stream(provider: Provider, body: bytes) -> list[Chunk | Done]:
+    """Read the events of a stream, each of which has one ``data:`` line."""
+    return [provider.parse_chunk(line.removeprefix(b"data: ")) for line in body.splitlines()[::2]]
+
+
+STREAMED: dict[str, list[ChunkChoice | Usage]] = {
+    "acedata_k2.5": [
+        choice(content=""),
+        choice(content=" Hi", reasoning="ok. "),
+        choice(content="!", finish="stop"),
+        counts(3, 2),
+    ],
+    "acedata_k3": [
+        choice(reasoning="ok"),
+        choice(content="Hi"),
+        choice(finish="stop"),
+        counts(3, 2),
+    ],
+    "moonshot_tool_call": [
+        choice(calls=(piece(0, "f", "", id="call_1", type="function"),)),
+        choice(calls=(piece(0, None, "{}"),)),
+        choice(finish="tool_calls"),
+        counts(3, 2, cached=0),
+        counts(3, 2, cached=0),
+    ],
+}
+
+
+@each_provider
+@pytest.mark.parametrize(("name", "expected"), STREAMED.items(), ids=STREAMED)
+def test_synthetic_streams(
+    provider: Provider, name: str, expected: list[ChunkChoice | Usage]
+) -> None:
+    said: list[ChunkChoice | Usage] = []
+    *chunks, done = stream(provider, (STREAMS / f"{name}.sse").read_bytes())
+    for chunk in chunks:
+        assert isinstance(chunk, Chunk)
+        raw = json.loads(chunk.data)
+        assert (chunk.id, chunk.model) == (raw["id"], raw["model"])
+        said += chunk.choices
+        said += [] if chunk.usage is None else [chunk.usage]
+    assert said == expected
+    assert done is DONE
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "thought"),
+    [
+        (
+            "acedata/stream_reasoning_ko",
+            " 안녕하세요! 어떻게 도와드릴까요 오늘?",
+            (" 그 사용자가 ", " 도와드릴까요. ", 324),
+        ),
+        (
+            "acedata/stream_reasoning_ja",
+            " こんにちは!どのようにお手伝い できますか?",
+            (" それ ユーザーが", "できるか。 ", 299),
+        ),
+    ],
+)
+def test_recorded_streams(name: str, content: str, thought: tuple[str, str, int]) -> None:
+    *chunks, done = stream(ADAPTERS[0], recording(name))
+    said: list[ChunkChoice] = []
+    for chunk in chunks:
+        assert isinstance(chunk, Chunk)
+        head = (chunk.id, chunk.model, chunk.created)
+        assert head == ("chatcmpl-952dd5e75583c4d1", "kimi-k2.5", 1770992031)
+        assert chunk.usage == (counts(9, 135) if chunk is chunks[-1] else None)
+        said += chunk.choices
+    reasoning = "".join(choice.reasoning or "" for choice in said)
+    begin, end, _ = thought
+    assert (reasoning[: len(begin)], reasoning[-len(end) :], len(reasoning)) == thought
+    assert "".join(choice.content or "" for choice in said) == content
+    assert said[0] == choice(content="")
+    assert [choice.finish_reason for choice in said] == [None] * 15 + ["stop"]
+    assert done is DONE
+
+
+@each_provider
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        ("acedata/chat_hello", counts(9, 184)),
+        ("acedata/chat_hello_ja", counts(9, 184)),
+        ("acedata/chat_multi_turn", counts(28, 235)),
+        ("cloudsway/chat_after_tool", counts(59, 258, cached=0)),
+        ("cloudsway/chat_partial", counts(87, 257, cached=0)),
+        ("cloudsway/chat_json_object", counts(212, 32)),
+    ],
+)
+def test_recorded_bodies(provider: Provider, name: str, usage: Usage) -> None:
+    raw = json.loads(recording(name))
+    message = raw["choices"][0]["message"]
+    said = choice(content=message["content"], reasoning=message["reasoning_content"], finish="stop")
+    expected = Chunk(raw["id"], raw["model"], raw["created"], (said,), usage, recording(name))
+    assert provider.parse_completion(recording(name)) == expected
+
+
+def test_recorded_tool_call() -> None:
+    body = ADAPTERS[1].parse_completion(recording("cloudsway/chat_tool_call"))
+    called = piece(
+        0,
+        "get_distance",
+        '{"location1": "北京", "location2": "上海"}',
+        id="get_distance:0",
+        type="function",
+    )
+    content = "我来帮您计算北京和上海之间的直线距离。"
+    assert body.choices == (choice(content=content, calls=(called,), finish="tool_calls"),)
+    assert (body.id, body.model) == ("chatcmpl-68770593a58dcb3e99966225", "kimi-k2-0711-preview")
+    assert (body.created, body.usage) == (1752630675, counts(83, 33))
+    call = ToolCall(id=called.id, name="get_distance", arguments=called.arguments or "")
+    assert call.parse() == {"location1": "北京", "location2": "上海"}
+
+
+# Properties.
+
+
+def values_in(value: object) -> Iterator[object]:
+    """Every value of a JSON document, at any depth."""
+    yield value
+    if isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from values_in(inner)
+
+
+def sayable(raw: object) -> Iterator[object]:
+    """What a reading of *raw* may give: what stands there, texts of parts joined, a value as JSON."""
+    yield None
+    for value in values_in(raw):
+        yield msgspec.json.encode(value).decode()
+        if isinstance(value, list):
+            found = [part.get("text") for part in value if isinstance(part, dict)]
+            yield "".join(text for text in found if isinstance(text, str))
+        elif not isinstance(value, dict):
+            yield value
+
+
+def given_in(chunk: Chunk) -> Iterator[object]:
+    """Every text and count of a chunk."""
+    yield from (chunk.id, chunk.model, chunk.created)
+    if chunk.usage is not None:
+        yield from asdict(chunk.usage).values()
+    for said in chunk.choices:
+        yield from (said.content, said.reasoning, said.refusal, said.finish_reason)
+        for call in said.tool_calls:
+            yield from (call.id, call.name, call.arguments, call.type)
+
+
+def read_or_refuse(read: Reader, data: bytes) -> None:
+    """Read, or be refused by the documented error; nothing is read that is not there."""
+    try:
+        chunk = read(data)
+    except ProtocolError:
+        return
+    if isinstance(chunk, Chunk):
+        assert set(given_in(chunk)) <= set(sayable(decode_object(chunk.data)))
+
+
+@each_reader
+@given(raw=chunks | anything)
+@example(raw=at(delta={"content": [{"text": "a"}, {"text": "b"}]}))
+@example(raw=at(message={"tool_calls": [{"function": {"arguments": {"a": 1}}}]}))
+@example(raw={"error": "no"})
+@example(raw=at(delta={"reasoning_details": [{"text": "a"}, 5]}) | {"usage": {"total_tokens": 3}})
+def test_any_json_is_read_or_refused(read: Reader, raw: object) -> None:
+    read_or_refuse(read, as_json(raw))
+
+
+def assert_read_alike(data: bytes) -> None:
+    """What the quick reading takes, the other takes too, and gives the same."""
+    usual = parse_fast(data)
+    assert usual is None or usual == parse_any(data)
+
+
+@given(raw=chunks | anything)
+@example(raw=at(delta={"reasoning_content": "", "reasoning": "a"}))
+@example(raw=at(delta={"reasoning_content": "", "reasoning": ""}))
+@example(raw=at(delta={"reasoning": ""}))
+@example(raw=at(delta={"reasoning_details": [{"text": "a"}]}))
+@example(raw=at(delta={"content": "a"}, usage={"total_tokens": 3}))
+@example(raw=at(delta={"content": "a"}, index=2, finish_reason="", logprobs={}))
+@example(raw=at(delta={"content": "a"}, index=-1))
+@example(
+    raw=at(delta={"tool_calls": [{"index": 0, "id": "", "type": "", "function": {"name": ""}}]})
+)
+@example(raw=at(delta={"tool_calls": [{"index": 0}, {"function": None}]}))
+@example(raw=at(delta={"content": "a"}) | {"id": "", "model": "", "created": 1.0})
+@example(raw=at(delta={"content": "a"}) | {"error": {"message": "no"}})
+def test_the_quick_reading_says_the_same(raw: object) -> None:
+    assert_read_alike(as_json(raw))
+
+
+@given(raw=chunks, place=st.integers(0, 200), cut=st.integers(0, 3), junk=st.binary(max_size=3))
+def test_the_quick_reading_says_the_same_of_damaged_chunks(
+    raw: object, place: int, cut: int, junk: bytes
+) -> None:
+    data = as_json(raw)
+    with contextlib.suppress(ProtocolError):  # see the next test
+        assert_read_alike(data[:place] + junk + data[place + cut :])
+
+
+def test_a_value_that_nobody_asks_for_may_be_beyond_reading() -> None:
+    data = b'{"choices": [{"delta": {"content": "a"}}], "odds": 1e999}'
+    assert parse_chunk(data) == Chunk(None, None, None, (choice(content="a"),), None, data)
+    with pytest.raises(ProtocolError):
+        parse_any(data)
+
+
+@pytest.mark.parametrize("name", ["acedata/stream_reasoning_ko", "acedata/stream_reasoning_ja"])
+def test_what_hosts_send_is_read_quickly(name: str) -> None:
+    lines = [line.removeprefix(b"data: ") for line in recording(name).splitlines()[::2]]
+    slow = [line for line in lines if parse_fast(line) is None]
+    assert slow == lines[-2:]  # usage and [DONE]
+
+
+@each_reader
+@given(data=st.binary())
+def test_any_bytes_are_read_or_refused(read: Reader, data: bytes) -> None:
+    read_or_refuse(read, data)
+
+
+@each_reader
+@given(raw=chunks, at=st.integers(0, 200), cut=st.integers(0, 3), junk=st.binary(max_size=3))
+def test_any_damage_is_read_or_refused(
+    read: Reader, raw: object, at: int, cut: int, junk: bytes
+) -> None:
+    data = as_json(raw)
+    read_or_refuse(read, data[:at] + junk + data[at + cut :])
+
+
+def test_nesting_at_the_limit_of_the_interpreter() -> None:
+    for depth in range(1, 1_200, 3):
+        nested = b'{"a":' * depth + b"1" + b"}" * depth
+        data = b'{"choices":[{"delta":{"tool_calls":[{"function":{"arguments":%b}}]}}]}' % nested
+        with suppress(ProtocolError):
+            assert parse_chunk(data) is not None
+
+
+words = st.none() | st.text(min_size=1)
+pieces = st.builds(ToolCallPiece, st.integers(0, 3), words, words, st.none() | st.text(), words)
+whole_choices = st.builds(
+    ChunkChoice,
+    st.integers(0, 3),
+    *[st.none() | st.text()] * 3,
+    st.lists(pieces, max_size=3).map(tuple),
+    words,
+    st.none() | st.dictionaries(texts, anything, max_size=2),
+)
+
+
+def as_wire(said: ChunkChoice, key: str) -> JSON:
+    wire: JSON = msgspec.to_builtins(said)
+    calls = [
+        {"function": {"name": call.pop("name"), "arguments": call.pop("arguments")}, **call}
+        for call in wire.pop("tool_calls")
+    ]
+    beside = {name: wire.pop(name) for name in ("index", "finish_reason", "logprobs")}
+    wire["reasoning_content"] = wire.pop("reasoning")
+    return {**beside, key: {**wire, "tool_calls": calls}}
+
+
+@pytest.mark.parametrize(("read", "key"), [(parse_chunk, "delta"), (parse_completion, "message")])
+@given(
+    said=st.lists(whole_choices, max_size=3),
+    head=st.tuples(words, words, st.none() | st.integers()),
+)
+def test_what_is_as_it_should_be_is_read_whole(
+    read: Reader, key: str, said: list[ChunkChoice], head: tuple[Any, Any, Any]
+) -> None:
+    raw: JSON = dict(zip(("id", "model", "created"), head, strict=True))
+    raw["choices"] = [as_wire(choice, key) for choice in said]
+    assert read(as_json(raw)) == Chunk(*head, tuple(said), None, as_json(raw))

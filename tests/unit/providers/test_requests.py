@@ -1,0 +1,469 @@
+"""What is sent to each provider, whole; and settings that are refused before anything is sent."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections import defaultdict
+from typing import Any, TypeAlias, cast
+from urllib.parse import urlsplit
+
+import pytest
+from attrs import evolve
+from attrs.exceptions import FrozenInstanceError
+from hypothesis import given
+from hypothesis import strategies as st
+from paths import DATA
+
+from kimi_async import (
+    AceDataCloud,
+    Cloudsway,
+    Moonshot,
+    OpenAICompatible,
+    Provider,
+    assistant,
+    system,
+    tool_result,
+    user,
+)
+from kimi_async._errors import ConfigurationError
+from kimi_async._models import Message, Messages, Thinking, ToolCall
+from kimi_async._request._params import chat_request
+from kimi_async._wire import WireRequest
+
+JSON: TypeAlias = dict[str, Any]
+
+KEY = "sk-made-up"
+ACE = AceDataCloud(KEY)
+CLOUDSWAY = Cloudsway(KEY, "path-1")
+ADAPTERS: list[Provider] = [ACE, CLOUDSWAY, Moonshot(KEY), OpenAICompatible(KEY, "https://h/v1")]
+REQUESTS = DATA / "requests" / "cloudsway"
+
+each_provider = pytest.mark.parametrize("provider", ADAPTERS, ids=lambda provider: provider.name)
+
+URLS = {
+    "acedata": "https://api.acedata.cloud/kimi/chat/completions",
+    "cloudsway": "https://genaiapi.cloudsway.net/v1/ai/path-1/chat/completions",
+    "moonshot": "https://api.moonshot.ai/v1/chat/completions",
+    "openai": "https://h/v1/chat/completions",
+}
+#: What each provider gets without being told.
+ALWAYS = defaultdict[str, JSON](dict, {"cloudsway": {"max_tokens": 32768}})
+
+
+def built(
+    provider: Provider,
+    messages: Messages = "Hello",
+    *,
+    model: str | None = "kimi-k2.5",
+    stream: bool = False,
+    **params: Any,
+) -> WireRequest:
+    return provider.build_request(chat_request(messages, params, model=model, stream=stream))
+
+
+def sent(provider: Provider, messages: Messages = "Hello", **params: Any) -> JSON:
+    """The body as it is sent."""
+    body: JSON = json.loads(built(provider, messages, **params).content)
+    return body
+
+
+def altered(provider: Provider, **fields: object) -> Provider:
+    """The same provider with other settings."""
+    return cast("Provider", evolve(cast("Any", provider), **fields))
+
+
+HELLO = [{"role": "user", "content": "Hello"}]
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+CALL = ToolCall(id="f:0", name="f", arguments='{"a": 1}')
+
+
+@each_provider
+@pytest.mark.parametrize(
+    ("stream", "accept", "added"),
+    [
+        (False, "application/json", {}),
+        (
+            True,
+            "text/event-stream, application/json",
+            {"stream_options": {"include_usage": True}},
+        ),
+    ],
+)
+def test_plain_chat(provider: Provider, stream: bool, accept: str, added: JSON) -> None:
+    wire = built(provider, stream=stream)
+    body = {"model": "kimi-k2.5", "messages": HELLO, "stream": stream} | added
+    assert wire == WireRequest(
+        method="POST",
+        url=URLS[provider.name],
+        headers={"accept": accept, "content-type": "application/json"},
+        body=body | ALWAYS[provider.name],
+    )
+    assert json.loads(wire.content) == wire.body
+
+
+SAME: JSON = {
+    "temperature": 0.3,
+    "max_tokens": 100,
+    "top_p": 0.9,
+    "n": 2,
+    "stop": ["a", "b"],
+    "frequency_penalty": -1,
+    "presence_penalty": 1.5,
+    "logprobs": True,
+    "top_logprobs": 5,
+    "logit_bias": {"1": -100},
+    "response_format": {"type": "json_object"},
+    "tools": [TOOL],
+    "tool_choice": "auto",
+    "parallel_tool_calls": False,
+    "user": "u",
+    "metadata": {"a": "b"},
+    "seed": 0,
+    "prompt_cache_key": "c",
+    "reasoning_effort": "high",
+}
+
+# The parameters, and what they add to the body for each provider.
+PARAMS: dict[str, tuple[JSON, JSON, JSON]] = {
+    **{name: ({name: value}, {name: value}, {name: value}) for name, value in SAME.items()},
+    "all-at-once": (SAME, SAME, SAME),
+    "max_completion_tokens": (
+        {"max_completion_tokens": 5},
+        {"max_completion_tokens": 5},
+        {"max_tokens": 5},
+    ),
+    "both-limits": (
+        {"max_tokens": 4, "max_completion_tokens": 5},
+        {"max_tokens": 4, "max_completion_tokens": 5},
+        {"max_tokens": 4},
+    ),
+    "thinking-on": (
+        {"thinking": True},
+        {"thinking": {"type": "enabled"}},
+        {"thinking": {"type": "true"}},
+    ),
+    "thinking-off": (
+        {"thinking": False},
+        {"thinking": {"type": "disabled"}},
+        {"thinking": {"type": "false"}},
+    ),
+    "thinking-off-as-value": (
+        {"thinking": Thinking(enabled=False)},
+        {"thinking": {"type": "disabled"}},
+        {"thinking": {"type": "false"}},
+    ),
+    "effort-drops-thinking": (
+        {"reasoning_effort": "low", "thinking": True},
+        {"reasoning_effort": "low"},
+        {"reasoning_effort": "low"},
+    ),
+    "extra-body-overrides-everything": (
+        {
+            "extra_body": {"model": "m", "messages": [], "stream": None, "x": 1, "seed": 5},
+            "seed": 6,
+        },
+        {"model": "m", "messages": [], "stream": None, "x": 1, "seed": 5},
+        {"model": "m", "messages": [], "stream": None, "x": 1, "seed": 5},
+    ),
+    "extra-headers-are-not-in-the-body": ({"extra_headers": {"x-a": "b"}}, {}, {}),
+}
+
+
+@pytest.mark.parametrize(("params", "ace", "cloudsway"), PARAMS.values(), ids=PARAMS)
+def test_params(params: JSON, ace: JSON, cloudsway: JSON) -> None:
+    for provider, added in ((ACE, ace), (CLOUDSWAY, cloudsway)):
+        body = {"model": "kimi-k2.5", "messages": HELLO, "stream": False}
+        wire = built(provider, **params)
+        assert wire.body == body | ALWAYS[provider.name] | added
+        assert (wire.url, wire.headers) == (URLS[provider.name], built(provider).headers)
+
+
+def test_keep_is_a_word_of_ace_alone() -> None:
+    keep = Thinking(keep="all")
+    assert sent(ACE, thinking=keep)["thinking"] == {"type": "enabled", "keep": "all"}
+    problem = r"^cloudsway has no word for Thinking\(keep=\.\.\.\); leave it out$"
+    with pytest.raises(ConfigurationError, match=problem):
+        built(CLOUDSWAY, thinking=keep)
+
+
+def test_a_budget_is_a_word_of_cloudsway_alone() -> None:
+    budget = Thinking(budget_tokens=2000)
+    assert sent(CLOUDSWAY, thinking=budget)["thinking"] == {
+        "type": "true",
+        "budget_tokens": 2000,
+    }
+    problem = "^acedata has no thinking budget; leave budget_tokens out$"
+    with pytest.raises(ConfigurationError, match=problem):
+        built(ACE, thinking=budget)
+
+
+def test_the_words_for_thinking_at_cloudsway_can_be_set() -> None:
+    provider = altered(CLOUDSWAY, thinking_words=("enabled", "disabled"))
+    assert sent(provider, thinking=True)["thinking"] == {"type": "enabled"}
+    assert sent(provider, thinking=False)["thinking"] == {"type": "disabled"}
+
+
+def test_the_default_limit_of_cloudsway_can_be_set() -> None:
+    assert sent(altered(CLOUDSWAY, max_tokens_default=9))["max_tokens"] == 9
+
+
+@each_provider
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        ("kimi-k2.5", {"model": "MaaS_Kimi_K2.5_20260127"}),
+        ("kimi-k3", {"model": "kimi-k3"}),
+        (None, {}),
+    ],
+)
+def test_model_names_are_translated(provider: Provider, model: str | None, named: JSON) -> None:
+    translating = altered(provider, models={"kimi-k2.5": "MaaS_Kimi_K2.5_20260127"})
+    body = sent(translating, model=model)
+    assert body == named | {"messages": HELLO, "stream": False} | ALWAYS[provider.name]
+
+
+@each_provider
+def test_messages_are_sent_in_order_and_whole(provider: Provider) -> None:
+    messages: list[Message | JSON] = [
+        system("Be brief."),
+        user(
+            [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "ms://1"}}]
+        ),
+        assistant("", reasoning_content="", tool_calls=[CALL]),
+        tool_result(CALL, {"km": 1000}),
+        {"role": "developer", "content": "as it is", "x": [1]},
+        assistant("Once upon", partial=True, name="teller"),
+    ]
+    assert sent(provider, messages)["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "a"},
+                {"type": "image_url", "image_url": {"url": "ms://1"}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "reasoning_content": "",
+            "tool_calls": [
+                {
+                    "id": "f:0",
+                    "type": "function",
+                    "function": {"name": "f", "arguments": '{"a": 1}'},
+                }
+            ],
+        },
+        {"role": "tool", "content": '{"km":1000}', "tool_call_id": "f:0", "name": "f"},
+        {"role": "developer", "content": "as it is", "x": [1]},
+        {"role": "assistant", "content": "Once upon", "name": "teller", "partial": True},
+    ]
+
+
+# But for a JSON boolean, the usage that is asked for and the output limit they are sent as they are.
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("request_json_object", {"stream": False, "max_tokens": 32768}),
+        ("request_partial", {"stream": False, "max_tokens": 32768}),
+        (
+            "request_stream_partial",
+            {"stream": True, "stream_options": {"include_usage": True}, "max_tokens": 32768},
+        ),
+        ("request_thinking_off", {"stream": False, "max_tokens": 32768}),
+        ("request_tool_result", {"stream": False}),
+        ("request_tools", {"stream": False, "max_tokens": 32768}),
+    ],
+)
+def test_the_requests_that_cloudsway_documents(name: str, changed: JSON) -> None:
+    documented: JSON = json.loads((REQUESTS / f"{name}.json").read_bytes())
+    params = dict(documented)
+    stream = params.pop("stream", False) in {True, "True"}
+    if "thinking" in params:
+        assert params["thinking"]["type"] == "false"
+        params["thinking"] = Thinking(
+            enabled=False, budget_tokens=params["thinking"]["budget_tokens"]
+        )
+    params.setdefault("model", None)
+    assert sent(CLOUDSWAY, params.pop("messages"), stream=stream, **params) == documented | changed
+
+
+def test_ace_sends_a_tool_result_unchanged() -> None:
+    documented: JSON = json.loads((REQUESTS / "request_tool_result.json").read_bytes())
+    assert sent(ACE, documented["messages"])["messages"] == documented["messages"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "url"),
+    [
+        (AceDataCloud(KEY, "https://h/v1"), "https://h/v1/chat/completions"),
+        (AceDataCloud(KEY, " https://h/v1// "), "https://h/v1/chat/completions"),
+        (AceDataCloud(KEY, "https://h"), "https://h/chat/completions"),
+        (Cloudsway(KEY, "p", "https://h/v1/ai"), "https://h/v1/ai/p/chat/completions"),
+        (Cloudsway(KEY, " /p/q/ ", "https://h/"), "https://h/p/q/chat/completions"),
+        (Cloudsway(KEY, "a?b#c%", "https://h"), "https://h/a%3Fb%23c%25/chat/completions"),
+    ],
+)
+def test_urls(provider: Provider, url: str) -> None:
+    provider.check()
+    assert provider.url == built(provider).url == url
+
+
+# The key.
+
+
+@each_provider
+def test_the_key_is_in_the_authorization_alone(provider: Provider) -> None:
+    request = chat_request("Hello", {}, model="m", stream=True)
+    wire = provider.build_request(request)
+    assert provider.authorization() == f"Bearer {KEY}"
+    for shown in (repr(provider), str(provider), repr(request), repr(wire)):
+        assert KEY not in shown
+    assert KEY.encode() not in pickle.dumps(wire) + wire.content
+
+
+@each_provider
+def test_a_request_shows_no_prompt(provider: Provider) -> None:
+    request = chat_request("Hello", {"user": "u-1"}, model="m", stream=True)
+    assert repr(request) == "ChatRequest(model='m', stream=True)"
+    url = URLS[provider.name]
+    assert repr(provider.build_request(request)) == f"WireRequest(method='POST', url='{url}')"
+
+
+@each_provider
+@given(key=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1))
+def test_any_key_of_visible_ascii_is_sent_as_it_is(provider: Provider, key: str) -> None:
+    given = altered(provider, api_key=f" \t{key}\r\n")
+    given.check()
+    assert given.authorization() == f"Bearer {key}"
+
+
+# Settings.
+
+HELD = "holds blanks, control or non-ASCII characters; was more copied than the value?"
+
+# A key or a path, and what is wrong with it.
+BAD_VALUES: dict[str, tuple[Any, str]] = {
+    "none": (None, "is missing"),
+    "empty": ("", "is missing"),
+    "blanks": (" \t\n", "is missing"),
+    "blank-inside": ("hush 1", HELD),
+    "header-copied": ("Bearer hush", HELD),
+    "line-end-inside": ("hush\r\n1", HELD),
+    "tab-inside": ("hush\t1", HELD),
+    "null-character": ("hush\0", HELD),
+    "delete-character": ("hush\x7f", HELD),
+    "not-ascii": ("hüsh", HELD),
+    "hard-blank": ("hush\u00a01", HELD),
+    "zero-width": ("hush\u200b", HELD),
+    "bytes": (b"hush", "must be a text, not bytes"),
+    "number": (5, "must be a text, not int"),
+}
+
+
+@each_provider
+@pytest.mark.parametrize(("value", "problem"), BAD_VALUES.values(), ids=BAD_VALUES)
+def test_bad_keys_and_paths_are_refused(provider: Provider, value: Any, problem: str) -> None:
+    for field, variable in provider.environment.items():
+        refused = altered(provider, **{field: value})
+        kind = type(provider).__name__
+        expected = f"{kind}: {field} {problem}; give {field}=... or set {variable}"
+        assert refusal(refused) == expected
+
+
+def refusal(provider: Provider) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        provider.check()
+    assert "hush" not in str(caught.value)
+    return caught.value.message
+
+
+def test_a_path_of_slashes_is_missing() -> None:
+    assert refusal(Cloudsway(KEY, "//")) == (
+        "Cloudsway: endpoint_path is missing; give endpoint_path=... or set CLOUDSWAY_ENDPOINT_PATH"
+    )
+
+
+CLEAR = "must be https, or the key would travel in clear; pass allow_http=True if that is meant"
+EXTRA = "must not hold a user name, a query or a fragment"
+PART = "must be a whole URL, https://host/path"
+SUFFIX = "must end before /chat/completions, which is added to it"
+
+BAD_URLS: dict[str, tuple[Any, str]] = {
+    "none": (None, "is missing"),
+    "empty": ("", "is missing"),
+    "number": (5, "must be a text, not int"),
+    "host-alone": ("api.acedata.cloud", PART),
+    "no-scheme": ("//h/hush", PART),
+    "no-host": ("https:///hush", PART),
+    "scheme-alone": ("https://", PART),
+    "ftp": ("ftp://h/hush", PART),
+    "http": ("http://h/hush", CLEAR),
+    "http-private-address": ("http://192.168.1.1", CLEAR),
+    "http-any-address": ("http://0.0.0.0", CLEAR),
+    "http-like-localhost": ("http://localhost.example.com", CLEAR),
+    "user": ("https://hush@h", EXTRA),
+    "password": ("https://:hush@h", EXTRA),
+    "user-and-password": ("https://u:hush@h", EXTRA),
+    "empty-user": ("https://@h", EXTRA),
+    "query": ("https://h/v1?key=hush", EXTRA),
+    "empty-query": ("https://h/v1?", EXTRA),
+    "fragment": ("https://h/v1#hush", EXTRA),
+    "empty-fragment": ("https://h/v1#", EXTRA),
+    "suffix": ("https://h/v1/chat/completions", SUFFIX),
+    "suffix-and-slash": ("https://h/v1/chat/completions/", SUFFIX),
+    "port-too-large": ("https://h:65536", "is not a URL"),
+    "port-no-number": ("https://h:hush", "is not a URL"),
+    "bracket": ("https://[::1", "is not a URL"),
+    "blank-inside": ("https://h/hush 1", HELD),
+    "line-end-inside": ("https://h\n.hush", HELD),
+    "not-ascii": ("https://hüsh", HELD),
+}
+
+
+@each_provider
+@pytest.mark.parametrize(("url", "problem"), BAD_URLS.values(), ids=BAD_URLS)
+def test_bad_base_urls_are_refused(provider: Provider, url: Any, problem: str) -> None:
+    refused = altered(provider, base_url=url)
+    assert "hush@" not in repr(refused)  # a password
+    assert refusal(refused).startswith(f"{type(provider).__name__}: base_url {problem}")
+
+
+@each_provider
+@pytest.mark.parametrize(
+    ("url", "allow_http"),
+    [
+        ("https://h", False),
+        ("HTTPS://h:8443/v1/", False),
+        ("https://xn--hsh-hoa.example/v1", False),
+        ("http://localhost:8000", False),
+        ("http://LOCALHOST", False),
+        ("http://127.0.0.1:8000/v1", False),
+        ("http://127.9.9.9", False),
+        ("http://[::1]:8000", False),
+        ("http://h/v1", True),
+        ("http://192.168.1.1", True),
+    ],
+)
+def test_good_base_urls_are_accepted(provider: Provider, url: str, allow_http: bool) -> None:
+    altered(provider, base_url=url, allow_http=allow_http).check()
+
+
+@each_provider
+@pytest.mark.parametrize(
+    "url", ["https://h", "https://h:8443/v1/ai", "https://ai", "http://localhost:8000/ai/"]
+)
+def test_every_request_goes_to_the_origin_that_was_checked(provider: Provider, url: str) -> None:
+    """A host by the name of the suffix that Cloudsway's list of models does without is still the host."""
+    provider = altered(provider, base_url=url)
+    origin = urlsplit(url)[:2]
+    assert urlsplit(provider.url)[:2] == urlsplit(provider.models_url)[:2] == origin
+
+
+@each_provider
+def test_an_adapter_is_a_value_that_cannot_be_changed(provider: Provider) -> None:
+    assert altered(provider) == provider != altered(provider, api_key="sk-other")
+    for field in ("api_key", "base_url"):
+        with pytest.raises(FrozenInstanceError):
+            setattr(provider, field, "hush")

@@ -1,0 +1,505 @@
+"""Conversations: what the provider gets turn by turn, and what is kept of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from fake_host import HELLO, FakeHost, break_at_once, delta, sse
+
+import kimi_async as kimi
+from kimi_async import AsyncKimi, Message, Provider, conversation, tools
+from kimi_async.testing import ErrorReply, FakeProvider, FakeToolCall, ReceivedRequest, Reply
+from kimi_async.testing._completion import dump
+from kimi_async.tools import tool
+
+pytestmark = pytest.mark.anyio
+
+STOP = delta(finish="stop")
+OTHER_KEY = sse(delta(reasoning="Hm."), delta("Hi"), STOP)
+CUT_CALL = sse(
+    delta(tool_calls=[{"index": 0, "id": "f:0", "function": {"name": "f", "arguments": '{"a'}}]),
+    delta(finish="length"),
+)
+ONLY_THINKING = sse(delta(reasoning_content="Hm."), delta(finish="length"))
+
+
+def sent(host: FakeHost, at: int = -1) -> Any:
+    return json.loads(host.requests[at].content)["messages"]
+
+
+# Ten turns
+
+ADAPTERS: dict[str, Callable[[FakeProvider], Provider]] = {
+    "acedata": lambda fake: fake.acedata(),
+    "cloudsway": lambda fake: fake.cloudsway(),
+    "moonshot": lambda fake: fake.moonshot(),
+    "openai": lambda fake: fake.compatible(),
+}
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+
+
+def asked_for(city: str) -> Reply:
+    return Reply(
+        None, f"I look at {city}.", tool_calls=[FakeToolCall("weather", {"city": city}, id="w:0")]
+    )
+
+
+SCRIPT = [
+    Reply("Hello.", ""),  # empty reasoning, which has to be kept
+    Reply("Fine.", "A greeting."),
+    asked_for("Bonn"),
+    Reply("Dry in Bonn.", "So."),
+    Reply("This is never whole.", "Hm.", cut_after=2, end="reset"),
+    ErrorReply(503, message="busy"),
+    asked_for("Köln"),
+    Reply("Wet in Köln.", "So."),
+    Reply("You are welcome.", "Nice."),
+    Reply("Bye.", "They leave."),
+]
+
+
+def calling(city: str, key: str) -> dict[str, Any]:
+    return {
+        "role": "assistant",
+        key: f"I look at {city}.",
+        "tool_calls": [
+            {
+                "id": "w:0",
+                "type": "function",
+                "function": {"name": "weather", "arguments": dump({"city": city})},
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("provider", ADAPTERS.values(), ids=ADAPTERS)
+async def test_ten_turns_with_thinking_tools_and_a_failed_one(
+    provider: Callable[[FakeProvider], Provider], stream: bool
+) -> None:
+    """What the provider received last is checked whole; failed turns are sent again and leave no trace."""
+    async with FakeProvider(SCRIPT) as fake:
+        async with AsyncKimi(provider(fake), model="kimi-k2.6") as client:
+            chat = client.conversation(system="Be brief.", tools=[WEATHER])
+            await chat.send("Hi", stream=stream)
+            await chat.send("How are you?", stream=stream)
+            (call,) = (await chat.send("Bonn?", stream=stream)).tool_calls
+            await chat.send(kimi.tool_result(call, "dry"), stream=stream)
+            before = chat.messages
+            for failure in (kimi.KimiError, kimi.APIError):
+                with pytest.raises(failure):
+                    await chat.send("Köln?", stream=stream)
+                assert chat.messages == before
+            (call,) = (await chat.send("Köln?", stream=stream)).tool_calls
+            await chat.send(kimi.tool_result(call, "wet"), stream=stream)
+            await chat.send("Thanks", stream=stream)
+            await chat.send("Bye", stream=stream)
+        *_, last = fake.requests
+    # The fake of a compatible host gives its thinking under the other key, and gets it back there.
+    key = "reasoning" if last.provider == "openai" else "reasoning_content"
+    assert last.body["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello.", key: ""},
+        {"role": "user", "content": "How are you?"},
+        {"role": "assistant", "content": "Fine.", key: "A greeting."},
+        {"role": "user", "content": "Bonn?"},
+        calling("Bonn", key),
+        {"role": "tool", "content": "dry", "tool_call_id": "w:0", "name": "weather"},
+        {"role": "assistant", "content": "Dry in Bonn.", key: "So."},
+        {"role": "user", "content": "Köln?"},
+        calling("Köln", key),
+        {"role": "tool", "content": "wet", "tool_call_id": "w:0", "name": "weather"},
+        {"role": "assistant", "content": "Wet in Köln.", key: "So."},
+        {"role": "user", "content": "Thanks"},
+        {"role": "assistant", "content": "You are welcome.", key: "Nice."},
+        {"role": "user", "content": "Bye"},
+    ]
+
+
+# What is kept
+
+
+async def test_a_turn_enters_the_history_with_its_last_event() -> None:
+    chat = FakeHost([HELLO]).client().conversation(system="Be brief.")
+    assert repr(chat) == "<Conversation of 1 messages>"
+    async with chat.stream("Hi") as stream:
+        async for event in stream:
+            assert (len(chat.messages) == 3) is isinstance(event, kimi.StreamEnd)
+    assert chat.messages == (kimi.system("Be brief."), kimi.user("Hi"), kimi.assistant("Hello"))
+    assert chat.prompt_tokens == 3
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [
+        pytest.param([sse(delta("He"))], id="cut"),
+        pytest.param([CUT_CALL], id="call-that-was-cut"),
+        pytest.param([ONLY_THINKING], id="only-thinking"),
+    ],
+)
+async def test_a_turn_that_cannot_be_sent_back_leaves_no_trace(reads: list[object]) -> None:
+    host = FakeHost(reads, [HELLO])
+    chat = host.client().conversation()
+    try:
+        reply = await chat.send("Hi")
+    except kimi.StreamInterrupted:
+        pass
+    else:
+        assert reply.outcome == "length"
+    assert chat.messages == ()
+    await chat.send("Hi")
+    assert len(sent(host)) == 1
+
+
+async def test_a_turn_that_is_left_leaves_no_trace() -> None:
+    chat = FakeHost([HELLO], [HELLO]).client().conversation()
+    async with chat.stream("Hi") as stream:
+        await break_at_once(stream)
+    assert chat.messages == ()
+    assert (await chat.send("Hi")).text == "Hello"
+
+
+async def test_a_refusal_is_something_that_was_said() -> None:
+    body = sse(delta(refusal="No."), STOP)
+    chat = FakeHost([body]).client().conversation()
+    await chat.send("Hi")
+    assert chat.messages[-1] == Message(role="assistant", refusal="No.")
+
+
+async def test_a_prefix_and_its_reply_become_one_message() -> None:
+    host = FakeHost([HELLO], [HELLO])
+    chat = host.client().conversation()
+    await chat.send([kimi.user("Hi"), kimi.assistant("Oh, ", partial=True)])
+    assert chat.messages == (kimi.user("Hi"), kimi.assistant("Oh, Hello"))
+    await chat.send("And?")
+    assert sent(host)[1] == {"role": "assistant", "content": "Oh, Hello"}
+
+
+async def test_dicts_go_through_as_they_are() -> None:
+    odd = {"role": "user", "content": "Hi", "weight": 1}
+    host = FakeHost([HELLO])
+    chat = host.client().conversation(messages=[odd])
+    await chat.send({"role": "user", "content": "there"})
+    assert sent(host) == [odd, {"role": "user", "content": "there"}]
+
+
+async def test_one_turn_at_a_time() -> None:
+    chat = FakeHost([HELLO], [HELLO], [HELLO]).client().conversation()
+    async with chat.stream("Hi"):
+        with pytest.raises(RuntimeError, match="under way"):
+            chat.stream("Hi")
+    late, early = chat.stream("Hi"), chat.stream("Hi")
+    await early.final()
+    with pytest.raises(RuntimeError, match="went on"):
+        await late.final()
+    assert len(chat.messages) == 2
+
+
+async def test_parameters_of_a_turn_lie_over_those_of_the_conversation() -> None:
+    host = FakeHost([HELLO], [HELLO])
+    chat = host.client().conversation(seed=1, max_tokens=5)
+    await chat.send("Hi", seed=2)
+    await chat.fork().stream("Hi").final()
+    bodies = [json.loads(request.content) for request in host.requests]
+    assert [(body["seed"], body["max_tokens"]) for body in bodies] == [(2, 5), (1, 5)]
+
+
+async def test_a_fork_goes_its_own_way() -> None:
+    chat = FakeHost([HELLO], [HELLO]).client().conversation()
+    await chat.send("Hi")
+    other = chat.fork()
+    await other.send("And?")
+    assert (len(chat.messages), len(other.messages)) == (2, 4)
+
+
+# Saving
+
+
+async def test_what_is_saved_is_what_is_loaded() -> None:
+    call = kimi.ToolCall(id=None, name="f", arguments="{}", type="builtin_function")
+    said: list[Message | dict[str, Any]] = [
+        kimi.user([kimi.text_part("Hi"), kimi.image_part("ms://1")], name="Ann"),
+        kimi.assistant(reasoning_content="", tool_calls=[call]),
+        kimi.tool_result("f:0", "1", name="f"),
+        {"role": "user", "content": "Hi", "weight": 1},
+        {"role": "assistant", "tool_calls": [{"id": "f:0", "function": {}}, 7]},
+        {"role": "assistant", "tool_calls": [{"type": "function", "function": {}}]},
+        Message(role="assistant", refusal="No."),
+    ]
+    client = FakeHost([OTHER_KEY], [HELLO]).client(checks="off")
+    chat = client.conversation(system="Be brief.", messages=said)
+    await chat.send("Hi")
+    loaded = client.conversation(saved=chat.to_json().encode(), seed=1)
+    assert loaded.messages == chat.messages
+    assert [type(message) for message in loaded.messages] == [
+        type(message) for message in chat.messages
+    ]
+    assert loaded.to_json() == chat.to_json()
+    assert json.loads(chat.to_json())["messages"][-1]["reasoning"] == "Hm."
+    await loaded.send("Hi")
+    assert len(loaded.messages) == len(chat.messages) + 2
+
+
+SAVED = {"kimi_async_conversation": 1, "messages": [{"role": "user", "content": "Hi"}]}
+
+
+@pytest.mark.parametrize(
+    ("saved", "problem"),
+    [
+        ("", "Input data was truncated"),
+        ("[1]", "Expected `object`, got `array`"),
+        ("{}", "its version is None, and this library knows 1"),
+        (json.dumps({**SAVED, "kimi_async_conversation": 2}), "its version is 2, and this"),
+        (json.dumps({**SAVED, "messages": [1]}), "Expected `object`, got `int` - at `\\$.messages"),
+        (json.dumps({**SAVED, "messages": [{"role": 1}]}), "messages\\[0\\] has no role"),
+        (json.dumps({**SAVED, "prompt_tokens": "a"}), "Expected `int | null`, got `str`"),
+        (json.dumps(SAVED)[:-2], "truncated"),
+        (b"\xff", "malformed"),
+        (7, "bytes-like object"),
+    ],
+)
+def test_what_was_not_saved_here_is_refused(saved: Any, problem: str) -> None:
+    with pytest.raises(
+        kimi.ConfigurationError, match=f"this is no saved conversation: .*{problem}"
+    ):
+        FakeHost().client().conversation(saved=saved)
+
+
+def test_a_saved_conversation_has_its_beginning() -> None:
+    client = FakeHost().client()
+    assert client.conversation(saved=json.dumps(SAVED)).messages == (kimi.user("Hi"),)
+    with pytest.raises(kimi.ConfigurationError, match="give saved= alone"):
+        client.conversation(saved=json.dumps(SAVED), system="Be brief.")
+    with pytest.raises(kimi.ConfigurationError, match="give saved= alone"):
+        client.conversation(saved=json.dumps(SAVED), messages=[kimi.user("Hi")])
+
+
+def test_a_conversation_that_is_no_json_cannot_be_saved() -> None:
+    chat = FakeHost().client().conversation(messages=[{"role": "user", "content": object()}])
+    with pytest.raises(kimi.ConfigurationError, match="cannot be written as JSON"):
+        chat.to_json()
+
+
+# Trimming
+
+CALL = kimi.ToolCall(id="f:0", name="f", arguments="{}")
+TURNS = [
+    kimi.system("s" * 4),
+    *(kimi.user("a" * 10), kimi.assistant("b" * 10)),
+    *(kimi.user("c" * 10), kimi.assistant(tool_calls=[CALL]), kimi.tool_result("f:0", "1")),
+    *(kimi.user("d" * 10), kimi.assistant("e" * 10)),
+]
+
+
+@pytest.mark.parametrize(("turns", "dropped"), [(5, 0), (3, 0), (2, 2), (1, 5)])
+def test_trimming_by_turns(turns: int, dropped: int) -> None:
+    chat = FakeHost().client().conversation(messages=TURNS)
+    assert chat.trim(turns=turns) == dropped
+    assert chat.messages == (TURNS[0], *TURNS[1 + dropped :])
+    assert chat.trim() == 0
+
+
+@pytest.mark.parametrize(("prompt_tokens", "dropped"), [(1_000, 0), (3, 2), (2, 5), (1, 7)])
+async def test_trimming_by_tokens(prompt_tokens: int, dropped: int) -> None:
+    """Three tokens were reported for the prompt, so one is a third of its characters."""
+    chat = FakeHost([HELLO]).client().conversation(messages=TURNS)
+    picture = kimi.image_part(b"\x89PNG\r\n\x1a\n" + b"0" * 10_000)
+    await chat.send(kimi.user([kimi.text_part("f" * 10), picture]))
+    before = len(chat.messages)
+    assert chat.trim(prompt_tokens=prompt_tokens) == dropped
+    assert len(chat.messages) == before - dropped
+    assert chat.messages[0] == TURNS[0]
+    assert chat.messages[-1] == kimi.assistant("Hello")
+
+
+def test_limits_that_cannot_work_are_refused() -> None:
+    chat = FakeHost().client().conversation(messages=TURNS)
+    with pytest.raises(kimi.ConfigurationError, match="turns must be at least 1"):
+        chat.trim(turns=0)
+    with pytest.raises(kimi.ConfigurationError, match="prompt_tokens must be at least 1"):
+        chat.trim(prompt_tokens=0)
+    with pytest.raises(kimi.ConfigurationError, match="no prompt_tokens were reported"):
+        chat.trim(prompt_tokens=10)
+    assert FakeHost().client().conversation().trim(turns=1) == 0
+
+
+# Values and tools
+
+
+class City(msgspec.Struct):
+    name: str
+
+
+@tool
+def weather(city: str) -> str:
+    return f"dry in {city}"
+
+
+BERGEN = '{"name": "Bergen"}'
+FORECAST = FakeToolCall("weather", {"city": "Bergen"}, id="w:0")
+
+
+async def test_a_value_is_one_turn_without_what_led_to_it() -> None:
+    wrong = Reply('{"name": 1}', usage=kimi.Usage(prompt_tokens=4))
+    right = Reply(BERGEN, usage=kimi.Usage(prompt_tokens=7))
+    async with FakeProvider([wrong, right, Reply("Dry.")]) as fake:
+        async with AsyncKimi(fake.cloudsway()) as client:
+            chat = client.conversation(system="Be brief.", seed=7)
+            parsed = await chat.parse("Which city?", City)
+            assert (parsed.value, len(parsed.rounds)) == (City("Bergen"), 2)
+            assert chat.messages == (
+                kimi.system("Be brief."),
+                kimi.user("Which city?"),
+                kimi.assistant(BERGEN),
+            )
+            assert chat.prompt_tokens == 4
+            await chat.send("And its weather?")
+    assert [request.body["seed"] for request in fake.requests] == [7, 7, 7]
+    told, _, question, *_ = fake.requests[1].body["messages"][0]["content"].split("\n")
+    assert (told, question[:12]) == ("Be brief.", "Answer with ")
+    assert [message["content"] for message in fake.requests[2].body["messages"]] == [
+        *("Be brief.", "Which city?", BERGEN, "And its weather?")
+    ]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [[Reply("?"), Reply("?")], [Reply("{", finish_reason="length")], [ErrorReply(401)]],
+    ids=["never-fits", "length", "refused"],
+)
+async def test_a_value_that_never_came_leaves_no_trace(script: list[Any]) -> None:
+    async with FakeProvider([*script, Reply(BERGEN)]) as fake:
+        async with AsyncKimi(fake.acedata(), model="m") as client:
+            chat = client.conversation()
+            with pytest.raises(kimi.KimiError):
+                await chat.parse("Which city?", City)
+            assert chat.messages == ()
+            await chat.parse("Which city?", City, stream=False)
+            assert len(chat.messages) == 2
+
+
+async def test_a_run_is_one_turn() -> None:
+    script = [Reply(tool_calls=[FORECAST]), Reply("Dry."), Reply("You are welcome.")]
+    async with FakeProvider(script) as fake:
+        async with AsyncKimi(fake.acedata(), model="m") as client:
+            chat = client.conversation(tools=[weather])
+            async with chat.run("How is Bergen?", max_steps=5) as run:
+                async for event in run:
+                    is_last = isinstance(event, tools.StepEnd) and event.step == 2
+                    assert bool(chat.messages) is is_last
+                result = await run.final()
+            assert chat.messages == result.messages
+            assert [each["role"] for each in map(as_wire, chat.messages)] == [
+                *("user", "assistant", "tool", "assistant")
+            ]
+            assert chat.prompt_tokens == 9
+            await chat.send("Thanks")
+            sent = fake.requests[-1].body["messages"]
+            assert sent[:-1] == [as_wire(message) for message in result.messages]
+
+
+def as_wire(message: Any) -> dict[str, Any]:
+    wire: dict[str, Any] = message.to_wire()
+    return wire
+
+
+async def test_calls_that_a_run_leaves_are_answered_with_the_next_message() -> None:
+    async with FakeProvider([Reply(tool_calls=[FORECAST]), Reply("Dry.")]) as fake:
+        async with AsyncKimi(fake.acedata(), model="m") as client:
+            chat = client.conversation(tools=[WEATHER])
+            result = await chat.run("How is Bergen?").final()
+            (call,) = result.pending
+            await chat.send(kimi.tool_result(call, "dry"))
+    assert [each["role"] for each in map(as_wire, chat.messages)] == [
+        *("user", "assistant", "tool", "assistant")
+    ]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        Reply("This is never whole.", "Hm.", cut_after=2, end="reset"),
+        Reply(None, "Hm.", finish_reason="length"),
+        Reply(tool_calls=[FORECAST], finish_reason="length"),
+    ],
+    ids=["cut", "only-thinking", "call-that-was-cut"],
+)
+async def test_a_run_that_cannot_be_gone_on_with_leaves_no_trace(last: Reply) -> None:
+    async with FakeProvider([Reply(tool_calls=[FORECAST]), last]) as fake:
+        async with AsyncKimi(fake.acedata(), model="m") as client:
+            chat = client.conversation()
+            try:
+                result = await chat.run("How is Bergen?", tools=[weather]).final()
+            except kimi.StreamInterrupted:
+                pass
+            else:
+                assert result.stopped == "length"
+            assert chat.messages == ()
+    assert len(fake.requests) == 2
+
+
+async def test_trimming_after_a_run_counts_what_was_sent() -> None:
+    script = [Reply("x" * 100), Reply(tool_calls=[FORECAST]), Reply("y" * 500)]
+    async with FakeProvider(script) as fake:
+        async with AsyncKimi(fake.acedata(), model="m") as client:
+            chat = client.conversation()
+            await chat.send("Hi")
+            await chat.run("How is Bergen?", tools=[weather]).final()
+            # 9 tokens were reported for what was sent, so the answer behind it is many times that.
+            assert chat.trim(prompt_tokens=20) == 2
+
+
+async def test_one_turn_at_a_time_of_any_kind() -> None:
+    host = FakeHost([HELLO], [HELLO], [sse(delta(BERGEN), STOP)])
+    chat = host.client().conversation()
+    async with chat.run("Hi") as run:
+        for begin in (chat.stream, chat.run):
+            with pytest.raises(RuntimeError, match="under way"):
+                begin("Hi")
+        with pytest.raises(RuntimeError, match="under way"):
+            await chat.parse("Hi", City)
+        await run.final()
+    assert len(chat.messages) == 2
+    left = chat.run("Hi")
+    await anext(left)
+    await left.aclose()
+    await chat.parse("Hi", City)
+    assert len(chat.messages) == 4
+
+
+async def test_a_value_is_under_way_between_its_rounds_too() -> None:
+    chats: list[conversation.Conversation] = []
+    refused: list[object] = []
+
+    def answer(request: ReceivedRequest) -> Reply:
+        with pytest.raises(RuntimeError, match="under way"):
+            chats[0].stream("Hi")
+        refused.append(request.provider)
+        return Reply(BERGEN if len(refused) > 1 else "?")
+
+    async with FakeProvider(answer) as fake, AsyncKimi(fake.acedata(), model="m") as client:
+        chats.append(client.conversation())
+        await chats[0].parse("Which city?", City)
+        assert len(refused) == 2
+        chats[0].stream("Hi")
+
+
+async def test_a_run_of_a_conversation_that_went_on_is_an_error() -> None:
+    chat = FakeHost([HELLO], [HELLO]).client().conversation()
+    late = chat.run("Hi")
+    await chat.send("Hi")
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="went on while this turn was under way"):
+            await late.final()
+    assert len(chat.messages) == 2

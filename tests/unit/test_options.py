@@ -1,0 +1,398 @@
+"""What can be said to a client, to a copy of it and to one call; and what is then sent."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from typing import Any
+
+import httpx
+import pytest
+from fake_host import ACE, HELLO, FakeHost
+
+import kimi_async as kimi
+from kimi_async import (
+    AceDataCloud,
+    AsyncKimi,
+    ClientOptions,
+    Cloudsway,
+    Moonshot,
+    OpenAICompatible,
+    Provider,
+    ReplyRecord,
+    Timeouts,
+    WireRequest,
+)
+
+pytestmark = pytest.mark.anyio
+
+KEY = "canary-4711"
+ADAPTERS: list[Provider] = [
+    AceDataCloud(KEY),
+    Cloudsway(KEY, "path"),
+    Moonshot(KEY),
+    OpenAICompatible(KEY, "https://host.test"),
+]
+each_provider = pytest.mark.parametrize("provider", ADAPTERS, ids=lambda provider: provider.name)
+LARGE = kimi.Limits(event_bytes=2**30)
+SHORT = Timeouts(connect=1, write=2, first_output=3, idle=4)
+
+
+def sent(host: FakeHost, at: int = -1) -> Any:
+    """The body of a request that *host* got."""
+    return json.loads(host.requests[at].content)
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KIMI_MODEL", raising=False)
+
+
+# A look at what would be sent.
+
+
+def test_a_preview_is_the_whole_request_without_the_key() -> None:
+    host = FakeHost()
+    wire = host.client(Moonshot(KEY), model="kimi-k3").preview(
+        [kimi.system("Be brief."), kimi.user("Hi")],
+        max_tokens=5,
+        stop=["a"],
+        extra_body={"x": [None]},
+        extra_headers={"x-team": "a"},
+    )
+    assert wire == WireRequest(
+        method="POST",
+        url="https://api.moonshot.ai/v1/chat/completions",
+        headers={
+            "accept": "text/event-stream, application/json",
+            "content-type": "application/json",
+        },
+        body={
+            "model": "kimi-k3",
+            "messages": [
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "Hi"},
+            ],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "max_completion_tokens": 5,
+            "stop": ["a"],
+            "x": [None],
+        },
+    )
+    assert host.requests == []
+
+
+@each_provider
+@pytest.mark.parametrize("stream", [True, False])
+async def test_what_is_sent_is_what_was_previewed_and_the_key(
+    provider: Provider, stream: bool
+) -> None:
+    host = FakeHost([HELLO])
+    client = host.client(provider)
+    wire = client.preview("Hi", stream=stream, seed=1)
+    assert KEY not in repr(wire) + wire.content.decode() + repr(wire.headers) + wire.url
+    assert host.requests == []
+    await client.chat("Hi", stream=stream, seed=1)
+    (request,) = host.requests
+    assert (request.method, str(request.url), request.content) == (
+        wire.method,
+        wire.url,
+        wire.content,
+    )
+    assert {name: request.headers[name] for name in wire.headers} == wire.headers
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_a_preview_knows_the_settings_of_client_and_call() -> None:
+    client = FakeHost().client(model="a")
+    assert client.preview("Hi").url == f"{ACE.base_url}/chat/completions"
+    wire = client.preview("Hi", provider=Cloudsway(KEY, "path"), model="b")
+    assert wire.url.endswith("/path/chat/completions")
+    assert wire.body is not None
+    assert (wire.body["model"], wire.body["max_tokens"]) == ("b", 32768)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        pytest.param({"temperature": 3}, "temperature", id="out-of-range"),
+        pytest.param({"temprature": 1}, "did you mean 'temperature'", id="unknown"),
+        pytest.param({"provider": "acedata"}, "provider", id="provider"),
+        pytest.param({"timeouts": 5}, "Timeouts", id="timeouts"),
+        pytest.param({"limits": 5}, "Limits", id="limits"),
+        pytest.param({"on_complete": 5}, "callable", id="on_complete"),
+        pytest.param({"model": None}, "no model", id="no-model"),
+        pytest.param(
+            {"extra_headers": {"Authorization": "x"}}, "authorization", id="authorization"
+        ),
+    ],
+)
+async def test_preview_stream_and_chat_refuse_the_same(
+    params: dict[str, Any], message: str
+) -> None:
+    host = FakeHost()
+    client = host.client(model=None)
+    with pytest.raises(kimi.ConfigurationError, match=message):
+        client.preview("Hi", **params)
+    with pytest.raises(kimi.ConfigurationError, match=message):
+        client.stream("Hi", **params)
+    with pytest.raises(kimi.ConfigurationError, match=message):
+        await client.chat("Hi", **params)
+    assert host.requests == []
+
+
+# A copy with other settings.
+
+
+async def test_a_copy_shares_the_connections_and_leaves_the_first_alone() -> None:
+    host = FakeHost([HELLO], [HELLO])
+    first = host.client(model="a")
+    copy = first.with_options(model="b")
+    await copy.chat("Hi")
+    await first.chat("Hi")
+    assert [sent(host, at)["model"] for at in (0, 1)] == ["b", "a"]
+    assert type(copy) is type(first)
+
+
+@pytest.mark.parametrize("closed", ["first", "copy"])
+async def test_closing_either_closes_both(closed: str) -> None:
+    clients = {"first": FakeHost().client()}
+    clients["copy"] = clients["first"].with_options()
+    await clients[closed].aclose()
+    for client in clients.values():
+        with pytest.raises(RuntimeError, match="closed"):
+            await client.chat("Hi")
+
+
+async def test_every_option_of_a_copy_counts() -> None:
+    host = FakeHost([HELLO])
+    told: list[ReplyRecord] = []
+    options: ClientOptions = {
+        "provider": Cloudsway(KEY, "path"),
+        "model": "b",
+        "timeouts": SHORT,
+        "limits": LARGE,
+        "max_concurrency": None,
+        "on_complete": told.append,
+        "headers": {"x-team": "a"},
+        "checks": "off",
+    }
+    assert options.keys() == ClientOptions.__annotations__.keys()
+    client = host.client(headers={"x-old": "a"}).with_options(**options)
+    # Not warned of, although it is likely to be refused.
+    reply = await client.chat("Hi", reasoning_effort="high")
+    (request,) = host.requests
+    assert reply.provider == client.provider.name == "cloudsway"
+    assert sent(host)["model"] == "b"
+    assert request.extensions["timeout"] == {"connect": 1, "write": 2, "read": 4, "pool": None}
+    assert told == [reply.record]
+    assert request.headers["x-team"] == "a"
+    assert "x-old" not in request.headers
+    assert client._settings.limits is LARGE
+    assert repr(client) == "<AsyncKimi cloudsway model='b'>"
+
+
+async def test_a_setting_is_taken_back_by_a_copy() -> None:
+    told: list[ReplyRecord] = []
+    client = FakeHost([HELLO]).client(on_complete=told.append)
+    await client.with_options(on_complete=None).chat("Hi")
+    assert told == []
+    with pytest.raises(kimi.ConfigurationError, match="no model"):
+        client.with_options(model=None).preview("Hi")
+
+
+def test_a_copy_takes_its_provider_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOONSHOT_API_KEY", KEY)
+    assert FakeHost().client().with_options(provider=Moonshot()).provider == Moonshot(KEY)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param(
+            {"modell": "b", "api_key": KEY}, "^no such option: api_key, modell$", id="unknown"
+        ),
+        pytest.param({"http_client": None}, "no such option: http_client", id="http_client"),
+        pytest.param({"provider": "acedata"}, "must be a provider", id="provider"),
+        pytest.param({"provider": Moonshot("a b")}, "holds blanks", id="bad-key"),
+        pytest.param({"timeouts": 5}, r"must be a Timeouts\(", id="timeouts"),
+        pytest.param({"limits": 5}, r"must be a Limits\(", id="limits"),
+        pytest.param({"timeouts": None}, r"must be a Timeouts\(", id="no-timeouts"),
+        pytest.param({"on_complete": "log"}, "plain callable", id="on_complete"),
+        pytest.param({"headers": {"AUTHORIZATION": KEY}}, "authorization", id="authorization"),
+        pytest.param({"headers": {"x-a": "b\n"}}, "x-a", id="header"),
+        pytest.param({"headers": None}, "headers must map", id="no-headers"),
+    ],
+)
+def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
+    client = FakeHost().client()
+    with pytest.raises(kimi.ConfigurationError, match=message) as caught:
+        client.with_options(**options)
+    assert KEY not in str(caught.value)
+    if options.keys() & {"timeouts", "on_complete", "headers"} and None not in options.values():
+        with pytest.raises(kimi.ConfigurationError, match=message):
+            AsyncKimi(ACE, **options)
+
+
+# One call with other settings.
+
+
+async def test_the_settings_of_one_call_count_for_it_alone() -> None:
+    host = FakeHost([HELLO], [HELLO])
+    of_the_client: list[ReplyRecord] = []
+    of_the_call: list[ReplyRecord] = []
+    client = host.client(on_complete=of_the_client.append)
+    reply = await client.chat(
+        "Hi", provider=Moonshot(KEY), timeouts=SHORT, on_complete=of_the_call.append, n=1
+    )
+    assert reply.provider == "moonshot"
+    assert host.requests[0].headers["authorization"] == f"Bearer {KEY}"
+    assert host.requests[0].extensions["timeout"]["connect"] == 1
+    assert not sent(host).keys() & {"provider", "timeouts", "on_complete"}
+    assert (len(of_the_client), len(of_the_call)) == (0, 1)
+    assert (await client.chat("Hi")).provider == "acedata"
+    assert host.requests[1].headers["authorization"] == f"Bearer {ACE.api_key}"
+    assert host.requests[1].extensions["timeout"]["connect"] == 10
+    assert (len(of_the_client), len(of_the_call)) == (1, 1)
+
+
+async def test_a_call_can_leave_on_complete_out() -> None:
+    told: list[ReplyRecord] = []
+    await FakeHost([HELLO]).client(on_complete=told.append).chat("Hi", on_complete=None)
+    assert told == []
+
+
+# Headers and body.
+
+
+async def test_headers_of_the_call_win_over_those_of_the_client_and_those_over_ours() -> None:
+    host = FakeHost([HELLO])
+    client = host.client(headers={"X-A": "client", "x-b": "client", "Accept": "client"})
+    await client.chat("Hi", extra_headers={"x-a": "call", "Content-Type": "call"})
+    headers = host.requests[0].headers
+    assert headers.get_list("x-a") == ["call"]
+    assert headers.get_list("x-b") == ["client"]
+    assert headers.get_list("accept") == ["client"]
+    assert headers.get_list("content-type") == ["call"]
+    assert headers.get_list("authorization") == [f"Bearer {ACE.api_key}"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "extra_headers", "agent"),
+    [
+        ({}, {}, f"kimi-async/{kimi.__version__}"),
+        ({"headers": {"User-Agent": "client"}}, {}, "client"),
+        ({"headers": {"User-Agent": "client"}}, {"user-agent": "call"}, "call"),
+        ({}, {"USER-AGENT": "call"}, "call"),
+    ],
+    ids=["ours", "of-the-client", "of-both", "of-the-call"],
+)
+async def test_the_user_agent_can_be_changed(
+    settings: dict[str, Any], extra_headers: dict[str, str], agent: str
+) -> None:
+    host = FakeHost([HELLO])
+    await host.client(**settings).chat("Hi", extra_headers=extra_headers)
+    assert host.requests[0].headers.get_list("user-agent") == [agent]
+
+
+@pytest.mark.parametrize("name", ["authorization", "Authorization", "AUTHORIZATION"])
+async def test_the_authorization_is_refused_wherever_headers_are_given(name: str) -> None:
+    host = FakeHost()
+    given = {name: f"Bearer {KEY}"}
+    with pytest.raises(kimi.ConfigurationError, match=r"^headers .* api_key$") as by_client:
+        host.client(headers=given)
+    with pytest.raises(kimi.ConfigurationError, match=r"^extra_headers .* api_key$") as by_call:
+        await host.client().chat("Hi", extra_headers=given)
+    assert KEY not in str(by_client.value) + str(by_call.value)
+    assert host.requests == []
+
+
+async def test_extra_body_is_laid_over_everything() -> None:
+    host = FakeHost([HELLO])
+    over = {"model": "c", "stream_options": None, "max_tokens": 7, "seed": 2, "x": {"y": [1]}}
+    client = host.client(Cloudsway(KEY, "path"))
+    await client.chat("Hi", seed=1, extra_body=over)
+    assert sent(host) == {
+        "model": "c",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "stream": True,
+        "stream_options": None,
+        "max_tokens": 7,
+        "seed": 2,
+        "x": {"y": [1]},
+    }
+
+
+# An HTTP client of the caller's own.
+
+
+async def test_an_http_client_has_no_limits_of_its_own_and_follows_nothing() -> None:
+    async with kimi.http_client() as http:
+        assert http.timeout == httpx.Timeout(None)
+        assert not http.follow_redirects
+        assert http.trust_env
+        host = FakeHost([HELLO])
+        http._transport = host
+        assert (await AsyncKimi(ACE, model="m", http_client=http).chat("Hi")).text == "Hello"
+        assert not http.is_closed
+
+
+VERIFIED: dict[str, tuple[dict[str, Any], ssl.VerifyMode]] = {
+    "default": ({}, ssl.CERT_REQUIRED),
+    "true": ({"verify": True}, ssl.CERT_REQUIRED),
+    "false": ({"verify": False}, ssl.CERT_NONE),
+    "context": ({"verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}, ssl.CERT_REQUIRED),
+}
+
+
+@pytest.mark.parametrize(("settings", "mode"), VERIFIED.values(), ids=VERIFIED)
+async def test_certificates_are_checked_as_asked(
+    settings: dict[str, Any], mode: ssl.VerifyMode
+) -> None:
+    async with kimi.http_client(**settings) as http:
+        context = pool_of(http, "https://host.test")._ssl_context
+        assert context.verify_mode == mode
+        assert settings.get("verify") in {True, False, None, context}
+
+
+def pool_of(http: httpx.AsyncClient, url: str) -> Any:
+    """The connection pool that a request to *url* goes through."""
+    transport: Any = http._transport_for_url(httpx.URL(url))
+    return transport._pool
+
+
+async def test_the_pool_has_no_limit() -> None:
+    async with kimi.http_client() as http:
+        pool = pool_of(http, "https://host.test")
+        assert pool._max_connections == pool._max_keepalive_connections
+        assert pool._max_connections > 1_000_000
+        assert pool._keepalive_expiry == 30
+
+
+PROXY = "http://proxy.test:3128"
+# The settings, HTTPS_PROXY, and the proxy that is used.
+PROXIES: dict[str, tuple[dict[str, Any], str | None, bytes | None]] = {
+    "none": ({}, None, None),
+    "given": ({"proxy": PROXY}, None, b"proxy.test"),
+    "of-the-environment": ({}, "http://theirs.test:3128", b"theirs.test"),
+    "given-wins": ({"proxy": PROXY}, "http://theirs.test:3128", b"proxy.test"),
+    "environment-not-trusted": ({"trust_env": False}, "http://theirs.test:3128", None),
+}
+
+
+@pytest.mark.parametrize(("settings", "variable", "proxy"), PROXIES.values(), ids=PROXIES)
+async def test_a_proxy_is_used_as_asked(
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+    variable: str | None,
+    proxy: bytes | None,
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    if variable is not None:
+        monkeypatch.setenv("HTTPS_PROXY", variable)
+    async with kimi.http_client(**settings) as http:
+        used = getattr(pool_of(http, "https://host.test"), "_proxy_url", None)
+        assert getattr(used, "host", None) == proxy
