@@ -19,7 +19,7 @@ from kimi_async._settings import Limits, Timeouts
 __all__ = ["ClientSettings", "chosen_provider"]
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True)
 class ClientSettings:
     """The settings of a client, complete and checked."""
 

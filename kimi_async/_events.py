@@ -12,7 +12,6 @@ from attrs import frozen
 
 from kimi_async._models import ChatCompletion, ToolCall
 from kimi_async._record import Usage
-from kimi_async._values import Value
 
 __all__ = [
     "ContentDelta",
@@ -32,8 +31,8 @@ __all__ = [
 ]
 
 
-@frozen(eq=False, repr=False)
-class StreamStart(Value):
+@frozen
+class StreamStart:
     """The first output is about to follow.
 
     ``created`` is in Unix seconds by the provider's clock; ``id``, ``model`` and ``created`` are ``None`` when the
@@ -46,8 +45,8 @@ class StreamStart(Value):
     provider: str
 
 
-@frozen(eq=False, repr=False)
-class _Said(Value):
+@frozen
+class _Said:
     """The fields of what is said; attrs makes one class of them, and those below cost nothing (0.3 ms each else)."""
 
     text: str
@@ -90,8 +89,8 @@ class RefusalDone(_Said):
     __slots__ = ()
 
 
-@frozen(eq=False, repr=False)
-class ToolCallStart(Value):
+@frozen
+class ToolCallStart:
     """A tool call has begun and its name is known.
 
     ``index`` tells the calls of one choice apart and orders them; it is the provider's own where that is unambiguous.
@@ -114,7 +113,7 @@ class GrowingJSON(Protocol):
         ...
 
 
-class _Following(Value):
+class _Following:
     """What comes behind something: the text that it goes on with, and how many pieces that had by then.
 
     A permit and no field, so that it takes no part in comparing, printing, matching, ``attrs.asdict``, pickling and
@@ -126,7 +125,7 @@ class _Following(Value):
     _so_far: tuple[GrowingJSON, int]
 
 
-@frozen(eq=False, repr=False)
+@frozen
 class ToolCallDelta(_Following):
     """A piece of the arguments of call ``index``, as text; never empty."""
 
@@ -168,31 +167,31 @@ def tool_call_delta(index: int, arguments: str, choice: int, growing: GrowingJSO
     return event
 
 
-@frozen(eq=False, repr=False)
-class ToolCallDone(Value):
+@frozen
+class ToolCallDone:
     """A call is whole and may be executed; comes with the finish reason, never earlier."""
 
     call: ToolCall
     choice: int = 0
 
 
-@frozen(eq=False, repr=False)
-class Finish(Value):
+@frozen
+class Finish:
     """A choice has its finish reason, in the provider's word; once for each choice."""
 
     reason: str
     choice: int = 0
 
 
-@frozen(eq=False, repr=False)
-class UsageUpdate(Value):
+@frozen
+class UsageUpdate:
     """Usage arrived; it replaces what came before."""
 
     usage: Usage
 
 
-@frozen(eq=False, repr=False)
-class StreamEnd(Value):
+@frozen
+class StreamEnd:
     """The reply is whole; always the last event."""
 
     completion: ChatCompletion

@@ -16,7 +16,6 @@ from attrs import evolve, field, frozen
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._json_text import read_json_text
 from kimi_async._record import Outcome, ReplyRecord, Usage
-from kimi_async._values import Value
 
 if TYPE_CHECKING:
     from kimi_async._prefix import Prefix
@@ -58,8 +57,8 @@ def _empty_is_none(content: object) -> object:
     return None if content == "" else content
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class ToolCall(Value):
+@frozen(kw_only=True)
+class ToolCall:
     """One call that the model asks for.
 
     Attributes:
@@ -114,8 +113,8 @@ class ToolCall(Value):
         return wire
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class Message(Value):
+@frozen(kw_only=True)
+class Message:
     """One message of a conversation, of any role; what a reply holds and what is sent back.
 
     Attributes:
@@ -253,8 +252,8 @@ def _plain(value: Any) -> object:
     return value.model_dump(mode="json")
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class Thinking(Value):
+@frozen(kw_only=True)
+class Thinking:
     """How a model is asked to think; spelled for each provider by its provider.
 
     Attributes:
@@ -268,8 +267,8 @@ class Thinking(Value):
     budget_tokens: int | None = None
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class ModelInfo(Value):
+@frozen(kw_only=True)
+class ModelInfo:
     """One model of a provider's list; what the provider does not say is ``None``.
 
     Attributes:
@@ -293,8 +292,8 @@ class ModelInfo(Value):
     raw: Mapping[str, Any] = field(factory=dict, repr=False)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class Choice(Value):
+@frozen(kw_only=True)
+class Choice:
     """One of the ``n`` answers of a reply.
 
     Attributes:
@@ -337,8 +336,8 @@ def _meaning(reason: str | None, *, has_calls: bool) -> Outcome | None:
 NoAnswer: TypeAlias = Literal["budget", "cut", "model"]
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class ChatCompletion(Value):
+@frozen(kw_only=True)
+class ChatCompletion:
     """One reply, whole or as far as it came.
 
     Two completions are equal when what the model said is equal: ids, times, the record and the raw body are left out

@@ -6,16 +6,14 @@ from typing import Final
 
 from attrs import field, frozen
 
-from kimi_async._values import Value
-
 __all__ = ["Prefix"]
 
 #: Shorter prefixes begin too many texts for their repetition to tell anything.
 _TELLING_CHARS: Final = 8
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class Prefix(Value):
+@frozen(kw_only=True)
+class Prefix:
     """The text that a reply was to go on from.
 
     Attributes:

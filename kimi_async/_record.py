@@ -6,8 +6,6 @@ from typing import Literal
 
 from attrs import frozen
 
-from kimi_async._values import Value
-
 __all__ = ["Outcome", "ReplyRecord", "Usage", "UsageOrigin"]
 
 #: How a reply ended; exactly one for each reply.
@@ -28,8 +26,8 @@ Outcome = Literal[
 UsageOrigin = Literal["reported", "partial", "unknown"]
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class Usage(Value):
+@frozen(kw_only=True)
+class Usage:
     """Token counts as the provider reported them; what it does not say is ``None``, never 0.
 
     Attributes:
@@ -47,8 +45,8 @@ class Usage(Value):
     reasoning_tokens: int | None = None
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class ReplyRecord(Value):
+@frozen(kw_only=True)
+class ReplyRecord:
     """Ids, times, counts and the outcome of one reply; on the completion, on every error, and given to ``on_complete``.
 
     Attributes:

@@ -8,13 +8,12 @@ from typing import Final
 from attrs import fields, frozen
 
 from kimi_async._errors import ConfigurationError
-from kimi_async._values import Value
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "Timeouts"]
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class Timeouts(Value):
+@frozen(kw_only=True)
+class Timeouts:
     """One limit for each way in which a reply can hang, in seconds; ``None`` is no limit.
 
     Before the first output ``connect``, ``write``, ``first_output`` and ``total`` run; from then on ``idle`` and
@@ -61,8 +60,8 @@ def _is_limit(value: object) -> bool:
     return isinstance(value, (int, float)) and value is not True and 0 < value < math.inf
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class Limits(Value):
+@frozen(kw_only=True)
+class Limits:
     """How large the parts of a reply may get, so that no host can fill the memory.
 
     A part that is larger ends the reply with a :class:`~kimi_async.ProtocolError` that names the limit; what came

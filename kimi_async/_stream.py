@@ -15,7 +15,6 @@ from kimi_async._events import ContentDelta, StreamEnd, StreamEvent
 from kimi_async._models import ChatCompletion
 from kimi_async._record import ReplyRecord
 from kimi_async._reply import Reply
-from kimi_async._values import Value
 
 if TYPE_CHECKING:
     import httpx_sse
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["ChatStream", "ResponseInfo"]
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class ResponseInfo(Value):
+@frozen(kw_only=True)
+class ResponseInfo:
     """The HTTP response under a reply.
 
     Attributes:

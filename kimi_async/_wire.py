@@ -9,13 +9,12 @@ import msgspec
 from attrs import Factory, field, frozen
 
 from kimi_async._errors import ConfigurationError
-from kimi_async._values import Value
 
 __all__ = ["ChatRequest", "Finding", "ToolDefinition", "WireRequest"]
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class Finding(Value):
+@frozen(kw_only=True)
+class Finding:
     """One thing that is wrong with a request.
 
     Attributes:
@@ -53,8 +52,8 @@ class ToolDefinition(Protocol):
         ...
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class ChatRequest(Value):
+@frozen(kw_only=True)
+class ChatRequest:
     """One request as the caller asked for it, checked, before a provider's spelling.
 
     Attributes:
@@ -80,8 +79,8 @@ def _written(request: WireRequest) -> bytes:
     raise ConfigurationError("the request cannot be written as JSON")
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class WireRequest(Value):
+@frozen(kw_only=True)
+class WireRequest:
     """What is sent: everything but the key.
 
     Attributes:

@@ -12,7 +12,6 @@ from kimi_async._errors import ConfigurationError
 from kimi_async._models import ChatCompletion, Message, Messages, ToolCall
 from kimi_async._options import CallParams
 from kimi_async._stream import ChatStream
-from kimi_async._values import Value
 
 if TYPE_CHECKING:
     from kimi_async.structured import Parsed, Question
@@ -24,8 +23,8 @@ T = TypeVar("T")
 _Said: TypeAlias = Message | Mapping[str, Any]
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class Opening(Value):
+@frozen(kw_only=True)
+class Opening:
     """How a turn is begun.
 
     Attributes:
@@ -51,8 +50,8 @@ _VERSION: Final = 1
 _OPENING: Final = ("system", "developer")
 
 
-@frozen(eq=False, repr=False)
-class _History(Value):
+@frozen
+class _History:
     """What was said so far, and how long it was when its tokens were last counted."""
 
     said: tuple[_Said, ...] = ()

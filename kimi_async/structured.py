@@ -24,7 +24,6 @@ from kimi_async._providers._capabilities import Capabilities
 from kimi_async._record import Usage
 from kimi_async._request._media import text_part
 from kimi_async._stream import ChatStream
-from kimi_async._values import Value
 from kimi_async.tools._call_ids import AnyMessage, sayable
 from kimi_async.tools._run import sum_usage
 from kimi_async.tools._schema import schema_of
@@ -45,8 +44,8 @@ _AGAIN: Final = (
 )
 
 
-@frozen(eq=False, repr=False)
-class ParseRound(Value):
+@frozen
+class ParseRound:
     """One reply on the way to a value.
 
     Attributes:
@@ -58,8 +57,8 @@ class ParseRound(Value):
     error: str | None = None
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class Parsed(Value, Generic[T]):
+@frozen(kw_only=True)
+class Parsed(Generic[T]):
     """A value that a model gave.
 
     Attributes:
@@ -76,16 +75,16 @@ class Parsed(Value, Generic[T]):
     usage: Usage | None
 
 
-@frozen(eq=False, repr=False)
-class _Problem(Value):
+@frozen
+class _Problem:
     """Why there is no value in a reply, and whether the model can mend that."""
 
     text: str
     can_be_mended: bool
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class Question(Value, Generic[T]):
+@frozen(kw_only=True)
+class Question(Generic[T]):
     """One question whose answer is a value.
 
     Attributes:

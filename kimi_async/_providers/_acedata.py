@@ -19,7 +19,7 @@ from kimi_async._providers._capabilities import ACEDATA, CapabilityTable
 __all__ = ["AceDataCloud"]
 
 
-@frozen(eq=False, repr=False)
+@frozen
 class AceDataCloud(Provider):
     """Kimi as sold by Ace Data Cloud.
 

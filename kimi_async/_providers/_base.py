@@ -17,7 +17,6 @@ from kimi_async._protocol._tool_markers import ToolMarkers
 from kimi_async._providers._errors import excerpt_of, parse_error, without_key
 from kimi_async._providers._fast_path import parse_fast
 from kimi_async._providers._parsing import parse_any, parse_completion, parse_models
-from kimi_async._values import Value
 from kimi_async._wire import ChatRequest, WireRequest
 
 if TYPE_CHECKING:  # loaded with a provider
@@ -56,7 +55,7 @@ def models_field() -> Any:
     return field(factory=dict, kw_only=True, converter=dict)
 
 
-class Provider(Value):
+class Provider:
     """One provider: a frozen, stateless value that spells requests and reads replies.
 
     Attributes:

@@ -13,7 +13,6 @@ from typing import Any, Final, Generic, Literal, Self, TypeVar
 from attrs import evolve, field, fields, frozen
 
 from kimi_async._errors import ConfigurationError
-from kimi_async._values import Value
 
 __all__ = [
     "ACEDATA",
@@ -34,8 +33,8 @@ Basis = Literal["documented", "captured", "inferred", "unknown"]
 T = TypeVar("T")
 
 
-@frozen(eq=False, repr=False)
-class Fact(Value, Generic[T]):
+@frozen
+class Fact(Generic[T]):
     """One thing that is known of a provider.
 
     Attributes:
@@ -60,8 +59,8 @@ class Fact(Value, Generic[T]):
         return "not stated" if value is None else str(value)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class Capabilities(Value):
+@frozen(kw_only=True)
+class Capabilities:
     """What one model family can do at one provider.
 
     Attributes:
@@ -129,8 +128,8 @@ def _as_families(families: Mapping[str, Capabilities]) -> Mapping[str, Capabilit
     return dict(families)
 
 
-@frozen(eq=False, repr=False)
-class CapabilityTable(Value):
+@frozen
+class CapabilityTable:
     """The capabilities of one provider, by model family.
 
     Attributes:

@@ -26,7 +26,7 @@ def _path(value: str | None) -> str | None:
     return value.strip().strip("/") or None if isinstance(value, str) else value
 
 
-@frozen(eq=False, repr=False)
+@frozen
 class Cloudsway(Provider):
     """Kimi as sold by Cloudsway.
 

@@ -19,7 +19,7 @@ from kimi_async._providers._capabilities import COMPATIBLE, CapabilityTable
 __all__ = ["OpenAICompatible"]
 
 
-@frozen(eq=False, repr=False)
+@frozen
 class OpenAICompatible(Provider):
     """Kimi on any host that speaks the OpenAI wire: open weights, a router, a gateway of your own.
 

@@ -19,7 +19,7 @@ from kimi_async._providers._capabilities import MOONSHOT, CapabilityTable
 __all__ = ["Moonshot"]
 
 
-@frozen(eq=False, repr=False)
+@frozen
 class Moonshot(Provider):
     """Kimi as sold by Moonshot itself.
 

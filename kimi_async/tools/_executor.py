@@ -21,7 +21,6 @@ from attrs import field, frozen
 
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._models import ToolCall, as_text
-from kimi_async._values import Value
 from kimi_async._wire import ToolDefinition
 from kimi_async.tools._tool import Tool, ToolError
 
@@ -34,8 +33,8 @@ Tools: TypeAlias = Sequence[ToolDefinition | Mapping[str, Any]]
 ToolStatus: TypeAlias = Literal["ok", "failed", "timeout", "invalid", "unknown", "denied"]
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class Deny(Value):
+@frozen(kw_only=True)
+class Deny:
     """What ``approve`` gives for a call that must not run.
 
     Attributes:
@@ -54,8 +53,8 @@ Approve: TypeAlias = Callable[
 ]
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class ToolResult(Value):
+@frozen(kw_only=True)
+class ToolResult:
     """The answer to one call.
 
     Attributes:

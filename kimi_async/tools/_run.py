@@ -21,7 +21,6 @@ from kimi_async._models import ChatCompletion, Message, Messages, ToolCall, tool
 from kimi_async._options import CallParams
 from kimi_async._record import Outcome, Usage
 from kimi_async._stream import ChatStream
-from kimi_async._values import Value
 from kimi_async.tools._call_ids import AnyMessage, sayable, with_ids, with_unique_ids
 from kimi_async.tools._executor import Approve, ToolExecutor, ToolResult
 
@@ -56,15 +55,15 @@ Stopped: TypeAlias = Literal[
 ]
 
 
-@frozen(eq=False, repr=False)
-class StepStart(Value):
+@frozen
+class StepStart:
     """A request is about to be sent; ``step`` counts from 1."""
 
     step: int
 
 
-@frozen(eq=False, repr=False)
-class StepEnd(Value):
+@frozen
+class StepEnd:
     """A step is over: its reply is whole, and its calls are answered."""
 
     step: int
@@ -75,8 +74,8 @@ class StepEnd(Value):
 RunEvent: TypeAlias = StreamEvent | StepStart | ToolResult | StepEnd
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class RunResult(Value):
+@frozen(kw_only=True)
+class RunResult:
     """How a run ended.
 
     Attributes:
