@@ -102,6 +102,7 @@ each_conversation = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.fact("6.3/k3-ids-repeat-over-turns")
 @each_provider
 @each_conversation
 async def test_every_way_of_asking_gives_the_same_completion(

@@ -142,6 +142,33 @@ WHOLE: dict[str, tuple[list[object], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.fact(
+    "3.4/finish-reason",
+    "3.4/end",
+    "6.1/data-without-a-blank",
+    "6.1/comment-lines-openrouter-processing-keepalive",
+    "6.1/crlf-lone-cr-bom-several",
+    "6.1/extra-blank-lines-between-events",
+    "6.1/no-done",
+    "6.1/blank-padding-before-a-json",
+    "6.1/stream-asked-one-json-completion",
+    "6.2/reasoning-and-reasoning-content-equal",
+    "6.2/only-reasoning-newer-vllm-even",
+    "6.2/reasoning-details-array-beside-the",
+    "6.2/role-in-the-first-chunk",
+    "6.2/content-null-or-absent",
+    "6.2/chunk-id-and-created-change",
+    "6.2/same-finish-reason-in-two",
+    "6.2/usage-at-finish-chunk-and",
+    "6.2/missing-or-odd-finish-reason",
+    "6.2/finish-stop-although-calls-came",
+    "6.2/only-reasoning-then-stop",
+    "6.2/choices-missing-null-or",
+    "6.3/marker-tokens-tool-calls-section",
+    "6.3/index-always-0-for-parallel",
+    "6.3/id-missing-altogether",
+    "6.3/invalid-or-cut-json-arguments",
+)
 @pytest.mark.parametrize(("reads", "reply"), WHOLE.values(), ids=WHOLE)
 async def test_a_reply_survives(reads: list[object], reply: dict[str, Any]) -> None:
     completion = await FakeHost(reads).client(timeouts=LIMITS).chat("Hi")
@@ -203,6 +230,19 @@ BROKEN: dict[str, tuple[int, list[object], type[kimi.KimiError], str | None]] = 
 }
 
 
+@pytest.mark.fact(
+    "3.5/504-html-page-no-json",
+    "6.1/eof-with-neither-finish-nor",
+    "6.1/connection-cut-inside-a-chunk",
+    "6.1/200-correct-type-empty-body",
+    "6.1/html-on-502-504",
+    "6.2/missing-or-odd-finish-reason",
+    "6.3/call-with-empty-name",
+    "6.4/data-error-under-200-object",
+    "6.4/overload-after-minutes-of-partial",
+    "6.4/flat-code-20015-message-data",
+    "6.4/quota-wording-inside-a-flattened",
+)
 @pytest.mark.parametrize(("status", "reads", "kind", "partial"), BROKEN.values(), ids=BROKEN)
 async def test_a_reply_that_is_none_is_an_error(
     status: int, reads: list[object], kind: type[kimi.KimiError], partial: str | None
@@ -215,18 +255,21 @@ async def test_a_reply_that_is_none_is_an_error(
     assert len(host.requests) == 1
 
 
+@pytest.mark.fact("6.1/200-correct-type-empty-body")
 async def test_an_empty_body_may_be_asked_for_again() -> None:
     with pytest.raises(kimi.EmptyResponseError) as caught:
         await FakeHost([b"\n"]).client(timeouts=LIMITS).chat("Hi")
     assert caught.value.retryable
 
 
+@pytest.mark.fact("6.1/no-stream-asked-sse-returned")
 async def test_a_stream_that_nobody_asked_for_is_read_and_none_was_asked_for() -> None:
     host = FakeHost([HELLO])
     assert (await host.client().chat("Hi", stream=False)).text == "Hello"
     assert json.loads(host.requests[0].content)["stream"] is False
 
 
+@pytest.mark.fact("6.1/minutes-of-silence-before-a")
 async def test_minutes_of_silence_have_a_limit_of_their_own() -> None:
     """The defaults leave minutes for a big tool call; a shorter ``idle`` ends it by name, with what had come."""
     assert (Timeouts().idle or 0) >= 300
@@ -238,6 +281,7 @@ async def test_minutes_of_silence_have_a_limit_of_their_own() -> None:
     assert not caught.value.partial.tool_calls[0].complete
 
 
+@pytest.mark.fact("6.2/chunk-id-and-created-change")
 async def test_the_last_chunk_can_be_looked_at_raw() -> None:
     late = STOP.replace('"c1"', '"gen-2"')
     async with FakeHost([sse(HI, late)]).client().stream("Hi") as stream:
@@ -259,6 +303,7 @@ def turns(names: Iterable[str]) -> list[Any]:
     return history
 
 
+@pytest.mark.fact("3.3/messages-reasoning-content", "6.3/k3-ids-repeat-over-turns")
 async def test_ids_that_repeat_over_turns_and_empty_reasoning_go_back_as_they_came() -> None:
     host = FakeHost([HELLO])
     await host.client(Moonshot("test-key"), model="kimi-k3").chat(turns(["f", "g"]))
@@ -273,6 +318,7 @@ async def test_ids_that_repeat_over_turns_and_empty_reasoning_go_back_as_they_ca
     assert [said["content"] for said in history[1::2]] == ["f", "g"]
 
 
+@pytest.mark.fact("6.2/only-reasoning-newer-vllm-even")
 async def test_reasoning_goes_back_under_the_key_that_it_came_by() -> None:
     host = FakeHost([sse(delta(reasoning="Hm."), HI, STOP)], [HELLO])
     client = host.client()
@@ -282,6 +328,7 @@ async def test_reasoning_goes_back_under_the_key_that_it_came_by() -> None:
     assert said == {"role": "assistant", "content": "Hi", "reasoning": "Hm."}
 
 
+@pytest.mark.fact("6.3/marker-tokens-tool-calls-section")
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_call_that_the_host_left_in_the_text(stream: bool) -> None:
     text = '<|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{"a":1}<|tool_call_end|>'
@@ -296,6 +343,7 @@ async def test_a_call_that_the_host_left_in_the_text(stream: bool) -> None:
     assert reply.tool_calls == (kimi.ToolCall(id="functions.f:0", name="f", arguments='{"a":1}'),)
 
 
+@pytest.mark.fact("2.3/messages-1-partial", "6.4/prefill-ignored-by-a-reseller")
 async def test_a_reply_is_not_glued_to_its_prefix() -> None:
     """Whether it was gone on from cannot be known here, and a reply that starts afresh must not be spoilt."""
     host = FakeHost([HELLO])
@@ -303,6 +351,7 @@ async def test_a_reply_is_not_glued_to_its_prefix() -> None:
     assert reply.text == "Hello"
 
 
+@pytest.mark.fact("6.3/nested-values-double-encoded", "6.3/schema-errors-differ-by-vendor")
 async def test_arguments_are_read_when_asked_for_and_as_they_came() -> None:
     twice = json.dumps({"a": json.dumps({"b": 1})})
     body = sse(call(0, id="f:0", name="f", arguments=twice), delta(finish="tool_calls"))

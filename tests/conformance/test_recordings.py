@@ -94,6 +94,7 @@ def test_the_tool_call_of_cloudsway() -> None:
     assert completion.usage == kimi.Usage(prompt_tokens=83, completion_tokens=33, total_tokens=116)
 
 
+@pytest.mark.fact("2.3/messages-1-partial")
 @pytest.mark.parametrize(
     ("name", "begins", "thinks", "tokens", "cached"),
     [
@@ -122,6 +123,7 @@ def test_bodies(
     assert (completion.usage.total_tokens, completion.usage.cached_tokens) == (tokens, cached)
 
 
+@pytest.mark.fact("1.5/500-api-error")
 async def test_the_error_body_of_ace_data_cloud() -> None:
     host = FakeHost(httpx.Response(500, content=recording("acedata/error_500_api_error")))
     with pytest.raises(kimi.ServerError, match="fetch failed") as caught:

@@ -10,11 +10,13 @@ from paths import ROOT
 __all__ = ["PAGE", "fact_rows", "sections"]
 
 PAGE = ROOT / "docs" / "providers.md"
-#: The sections whose tables are promises; the others describe or sum up.
+#: The sections whose tables need tests. The other sections describe or sum up.
 SECTIONS = (
     *("1.3", "1.4", "1.5", "2.3", "2.4", "2.5", "3.3", "3.4", "3.5"),
     *("6.1", "6.2", "6.3", "6.4"),
 )
+#: Words of the first cell that make the name of a row.
+WORDS = 5
 
 
 def sections(page: str) -> dict[str, str]:
@@ -26,15 +28,15 @@ def sections(page: str) -> dict[str, str]:
 def fact_rows(page: str) -> list[str]:
     """Return the names of the rows of *page*, in order: ``6.1/no-done``."""
     texts = sections(page)
-    return [f"{number}/{key}" for number in SECTIONS for key in _keys(texts[number])]
+    return [f"{number}/{name}" for number in SECTIONS for name in _names(texts.get(number, ""))]
 
 
-def _keys(text: str) -> Iterator[str]:
-    head, _, *lines = (_cells(line) for line in text.splitlines() if line.startswith("|"))
-    # One status stands for several errors, so there the second cell is needed too.
-    many = 2 if head[0] == "HTTP" else 1
-    for cells in lines:
-        yield re.sub(r"[^a-z0-9]+", "-", " ".join(cells[:many]).lower()).strip("-")
+def _names(text: str) -> Iterator[str]:
+    table = [_cells(line) for line in text.splitlines() if line.startswith("|")]
+    for cells in table[2:]:
+        # One status stands for several errors, so the tables of errors need the second cell too.
+        told = " ".join(cells[: 2 if table[0][0] == "HTTP" else 1])
+        yield "-".join(re.findall(r"[a-z0-9]+", told.lower())[:WORDS])
 
 
 def _cells(line: str) -> list[str]:

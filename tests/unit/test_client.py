@@ -69,6 +69,7 @@ def test_settings_that_cannot_work_are_refused_at_once(
         AsyncKimi(**settings)
 
 
+@pytest.mark.fact("2.3/model")
 async def test_no_model_is_an_error_where_one_is_needed_and_only_there() -> None:
     with pytest.raises(kimi.ConfigurationError, match=r"no model: .* KIMI_MODEL"):
         FakeHost().client(model=None).stream("Hi")
@@ -105,6 +106,11 @@ async def test_streamed_and_unstreamed_ask_differently_and_give_the_same() -> No
     assert b'"stream":false' in host.requests[1].content
 
 
+@pytest.mark.fact(
+    "1.3/messages-reasoning-content",
+    "6.4/reasoning-content-is-missing-in",
+    "6.4/empty-string-reasoning-dropped-next",
+)
 async def test_a_reply_can_be_sent_back_as_it_came() -> None:
     said = delta(
         "",

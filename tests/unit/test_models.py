@@ -79,6 +79,15 @@ class StructTrip(msgspec.Struct):
     km: int
 
 
+@pytest.mark.fact(
+    "1.3/messages-content",
+    "1.3/messages-reasoning-content",
+    "3.3/messages-1-partial",
+    "3.3/messages-reasoning-content",
+    "6.2/only-reasoning-newer-vllm-even",
+    "6.3/id-missing-altogether",
+    "6.4/empty-string-reasoning-dropped-next",
+)
 @pytest.mark.parametrize(
     ("value", "wire"),
     [
@@ -356,6 +365,7 @@ def test_arguments_are_read_into_a_type(into: Any, value: object) -> None:
     assert arguments('{"city": "Bonn", "km": 30}').parse(into) == value
 
 
+@pytest.mark.fact("6.3/schema-errors-differ-by-vendor")
 @TRIPS
 @pytest.mark.parametrize(
     "text", ['{"city": "Bonn", "km": null}', '{"city": [], "km": 30}', "[]", "null", "{", ""]
@@ -383,6 +393,7 @@ def test_arguments_are_json(text: str, value: object) -> None:
     assert arguments(text).parse(object) == value
 
 
+@pytest.mark.fact("6.3/invalid-or-cut-json-arguments")
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -440,6 +451,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 # Choices and completions
 
 
+@pytest.mark.fact("1.4/choices-finish-reason")
 @pytest.mark.parametrize(
     ("reason", "calls", "outcome"),
     [

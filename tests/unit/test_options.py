@@ -278,6 +278,7 @@ async def test_headers_of_the_call_win_over_those_of_the_client_and_those_over_o
     assert headers.get_list("authorization") == [f"Bearer {ACE.api_key}"]
 
 
+@pytest.mark.fact("6.1/misleading-429-by-user-agent")
 @pytest.mark.parametrize(
     ("settings", "extra_headers", "agent"),
     [

@@ -10,6 +10,7 @@ from kimi_async import AceDataCloud, Cloudsway, Moonshot, Provider
 from kimi_async._prefix import Prefix
 
 
+@pytest.mark.fact("6.4/prefill-ignored-by-a-reseller")
 @pytest.mark.parametrize(
     ("prefix", "honoured", "reply", "full", "seen"),
     [
@@ -34,6 +35,7 @@ def test_a_prefix_and_its_reply(
     assert repr(asked) == f"Prefix(honoured={honoured})"
 
 
+@pytest.mark.fact("6.4/prefill-ignored-by-a-reseller")
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     ("provider", "model", "full", "honoured"),

@@ -20,6 +20,7 @@ SIZES = {
 NAMES = ["connect", "write", "first_output", "idle", "progress", "finish_grace", "total"]
 
 
+@pytest.mark.fact("6.1/minutes-of-silence-before-a")
 def test_the_defaults() -> None:
     assert attrs.asdict(Timeouts()) == {
         "connect": 10.0,

@@ -118,6 +118,7 @@ async def test_the_request_carries_our_headers_and_the_caller_s_over_them() -> N
     assert host.requests[1].headers["accept"] == "application/json"
 
 
+@pytest.mark.fact("6.1/misleading-429-by-user-agent")
 async def test_the_user_agent_is_our_own_by_default() -> None:
     host = FakeHost([HELLO])
     await host.client().chat("Hi")
@@ -240,6 +241,7 @@ async def test_tls_is_prepared_once_and_off_the_event_loop(monkeypatch: pytest.M
     assert threads[0] != threading.get_ident()
 
 
+@pytest.mark.fact("6.1/events-after-done-or-bytes")
 async def test_a_connection_is_used_again() -> None:
     async with FakeProvider([Reply("a")] * 5) as fake:
         async with AsyncKimi(fake.acedata(), model="m") as client:

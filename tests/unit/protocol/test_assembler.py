@@ -125,6 +125,46 @@ class Told:
             assert choice.finish_reason == self.reasons.get(index)
 
 
+@pytest.mark.fact(
+    "1.4/choices",
+    "1.4/message-content-message-refusal",
+    "1.4/delta-role",
+    "1.4/delta-content",
+    "1.4/finish-placement",
+    "3.3/builtin-tool",
+    "3.4/message-content-delta-content",
+    "3.4/reasoning-content",
+    "3.4/tool-calls",
+    "3.4/usage",
+    "6.2/reasoning-and-reasoning-content-equal",
+    "6.2/only-reasoning-newer-vllm-even",
+    "6.2/reasoning-details-array-beside-the",
+    "6.2/reasoning-content-null-in-late",
+    "6.2/role-in-the-first-chunk",
+    "6.2/content-null-or-absent",
+    "6.2/chunk-id-and-created-change",
+    "6.2/same-finish-reason-in-two",
+    "6.2/usage-at-finish-chunk-and",
+    "6.2/usage-only-in-choices-0",
+    "6.2/missing-or-odd-finish-reason",
+    "6.2/finish-stop-although-calls-came",
+    "6.2/only-reasoning-then-stop",
+    "6.2/more-than-one-choice",
+    "6.2/choices-missing-null-or",
+    "6.3/marker-tokens-tool-calls-section",
+    "6.3/all-arguments-in-one-delta",
+    "6.3/arguments-before-the-name",
+    "6.3/index-missing",
+    "6.3/index-always-0-for-parallel",
+    "6.3/id-repeated-or-on-later",
+    "6.3/name-repeated-on-later-pieces",
+    "6.3/id-missing-altogether",
+    "6.3/ids-functions-name-idx-must",
+    "6.3/invalid-or-cut-json-arguments",
+    "6.3/arguments-as-object-not-string",
+    "6.3/call-with-empty-name",
+    "6.4/empty-string-reasoning-dropped-next",
+)
 @pytest.mark.parametrize("case", (CASES | CALLS).values(), ids=CASES | CALLS)
 def test_chunks_become_events_and_a_message(case: Case) -> None:
     events, completion = assemble(case.chunks)
@@ -136,6 +176,7 @@ def test_chunks_become_events_and_a_message(case: Case) -> None:
     told.compare(completion)
 
 
+@pytest.mark.fact("1.4/object-created-model")
 @pytest.mark.parametrize(
     ("chunks", "usage", "ids"),
     [
@@ -222,6 +263,7 @@ NEVER_NAMED = "a tool call was finished without ever getting a name"
 WENT_ON = "a tool call went on after the finish reason that had declared it whole"
 
 
+@pytest.mark.fact("6.3/call-with-empty-name")
 @pytest.mark.parametrize(
     ("chunks", "message", "complete"),
     [

@@ -202,6 +202,12 @@ STREAMS: dict[str, tuple[bytes, list[SSEEvent], SSEEvent | None]] = {
 }
 
 
+@pytest.mark.fact(
+    "6.1/data-without-a-blank",
+    "6.1/comment-lines-openrouter-processing-keepalive",
+    "6.1/crlf-lone-cr-bom-several",
+    "6.1/extra-blank-lines-between-events",
+)
 @pytest.mark.parametrize(("stream", "events", "tail"), STREAMS.values(), ids=STREAMS.keys())
 def test_events_do_not_depend_on_the_cuts(
     stream: bytes, events: list[SSEEvent], tail: SSEEvent | None
@@ -473,6 +479,7 @@ def decode_by_httpx_sse(stream: bytes) -> list[tuple[str, str, str, int | None]]
     return [(e.data, e.event or "message", e.id, e.retry) for e in events if e is not None]
 
 
+@pytest.mark.fact("6.1/crlf-lone-cr-bom-several")
 @given(st.lists(ORACLE_BLOCKS, min_size=1, max_size=6).map(b"".join))
 def test_httpx_sse_reads_the_same_where_it_follows_the_standard(stream: bytes) -> None:
     events = [(e.text, e.event, e.id, e.retry) for e in decode([stream]).events]

@@ -110,6 +110,7 @@ def calls_of(reply: ChatCompletion) -> tuple[tuple[str | None, str, str], ...]:
     return tuple((asked.id, asked.name, asked.arguments) for asked in reply.tool_calls)
 
 
+@pytest.mark.fact("6.3/marker-tokens-tool-calls-section")
 @pytest.mark.parametrize("pieces", ["whole", "byte-by-byte"])
 @pytest.mark.parametrize("key", ["content", "reasoning_content"])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -125,6 +126,7 @@ def test_each_way_to_treat_a_text(case: Case, key: str, pieces: str) -> None:
         assert (reply.text or reply.reasoning, calls_of(reply)) == said_and_asked
 
 
+@pytest.mark.fact("6.3/marker-tokens-tool-calls-section")
 @given(
     st.lists(
         st.sampled_from(

@@ -74,6 +74,35 @@ def test_a_source_is_there(place: str) -> None:
     assert bool(recorded) == (FACTS[place].basis == "captured")
 
 
+@pytest.mark.fact(
+    "1.3/messages-content",
+    "1.3/max-tokens",
+    "1.3/n",
+    "1.3/stop",
+    "1.3/response-format",
+    "1.3/tools-tool-choice-parallel-tool",
+    "1.3/thinking",
+    "1.3/reasoning-effort",
+    "1.3/partial-message",
+    "1.4/usage",
+    "2.3/temperature",
+    "2.3/max-tokens",
+    "2.3/stop",
+    "2.3/tools-tool-choice",
+    "2.3/response-format",
+    "2.3/messages-1-partial",
+    "2.3/thinking",
+    "3.3/max-completion-tokens",
+    "3.3/top-p-n-penalties",
+    "3.3/stop",
+    "3.3/thinking",
+    "3.3/reasoning-effort",
+    "3.3/response-format",
+    "3.3/tool-choice",
+    "3.3/messages-1-partial",
+    "3.3/content-parts",
+    "6.4/prefill-ignored-by-a-reseller",
+)
 @pytest.mark.parametrize("row", DOCUMENTED)
 def test_the_values_are_those_of_the_page(row: str) -> None:
     text, provider, model, values = DOCUMENTED[row]

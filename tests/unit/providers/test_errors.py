@@ -59,6 +59,49 @@ def facts(error: APIError) -> Said:
 CASES = PROVIDERS | SHAPES | WORDINGS
 
 
+@pytest.mark.fact(
+    "1.5/400-bad-request",
+    "1.5/400-no-token",
+    "1.5/400-or-401-token-mismatched",
+    "1.5/400-api-not-implemented",
+    "1.5/401-invalid-token-token-expired",
+    "1.5/402-x402-body",
+    "1.5/403-used-up",
+    "1.5/403-disabled",
+    "1.5/403-forbidden",
+    "1.5/404-no-api",
+    "1.5/429-too-many-requests",
+    "1.5/500-api-error",
+    "1.5/504-timeout",
+    "2.5/400-bad-request",
+    "2.5/400-no-balancer-error-no",
+    "2.5/400-model-type-not-found",
+    "2.5/401",
+    "2.5/403",
+    "2.5/404",
+    "2.5/409",
+    "2.5/429",
+    "2.5/500-503-504",
+    "3.5/400-content-filter",
+    "3.5/400-invalid-request-error",
+    "3.5/401-invalid-authentication-error-incorrect",
+    "3.5/403-permission-denied-error",
+    "3.5/404-resource-not-found-error",
+    "3.5/413",
+    "3.5/429-engine-overloaded-error",
+    "3.5/429-rate-limit-reached-error",
+    "3.5/429-exceeded-current-quota-error",
+    "3.5/499-client-closed-request",
+    "3.5/500-server-error-unexpected-output",
+    "3.5/503-server-unavailable",
+    "3.5/504-html-page-no-json",
+    "6.1/blank-padding-before-a-json",
+    "6.1/html-on-502-504",
+    "6.4/flat-code-20015-message-data",
+    "6.4/error-type-nil-request-id",
+    "6.4/error-metadata-raw-holding-the",
+    "6.4/quota-wording-inside-a-flattened",
+)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_an_error_says(case: Case) -> None:
     sent = case.body if isinstance(case.body, bytes) else as_json(case.body)
@@ -104,6 +147,7 @@ def test_a_word_decides_alone(kind: type[APIError], word: str) -> None:
                 assert (type(error), getattr(error, place)) == (kind, spelled)
 
 
+@pytest.mark.fact("3.5/429-rate-limit-reached-error")
 @pytest.mark.parametrize(
     ("message", "retryable"),
     [
@@ -160,6 +204,7 @@ WAITS: dict[str, tuple[str, float | None]] = {
 }
 
 
+@pytest.mark.fact("3.5/429-engine-overloaded-error")
 @pytest.mark.parametrize(("value", "seconds"), WAITS.values(), ids=WAITS)
 @pytest.mark.parametrize("zone", ["UTC", "XYZ-9"])
 def test_retry_after_in_every_time_zone(
@@ -189,6 +234,7 @@ def test_request_id_of_headers(headers: dict[str, str], request_id: str | None) 
     assert parse_error(500, headers, b"", now=NOW).request_id == request_id
 
 
+@pytest.mark.fact("6.4/error-type-nil-request-id")
 @pytest.mark.parametrize(
     ("body", "request_id"),
     [

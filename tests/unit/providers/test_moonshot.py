@@ -54,6 +54,7 @@ def body(messages: list[JSON] | None = None, **more: Any) -> JSON:
     return {"model": "kimi-k3", "messages": asked, "stream": False, **more}
 
 
+@pytest.mark.fact("3.3/temperature", "3.3/top-p-n-penalties")
 @each_provider
 def test_plain_chat(provider: Provider) -> None:
     """Nothing is sent that was not asked for: Moonshot refuses all but the fixed sampling values."""
@@ -67,6 +68,7 @@ def test_plain_chat(provider: Provider) -> None:
     assert json.loads(wire.content) == body()
 
 
+@pytest.mark.fact("3.3/stream-options-include-usage")
 @each_provider
 def test_streaming(provider: Provider) -> None:
     wire = built(provider, stream=True)
@@ -126,6 +128,19 @@ PARAMS: dict[str, tuple[JSON, JSON, JSON]] = {
 }
 
 
+@pytest.mark.fact(
+    "3.3/max-completion-tokens",
+    "3.3/temperature",
+    "3.3/stop",
+    "3.3/thinking",
+    "3.3/reasoning-effort",
+    "3.3/response-format",
+    "3.3/tools-function-name",
+    "3.3/tools-function-parameters",
+    "3.3/builtin-tool",
+    "3.3/tool-choice",
+    "3.3/prompt-cache-key-safety-identifier",
+)
 @pytest.mark.parametrize(("params", "moonshot", "other"), PARAMS.values(), ids=PARAMS)
 def test_params(params: JSON, moonshot: JSON, other: JSON) -> None:
     assert built(MOONSHOT, **params).body == body(**moonshot)
@@ -202,6 +217,14 @@ MESSAGES: dict[str, tuple[list[Message | JSON], list[JSON]]] = {
 }
 
 
+@pytest.mark.fact(
+    "3.3/builtin-tool",
+    "3.3/messages-tools",
+    "3.3/messages-1-partial",
+    "3.3/content-parts",
+    "3.3/messages-reasoning-content",
+    "6.4/reasoning-content-is-missing-in",
+)
 @each_provider
 @pytest.mark.parametrize(("messages", "sent"), MESSAGES.values(), ids=MESSAGES)
 def test_messages(provider: Provider, messages: list[Message | JSON], sent: list[JSON]) -> None:

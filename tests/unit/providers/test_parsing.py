@@ -78,6 +78,22 @@ def chunk(raw: JSON, *choices: ChunkChoice, usage: Usage | None = None) -> Chunk
     return Chunk(None, None, None, choices, usage, as_json(raw))
 
 
+@pytest.mark.fact(
+    "1.4/message-content-message-refusal",
+    "1.4/message-reasoning-content-message-reasoning",
+    "1.4/message-tool-calls",
+    "1.4/delta-role",
+    "1.4/delta-reasoning-content-delta-reasoning",
+    "1.4/delta-content",
+    "2.4/message-reasoning-content",
+    "2.4/message-function-call",
+    "2.4/message-tool-calls",
+    "2.4/message-reasoning-details",
+    "2.4/message-refusal-annotations-images",
+    "3.4/message-content-delta-content",
+    "3.4/reasoning-content",
+    "6.2/reasoning-details-array-beside-the",
+)
 @pytest.mark.parametrize(
     ("read", "key"),
     [
@@ -102,6 +118,16 @@ def test_the_usual_key_wins_over_the_other_one() -> None:
     assert parse_completion(as_json(raw)) == chunk(raw, choice(content="b"))
 
 
+@pytest.mark.fact(
+    "2.4/message-tool-calls",
+    "3.4/tool-calls",
+    "6.3/all-arguments-in-one-delta",
+    "6.3/index-missing",
+    "6.3/ids-functions-name-idx-must",
+    "6.3/invalid-or-cut-json-arguments",
+    "6.3/nested-values-double-encoded",
+    "6.3/arguments-as-object-not-string",
+)
 @pytest.mark.parametrize(("calls", "expected"), CALLS.values(), ids=CALLS)
 def test_tool_calls(calls: list[JSON], expected: tuple[ToolCallPiece, ...]) -> None:
     raw = at(delta={"tool_calls": calls})
@@ -124,12 +150,27 @@ def test_in_a_whole_message_the_place_of_a_call_stands_for_a_missing_index(
     assert read(as_json(raw)) == chunk(raw, choice(calls=placed))
 
 
+@pytest.mark.fact(
+    "1.4/choices-finish-reason",
+    "1.4/choices-logprobs",
+    "1.4/finish-placement",
+    "2.4/choices-native-finish-reason",
+    "2.4/logprobs",
+    "3.4/finish-reason",
+)
 @pytest.mark.parametrize(("choices", "expected"), CHOICES.values(), ids=CHOICES)
 def test_choices(choices: list[JSON], expected: tuple[ChunkChoice, ...]) -> None:
     raw = {"choices": choices}
     assert parse_chunk(as_json(raw)) == chunk(raw, *expected)
 
 
+@pytest.mark.fact(
+    "1.4/usage-prompt-tokens-details",
+    "1.4/usage-completion-tokens-details",
+    "2.4/usage-completion-tokens-details",
+    "2.4/usage-prompt-tokens-details",
+    "3.4/usage",
+)
 @each_reader
 @pytest.mark.parametrize(("usage", "expected"), USAGES.values(), ids=USAGES)
 def test_usage(read: Reader, usage: object, expected: Usage | None) -> None:
@@ -137,12 +178,27 @@ def test_usage(read: Reader, usage: object, expected: Usage | None) -> None:
     assert read(as_json(raw)) == chunk(raw, usage=expected)
 
 
+@pytest.mark.fact(
+    "1.3/stream-options-include-usage",
+    "1.4/usage",
+    "3.4/usage",
+    "6.2/usage-only-in-choices-0",
+    "6.2/choices-missing-null-or",
+)
 @pytest.mark.parametrize("raw", USAGE_PLACES.values(), ids=USAGE_PLACES)
 def test_the_place_of_usage(raw: JSON) -> None:
     empty = [choice(place) for place in range(len(raw.get("choices") or []))]
     assert parse_chunk(as_json(raw)) == chunk(raw, *empty, usage=Usage(**COUNTED))
 
 
+@pytest.mark.fact(
+    "1.4/id",
+    "1.4/system-fingerprint",
+    "2.4/id",
+    "2.4/logprobs",
+    "2.4/service-tier-system-fingerprint",
+    "3.4/id",
+)
 @each_reader
 @pytest.mark.parametrize(("head", "expected"), HEADS.values(), ids=HEADS)
 def test_head(
@@ -152,6 +208,7 @@ def test_head(
     assert read(as_json(raw)) == Chunk(*expected, (), None, as_json(raw))
 
 
+@pytest.mark.fact("6.1/blank-padding-before-a-json")
 @each_reader
 @pytest.mark.parametrize(("data", "content"), DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_character_loses_nothing_else(read: Reader, data: bytes, content: str) -> None:
@@ -201,6 +258,7 @@ def test_an_error_object_is_neither_chunk_nor_body(raw: JSON) -> None:
     assert [read(as_json(raw)) for read in READERS] == [None, None]
 
 
+@pytest.mark.fact("6.4/data-error-under-200-object")
 @each_provider
 @pytest.mark.parametrize("raw", ERROR_OBJECTS.values(), ids=ERROR_OBJECTS)
 def test_an_error_object_is_raised_by_the_adapter(provider: Provider, raw: JSON) -> None:
@@ -262,6 +320,7 @@ STREAMED: dict[str, list[ChunkChoice | Usage]] = {
 }
 
 
+@pytest.mark.fact("1.4/object-created-model", "1.4/system-fingerprint", "3.4/tool-calls")
 @each_provider
 @pytest.mark.parametrize(("name", "expected"), STREAMED.items(), ids=STREAMED)
 def test_synthetic_streams(
@@ -312,6 +371,13 @@ def test_recorded_streams(name: str, content: str, thought: tuple[str, str, int]
     assert done is DONE
 
 
+@pytest.mark.fact(
+    "1.4/message-reasoning-content-message-reasoning",
+    "2.4/choices-message-content",
+    "2.4/choices-finish-reason",
+    "2.4/service-tier-system-fingerprint",
+    "2.4/usage-cache-creation-input-tokens",
+)
 @each_provider
 @pytest.mark.parametrize(
     ("name", "usage"),
@@ -332,6 +398,7 @@ def test_recorded_bodies(provider: Provider, name: str, usage: Usage) -> None:
     assert provider.parse_completion(recording(name)) == expected
 
 
+@pytest.mark.fact("2.4/message-tool-calls", "2.4/choices-finish-reason")
 def test_recorded_tool_call() -> None:
     body = ADAPTERS[1].parse_completion(recording("cloudsway/chat_tool_call"))
     called = piece(

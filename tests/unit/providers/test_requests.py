@@ -78,6 +78,14 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "ob
 CALL = ToolCall(id="f:0", name="f", arguments='{"a": 1}')
 
 
+@pytest.mark.fact(
+    "1.3/model",
+    "1.3/stream",
+    "1.3/stream-options-include-usage",
+    "2.3/max-tokens",
+    "2.3/stream",
+    "2.3/stream-options-include-usage",
+)
 @each_provider
 @pytest.mark.parametrize(
     ("stream", "accept", "added"),
@@ -170,6 +178,28 @@ PARAMS: dict[str, tuple[JSON, JSON, JSON]] = {
 }
 
 
+@pytest.mark.fact(
+    "1.3/max-tokens",
+    "1.3/max-completion-tokens",
+    "1.3/temperature",
+    "1.3/top-p",
+    "1.3/presence-penalty-frequency-penalty",
+    "1.3/n",
+    "1.3/stop",
+    "1.3/response-format",
+    "1.3/tools-tool-choice-parallel-tool",
+    "1.3/thinking",
+    "1.3/reasoning-effort",
+    "1.3/seed-user-metadata-logprobs-top",
+    "2.3/temperature",
+    "2.3/max-tokens",
+    "2.3/top-p",
+    "2.3/frequency-penalty-presence-penalty",
+    "2.3/n",
+    "2.3/stop",
+    "2.3/user",
+    "2.3/tools-tool-choice",
+)
 @pytest.mark.parametrize(("params", "ace", "cloudsway"), PARAMS.values(), ids=PARAMS)
 def test_params(params: JSON, ace: JSON, cloudsway: JSON) -> None:
     for provider, added in ((ACE, ace), (CLOUDSWAY, cloudsway)):
@@ -179,6 +209,7 @@ def test_params(params: JSON, ace: JSON, cloudsway: JSON) -> None:
         assert (wire.url, wire.headers) == (URLS[provider.name], built(provider).headers)
 
 
+@pytest.mark.fact("1.3/thinking")
 def test_keep_is_a_word_of_ace_alone() -> None:
     keep = Thinking(keep="all")
     assert sent(ACE, thinking=keep)["thinking"] == {"type": "enabled", "keep": "all"}
@@ -187,6 +218,7 @@ def test_keep_is_a_word_of_ace_alone() -> None:
         built(CLOUDSWAY, thinking=keep)
 
 
+@pytest.mark.fact("2.3/thinking")
 def test_a_budget_is_a_word_of_cloudsway_alone() -> None:
     budget = Thinking(budget_tokens=2000)
     assert sent(CLOUDSWAY, thinking=budget)["thinking"] == {
@@ -198,16 +230,19 @@ def test_a_budget_is_a_word_of_cloudsway_alone() -> None:
         built(ACE, thinking=budget)
 
 
+@pytest.mark.fact("2.3/thinking")
 def test_the_words_for_thinking_at_cloudsway_can_be_set() -> None:
     provider = altered(CLOUDSWAY, thinking_words=("enabled", "disabled"))
     assert sent(provider, thinking=True)["thinking"] == {"type": "enabled"}
     assert sent(provider, thinking=False)["thinking"] == {"type": "disabled"}
 
 
+@pytest.mark.fact("2.3/max-tokens")
 def test_the_default_limit_of_cloudsway_can_be_set() -> None:
     assert sent(altered(CLOUDSWAY, max_tokens_default=9))["max_tokens"] == 9
 
 
+@pytest.mark.fact("1.3/model", "2.3/model")
 @each_provider
 @pytest.mark.parametrize(
     ("model", "named"),
@@ -223,6 +258,13 @@ def test_model_names_are_translated(provider: Provider, model: str | None, named
     assert body == named | {"messages": HELLO, "stream": False} | ALWAYS[provider.name]
 
 
+@pytest.mark.fact(
+    "1.3/messages",
+    "1.3/messages-content",
+    "1.3/messages-tool-calls-tool-call",
+    "1.3/partial-message",
+    "2.3/messages",
+)
 @each_provider
 def test_messages_are_sent_in_order_and_whole(provider: Provider) -> None:
     messages: list[Message | JSON] = [
@@ -262,6 +304,14 @@ def test_messages_are_sent_in_order_and_whole(provider: Provider) -> None:
 
 
 # But for a JSON boolean, the usage that is asked for and the output limit they are sent as they are.
+@pytest.mark.fact(
+    "2.3/messages",
+    "2.3/stream",
+    "2.3/tools-tool-choice",
+    "2.3/response-format",
+    "2.3/messages-1-partial",
+    "2.3/thinking",
+)
 @pytest.mark.parametrize(
     ("name", "changed"),
     [
@@ -289,6 +339,7 @@ def test_the_requests_that_cloudsway_documents(name: str, changed: JSON) -> None
     assert sent(CLOUDSWAY, params.pop("messages"), stream=stream, **params) == documented | changed
 
 
+@pytest.mark.fact("1.3/messages-tool-calls-tool-call")
 def test_ace_sends_a_tool_result_unchanged() -> None:
     documented: JSON = json.loads((REQUESTS / "request_tool_result.json").read_bytes())
     assert sent(ACE, documented["messages"])["messages"] == documented["messages"]

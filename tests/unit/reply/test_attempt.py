@@ -22,6 +22,14 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     return virtual_time(request.param)
 
 
+@pytest.mark.fact(
+    "6.1/comment-lines-openrouter-processing-keepalive",
+    "6.1/eof-with-neither-finish-nor",
+    "6.1/connection-cut-inside-a-chunk",
+    "6.1/minutes-of-silence-before-a",
+    "6.1/200-correct-type-empty-body",
+    "6.4/data-error-under-200-object",
+)
 @pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in BROKEN.items()])
 async def test_a_reply_that_is_not_whole_raises_what_it_is_and_keeps_what_came(
     case: Broken,
@@ -57,6 +65,13 @@ async def test_events_that_came_before_the_break_are_handed_out_first(case: Brok
         await stream.final()
 
 
+@pytest.mark.fact(
+    "3.4/end",
+    "6.1/no-done",
+    "6.1/events-after-done-or-bytes",
+    "6.1/stream-asked-one-json-completion",
+    "6.1/no-stream-asked-sse-returned",
+)
 @pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in WHOLE.items()])
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "unstreamed"])
 async def test_a_whole_reply_is_the_same_however_it_came(case: Whole, stream: bool) -> None:
@@ -112,6 +127,7 @@ async def test_the_record_holds_times_and_counts_and_no_content() -> None:
     assert "Hel" not in repr(record)
 
 
+@pytest.mark.fact("6.2/more-than-one-choice")
 @pytest.mark.parametrize(
     ("finishes", "outcome"),
     [

@@ -35,6 +35,7 @@ TURN = [
 each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
+@pytest.mark.fact("6.3/same-id-twice-in-one")
 @each_case
 def test_a_request_that_would_be_wasted(case: Case) -> None:
     client = AsyncKimi(case.provider, model=case.model)

@@ -122,6 +122,7 @@ def test_accepted(name: str, value: object) -> None:
     assert chat.messages == HI
 
 
+@pytest.mark.fact("1.3/temperature")
 @pytest.mark.parametrize(("name", "value"), rows(1))
 def test_refused(name: str, value: object) -> None:
     text = refused(lambda: request({name: value}))
@@ -232,6 +233,7 @@ def test_messages(messages: Any, wire: tuple[object, ...]) -> None:
     assert all(type(message) is dict for message in request({}, messages).messages)
 
 
+@pytest.mark.fact("1.3/messages")
 @pytest.mark.parametrize(
     ("messages", "text"),
     [
