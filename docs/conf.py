@@ -6,18 +6,11 @@ No intersphinx: the build needs no network.
 from __future__ import annotations
 
 import re
-import sys
 from importlib.metadata import version as installed_version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible, Provider
 from kimi_async._providers._capabilities import as_markdown
-
-# The page of faults is made from the rows that the tests play.
-sys.path.append(str(Path(__file__).parent.parent / "tests" / "support"))
-
-from fault_page import as_markdown as faults_as_markdown
 
 if TYPE_CHECKING:
     from docutils.nodes import Element, TextElement
@@ -119,16 +112,9 @@ def add_capabilities(_app: Sphinx, docname: str, source: list[str]) -> None:
         )
 
 
-def add_faults(_app: Sphinx, docname: str, source: list[str]) -> None:
-    """Put what the server does and what you get onto their page."""
-    if docname == "faults":
-        source[0] += f"\n{faults_as_markdown()}"
-
-
 def setup(app: Sphinx) -> None:
-    """Connect what is above."""
+    """Connect the functions above to the events of Sphinx."""
     app.connect("missing-reference", link_public_name)
     app.connect("autodoc-process-signature", hide_factories)
-    app.connect("autodoc-process-docstring", shorten_types, priority=600)  # behind napoleon
+    app.connect("autodoc-process-docstring", shorten_types, priority=600)  # after napoleon
     app.connect("source-read", add_capabilities)
-    app.connect("source-read", add_faults)

@@ -1,16 +1,17 @@
-"""The page of faults says what the rows say that the tests play."""
+"""The page docs/faults.md has a line for each case of the tests, and is up to date."""
 
 from __future__ import annotations
 
 import runpy
+from pathlib import Path
 from typing import TypeAlias
 
+import fault_page
 import pytest
 from attrs import evolve
 from ending_cases import BROKEN, WHOLE
-from fact_rows import PAGE
 from fault_cases import FAULTS
-from fault_page import as_markdown
+from fault_page import PAGE, as_markdown
 from markdown_it import MarkdownIt
 
 import kimi_async as kimi
@@ -43,12 +44,12 @@ def test_every_row_is_on_the_page_and_nothing_else() -> None:
     [
         pytest.param(
             "goes silent in the middle of the reply"
-            " | the events that came, then an error with the text so far"
+            " | the events that arrived, then an error with the text so far"
             " | `timeout` | {class}`~kimi_async.IdleTimeout` | `Hello `",
             id="fault",
         ),
         pytest.param(
-            "calls the stream plain text | the whole reply | `complete` |  | ",
+            "declares the stream as plain text | the whole reply | `complete` |  | ",
             id="fault-and-a-whole-reply",
         ),
         pytest.param(
@@ -61,12 +62,12 @@ def test_every_row_is_on_the_page_and_nothing_else() -> None:
             id="before-output",
         ),
         pytest.param(
-            "sends an error object behind the usage"
+            "sends an error object after the usage"
             " | `complete` | reported | `OverloadedError: busy…`",
             id="whole-and-a-late-error",
         ),
         pytest.param(
-            "ends the body behind the finish reason | `complete` | `None` | `None`", id="whole"
+            "ends the body after the finish reason | `complete` | `None` | `None`", id="whole"
         ),
     ],
 )
@@ -90,11 +91,13 @@ def test_a_changed_row_changes_the_page() -> None:
     ]
 
 
-def test_the_page_of_the_documentation_shows_the_table() -> None:
-    conf = runpy.run_path(str(PAGE.with_name("conf.py")))
-    pages = {"faults": ["# Faults\n"], "index": ["# Index\n"]}
-    for name, source in pages.items():
-        conf["add_faults"](None, name, source)
-    assert pages["index"] == ["# Index\n"]
-    assert pages["faults"][0].endswith(as_markdown())
-    assert PAGE.with_name("faults.md").is_file()
+def test_the_page_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a case has changed, ``python tests/support/fault_page.py`` writes the page."""
+    written: list[tuple[Path, str]] = []
+
+    def write_text(path: Path, text: str, encoding: str) -> None:
+        written.append((path, text))
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    runpy.run_path(fault_page.__file__, run_name="__main__")
+    assert written == [(PAGE, PAGE.read_text("utf-8"))]

@@ -1,11 +1,10 @@
-"""The table of mutants is about the code as it is, and the session tells a survivor from a mutant that was killed."""
+"""Every mutant applies to the code as it is, and the session reports mutants that survive."""
 
 from __future__ import annotations
 
 import ast
 import re
 import runpy
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,54 +12,34 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from mutant_rows import MUTANTS, Mutant
-from mutants import PACKAGE, ROOT, applied, main
+from mutants import PACKAGE, ROOT, main, mutated
 
-#: The protections that the session must have, whatever else it has.
-NEEDED = {
-    "grace",
-    "progress-clock",
-    "two-cancels-while-sending",
-    "two-cancels-while-closing",
-    "retirement",
-    "own-close-task",
-    "error-before-choices",
-    "no-invented-finish",
-    "drain-bound",
-    "size-bound-of-an-event",
-    "tail-rule",
-    "usage-not-erased",
-    "key-redaction-of-errors",
-}
+ROW = next(iter(MUTANTS.values()))
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_each_row_applies_to_the_code(name: str) -> None:
+    before = (PACKAGE / MUTANTS[name].file).read_text("utf-8")
+    assert ast.dump(ast.parse(mutated(name, MUTANTS[name]))) != ast.dump(ast.parse(before))
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
-def test_every_row_still_applies(mutant: Mutant, tmp_path: Path) -> None:
-    path = tmp_path / mutant.file
-    path.parent.mkdir(exist_ok=True)
-    shutil.copy(PACKAGE / mutant.file, path)
-    before = path.read_text("utf-8")
-    with applied(mutant, tmp_path):
-        assert ast.dump(ast.parse(path.read_text("utf-8"))) != ast.dump(ast.parse(before))
-    assert path.read_text("utf-8") == before
+def test_the_test_of_each_row_exists(mutant: Mutant) -> None:
+    file, _, name = re.sub(r"\[.*", "", mutant.test).partition("::")
+    assert f"def {name}" in (ROOT / file).read_text("utf-8")
 
 
-@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
-def test_the_tests_of_every_row_are_there(mutant: Mutant) -> None:
-    for test in mutant.tests:
-        file, _, name = re.sub(r"\[.*", "", test).partition("::")
-        assert f"def {name}" in (ROOT / file).read_text("utf-8")
-
-
-def test_the_table_has_what_matters_most() -> None:
-    assert MUTANTS.keys() >= NEEDED
-
-
-@pytest.mark.parametrize(("find", "times"), [("twice", 2), ("never", 0)])
-def test_a_row_that_does_not_apply_is_an_error(find: str, times: int, tmp_path: Path) -> None:
-    (tmp_path / "a.py").write_text("twice, twice", "utf-8")
-    row = evolve(MUTANTS["grace"], file="a.py", find=find)
-    with pytest.raises(ValueError, match=rf"^a\.py has {times} times: '{find}'$"):
-        applied(row, tmp_path).__enter__()
+@pytest.mark.parametrize(
+    ("file", "find", "times"),
+    [
+        pytest.param(ROW.file, "import", r"\d+", id="many"),
+        pytest.param(ROW.file, "nowhere", "0", id="none"),
+        pytest.param("gone.py", "x", "0", id="no-file"),
+    ],
+)
+def test_a_row_that_does_not_apply_is_named(file: str, find: str, times: str) -> None:
+    with pytest.raises(ValueError, match=rf"row 'a' .*/{file} has .* {times} times.*: '{find}'$"):
+        mutated("a", evolve(ROW, file=file, find=find))
 
 
 @pytest.mark.parametrize(
@@ -69,35 +48,31 @@ def test_a_row_that_does_not_apply_is_an_error(find: str, times: int, tmp_path: 
         pytest.param([0, 1, 1], 0, ["a: killed", "b: killed"], id="all-killed"),
         pytest.param([0, 0, 1], 1, ["a: SURVIVED", "b: killed"], id="a-survivor"),
         pytest.param([0, 1, 2], 1, ["a: killed", "b: pytest ended with 2"], id="no-verdict"),
-        pytest.param([1], 1, [], id="red-without-a-mutant"),
+        pytest.param([1], 1, ["the tests fail without any mutant"], id="red-without-a-mutant"),
     ],
 )
 def test_the_session_demands_that_every_mutant_is_killed(
     codes: list[int], ended: int, said: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    texts: list[str] = []
-    asked: list[Sequence[str]] = []
+    original = (PACKAGE / ROW.file).read_text("utf-8")
+    runs: list[tuple[bool, Sequence[str]]] = []
 
     def run(folder: Path, tests: Sequence[str]) -> int:
-        texts.append((folder / "kimi_async" / "_reply" / "_deadlines.py").read_text("utf-8"))
-        asked.append(tests)
+        text = (folder / "kimi_async" / ROW.file).read_text("utf-8")
+        runs.append((text == original, tests))
         return codes.pop(0)
 
-    row = MUTANTS["grace"]
-    assert main({"a": evolve(row, tests=("x",)), "b": evolve(row, tests=("y",))}, run) == ended
+    assert main({"a": evolve(ROW, test="x"), "b": evolve(ROW, test="y")}, run) == ended
     assert codes == []
-    assert asked == [["x", "y"], ("x",), ("y",)][: len(asked)]
-    whole, *mutated = texts
-    assert set(mutated) <= {whole.replace(row.find, row.replace)}
-    told = capsys.readouterr().out.splitlines()
-    assert told == (said or ["the tests fail without any mutant"])
+    assert runs == [(True, ["x", "y"]), (False, ["x"]), (False, ["y"])][: len(runs)]
+    assert capsys.readouterr().out.splitlines() == said
 
 
 def test_a_mutant_is_killed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The real thing, once: the tests run in a process of their own, against the copy."""
-    monkeypatch.setattr(sys, "argv", ["mutants.py", "first-output"])
+    """Run the script once: the tests run in another process, against the copy."""
+    monkeypatch.setattr(sys, "argv", ["mutants.py", "first-output-timeout"])
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(ROOT / "tests" / "mutants" / "mutants.py"), run_name="__main__")
-    assert (ended.value.code, capsys.readouterr().out) == (0, "first-output: killed\n")
+    assert (ended.value.code, capsys.readouterr().out) == (0, "first-output-timeout: killed\n")

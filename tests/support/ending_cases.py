@@ -39,7 +39,7 @@ SAID = delta("half an ans")
 BROKEN = {
     # Output had begun
     "cut-politely": Broken(
-        server="ends the body politely in the middle of the answer",
+        server="ends the body cleanly in the middle of the answer",
         reads=[sse(SAID)],
         error=kimi.StreamInterrupted,
         outcome="interrupted",
@@ -47,7 +47,7 @@ BROKEN = {
         text="the body ended before a finish reason",
     ),
     "done-without-finish-reason": Broken(
-        server="says `[DONE]` without a finish reason",
+        server="sends `[DONE]` without a finish reason",
         reads=[sse(SAID, "[DONE]")],
         error=kimi.StreamInterrupted,
         outcome="interrupted",
@@ -70,7 +70,7 @@ BROKEN = {
         text="httpx.ReadError: reset",
     ),
     "framing-broken": Broken(
-        server="hangs up in the middle of the body",
+        server="closes the connection in the middle of the body",
         reads=[sse(SAID), BAD_FRAME],
         error=kimi.StreamInterrupted,
         outcome="interrupted",
@@ -84,7 +84,7 @@ BROKEN = {
         partial="half an ans",
     ),
     "one-of-two-choices-finished": Broken(
-        server="finishes one of two choices, then says `[DONE]`",
+        server="finishes one of two choices, then sends `[DONE]`",
         reads=[
             sse(
                 SAID,
@@ -233,7 +233,7 @@ BROKEN = {
         error=kimi.EmptyResponseError,
     ),
     "done-alone": Broken(
-        server="says `[DONE]` at once",
+        server="sends `[DONE]` at once",
         reads=[sse("[DONE]")],
         error=kimi.EmptyResponseError,
         text="said",
@@ -337,96 +337,95 @@ WHOLE = {
         server="sends finish reason, usage and `[DONE]`, and ends the body", reads=[HELLO]
     ),
     "each-byte": Whole(
-        server="sends every byte by itself", reads=[HELLO[at : at + 1] for at in range(len(HELLO))]
+        server="sends each byte in a read of its own",
+        reads=[HELLO[at : at + 1] for at in range(len(HELLO))],
     ),
     "no-done": Whole(
-        server="ends the body behind the usage, without `[DONE]`", reads=[ANSWER, sse(USAGE)]
+        server="ends the body after the usage, without `[DONE]`", reads=[ANSWER, sse(USAGE)]
     ),
     "no-done-no-usage": Whole(
-        server="ends the body behind the finish reason", reads=[ANSWER], usage=False
+        server="ends the body after the finish reason", reads=[ANSWER], usage=False
     ),
     "broken-after-finish": Whole(
-        server="resets the connection behind the finish reason",
+        server="resets the connection after the finish reason",
         reads=[ANSWER, RESET],
         usage=False,
         late_error="StreamInterrupted: the connection broke",
     ),
     "read-timeout-after-finish": Whole(
-        server="goes silent behind the finish reason until the HTTP client gives up",
+        server="goes silent after the finish reason until the HTTP client gives up",
         reads=[ANSWER, httpx.ReadTimeout("slow")],
         usage=False,
     ),
     "grace-runs-out": Whole(
-        server="goes silent behind the finish reason, for longer than `finish_grace`",
+        server="goes silent after the finish reason, for longer than `finish_grace`",
         reads=[ANSWER, STALL],
         usage=False,
         timeouts=SHORT,
     ),
     "grace-runs-out-after-usage": Whole(
-        server="goes silent behind the usage, for longer than `finish_grace`",
+        server="goes silent after the usage, for longer than `finish_grace`",
         reads=[ANSWER, sse(USAGE), STALL],
         timeouts=SHORT,
     ),
     "total-runs-out-after-finish": Whole(
-        server="goes silent behind the finish reason, for longer than `total`",
+        server="goes silent after the finish reason, for longer than `total`",
         reads=[ANSWER, STALL],
         usage=False,
         timeouts=Timeouts(total=0.05),
     ),
     "error-after-finish": Whole(
-        server="sends an error object behind the usage",
+        server="sends an error object after the usage",
         reads=[ANSWER, sse(USAGE, OVERLOADED)],
         late_error="OverloadedError: busy",
     ),
     "rubbish-after-finish": Whole(
-        server="sends an event that is not JSON behind the usage",
+        server="sends an event that is not JSON after the usage",
         reads=[ANSWER, sse(USAGE, "rubbish")],
         late_error="ProtocolError: an event",
     ),
     "nameless-call-after-finish": Whole(
-        server="begins a tool call without a name behind the finish reason",
+        server="begins a tool call without a name after the finish reason",
         reads=[ANSWER, sse(delta(tool_calls=[{"index": 0, "id": "x"}]), USAGE, "[DONE]")],
         late_error="ProtocolError: a tool call",
     ),
     "tail-without-blank-line": Whole(
-        server="ends the body without the blank line behind the usage",
+        server="ends the body without the blank line after the usage",
         reads=[ANSWER, f"data: {USAGE}".encode()],
     ),
     "done-without-blank-line": Whole(
-        server="ends the body without the blank line behind `[DONE]`",
+        server="ends the body without the blank line after `[DONE]`",
         reads=[ANSWER, sse(USAGE), b"data: [DONE]"],
     ),
     "events-after-done": Whole(
-        server="sends more of an answer behind `[DONE]`",
+        server="sends more of an answer after `[DONE]`",
         reads=[HELLO, sse(delta("not part of it"))],
     ),
     "trickle-after-done": Whole(
-        server="trickles bytes behind `[DONE]` and keeps the connection open",
+        server="trickles bytes after `[DONE]` and keeps the connection open",
         reads=[HELLO, b": a", b": b", STALL],
     ),
     "flood-after-done": Whole(
-        server="sends 600 kB behind `[DONE]`", reads=[HELLO, *[b"x" * 60_000] * 10]
+        server="sends 600 kB after `[DONE]`", reads=[HELLO, *[b"x" * 60_000] * 10]
     ),
-    "broken-after-done": Whole(
-        server="resets the connection behind `[DONE]`", reads=[HELLO, RESET]
-    ),
+    "broken-after-done": Whole(server="resets the connection after `[DONE]`", reads=[HELLO, RESET]),
     "padding-comments-and-other-events": Whole(
         server="sends padding, comments and events of other types before the answer",
         reads=[b"\n\n: hi\r\n\r\nevent: ping\ndata: x\n\ndata:\n\nevent: note\n\n", HELLO],
     ),
     "not-a-number-beside-it": Whole(
-        server="sends `-Infinity`, which is no JSON, beside the answer",
+        server="sends `-Infinity`, which is not JSON, beside the answer",
         reads=[HELLO.replace(b'"created":7', b'"created":7,"logprob":-Infinity')],
     ),
     "byte-order-mark": Whole(
         server="begins with a byte order mark", reads=[b"\xef", b"\xbb\xbf", HELLO]
     ),
     "typed-events": Whole(
-        server="gives every event a type of its own",
+        server="gives each event another type",
         reads=[HELLO.replace(b"data: {", b"event: chunk\ndata: {")],
     ),
     "json-to-a-stream-request": Whole(
-        server="answers with one JSON body where a stream was asked for",
+        server="answers with one JSON body although the request asked for a stream",
         reads=[
             b' \n{"id":"c1","model":"m","created":7,"choices":[{"index":0,"message":{"content":"Hello"},',
             b'"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}\n',

@@ -69,7 +69,7 @@ HELLO: Final = Reply("Hello there", chunk_chars=6)
 WHOLE: Final = "Hello there"
 
 _NO_OUTPUT: Final = "an error that can be retried, before any output"
-_PARTIAL: Final = "the events that came, then an error with the text so far"
+_PARTIAL: Final = "the events that arrived, then an error with the text so far"
 _ALL: Final = "the whole reply"
 _NO_USAGE: Final = "the whole reply, without token counts"
 
@@ -87,7 +87,7 @@ FAULTS: Final = (
     ),
     FaultCase(
         id="slow-headers",
-        server="takes its time before the headers",
+        server="waits before it sends the headers",
         reply=Faulty(HELLO, SlowHeaders(0.05)),
         gets=_ALL,
         text=WHOLE,
@@ -140,7 +140,7 @@ FAULTS: Final = (
     # Another answer than a stream
     FaultCase(
         id="wrong-content-type",
-        server="calls the stream plain text",
+        server="declares the stream as plain text",
         reply=Faulty(HELLO, ContentType()),
         gets=_ALL,
         text=WHOLE,
@@ -149,7 +149,7 @@ FAULTS: Final = (
     ),
     FaultCase(
         id="html-page",
-        server="sends a page for people with the status 200",
+        server="sends an HTML page for people with the status 200",
         reply=Faulty(HELLO, HtmlPage(200, "Sign in")),
         gets="an error with the beginning of the page",
         outcome="error",
@@ -158,7 +158,7 @@ FAULTS: Final = (
     ),
     FaultCase(
         id="html-page-502",
-        server="is a gateway, and sends its own page with the status 502",
+        server="answers as a gateway, with an HTML page of its own and the status 502",
         reply=Faulty(HELLO, HtmlPage(502)),
         gets="an error with the status, which can be retried",
         outcome="error",
@@ -178,7 +178,7 @@ FAULTS: Final = (
     ),
     FaultCase(
         id="comments-before-output",
-        server="sends comments for ever and no output",
+        server="sends comments without end and no output",
         reply=Faulty(HELLO, Drip(every=0.02, after_event=1)),
         gets=_NO_OUTPUT,
         outcome="timeout",
@@ -226,7 +226,7 @@ FAULTS: Final = (
     ),
     FaultCase(
         id="comments",
-        server="sends comments for ever and no further output",
+        server="sends comments without end and no further output",
         reply=Faulty(HELLO, Drip(every=0.02, after_event=2)),
         gets=_PARTIAL,
         outcome="timeout",
@@ -237,7 +237,7 @@ FAULTS: Final = (
     ),
     FaultCase(
         id="empty-events",
-        server="sends events for ever and no further output",
+        server="sends events without end and no further output",
         reply=Faulty(HELLO, Drip(Drip.EMPTY_EVENT, every=0.02, after_event=2)),
         gets=_PARTIAL,
         outcome="timeout",
@@ -268,7 +268,7 @@ FAULTS: Final = (
     ),
     FaultCase(
         id="polite-end",
-        server="ends the body politely without a finish reason",
+        server="ends the body cleanly without a finish reason",
         reply=Faulty(HELLO, Break("finish", after_event=2)),
         gets=_PARTIAL,
         outcome="interrupted",
@@ -278,7 +278,7 @@ FAULTS: Final = (
     ),
     FaultCase(
         id="done-without-finish-reason",
-        server="says `[DONE]` without a finish reason",
+        server="sends `[DONE]` without a finish reason",
         reply=Faulty(HELLO, Break("finish", after_event=2), Insert(Insert.DONE)),
         gets=_PARTIAL,
         outcome="interrupted",
@@ -314,7 +314,7 @@ FAULTS: Final = (
     ),
     FaultCase(
         id="garbage",
-        server="sends an event that is no JSON",
+        server="sends an event that is not JSON",
         reply=Faulty(HELLO, Insert(Insert.GARBAGE, after_event=2)),
         gets=_PARTIAL,
         outcome="error",
@@ -360,7 +360,7 @@ FAULTS: Final = (
     ),
     FaultCase(
         id="missing-done-and-open-socket",
-        server="never says `[DONE]` and leaves the connection open",
+        server="never sends `[DONE]` and leaves the connection open",
         reply=Faulty(HELLO, MissingDone(), Stall()),
         gets=_ALL,
         timeouts=Timeouts(finish_grace=0.5),
@@ -369,7 +369,7 @@ FAULTS: Final = (
     ),
     FaultCase(
         id="comments-after-finish-reason",
-        server="sends comments for ever after the finish reason",
+        server="sends comments without end after the finish reason",
         reply=Faulty(HELLO, Drip(every=0.02, after_event=-2)),
         gets=_NO_USAGE,
         timeouts=Timeouts(finish_grace=0.2),
@@ -385,7 +385,7 @@ FAULTS: Final = (
     ),
     FaultCase(
         id="garbage-after-finish-reason",
-        server="sends an event that is no JSON after the finish reason",
+        server="sends an event that is not JSON after the finish reason",
         reply=Faulty(HELLO, Insert(Insert.GARBAGE, after_event=-2)),
         gets="the whole reply, without token counts; the error is on the record",
         text=WHOLE,
@@ -394,7 +394,7 @@ FAULTS: Final = (
     # Behind the whole reply
     FaultCase(
         id="duplicate-done",
-        server="says `[DONE]` twice",
+        server="sends `[DONE]` twice",
         reply=Faulty(HELLO, Insert(Insert.DONE)),
         gets=_ALL,
         text=WHOLE,
@@ -412,7 +412,7 @@ FAULTS: Final = (
     ),
     FaultCase(
         id="open-socket-after-done",
-        server="says `[DONE]` and leaves the connection open",
+        server="sends `[DONE]` and leaves the connection open",
         reply=Faulty(HELLO, Stall()),
         gets="the whole reply, within half a second",
         text=WHOLE,
@@ -420,7 +420,7 @@ FAULTS: Final = (
     ),
     FaultCase(
         id="trickle-after-done",
-        server="trickles bytes after `[DONE]` for ever",
+        server="trickles bytes after `[DONE]` without end",
         reply=Faulty(HELLO, Drip(b":", every=0.02)),
         gets="the whole reply, within half a second",
         text=WHOLE,

@@ -1,6 +1,6 @@
-"""The tables of faults in the documentation: what the server does, and what you get.
+"""The page docs/faults.md: what a server can do wrong and what the caller gets, made from the cases of the tests.
 
-Made from the rows that the tests play; ``docs/conf.py`` puts them onto their page.
+``python tests/support/fault_page.py`` writes the page after a case has changed.
 """
 
 from __future__ import annotations
@@ -9,10 +9,26 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ending_cases import BROKEN, WHOLE, Broken, Whole
 from fault_cases import FAULTS, FaultCase
+from paths import ROOT
 
 import kimi_async as kimi
 
-__all__ = ["as_markdown"]
+__all__ = ["PAGE", "as_markdown"]
+
+PAGE = ROOT / "docs" / "faults.md"
+
+_INTRO = """\
+# What a server can do wrong
+
+The kinds of failed replies that we know of, and some replies that are complete although the server broke a rule.
+Each row is a case of the tests, which write this page.
+
+*Outcome* is the value of `reply.record.outcome` or `error.record.outcome`.
+`error.partial` holds the text that arrived before the failure, and never a finish reason that the server did not send.
+In the first table, played over a real connection, a reply that breaks has delivered `Hello `.
+In the other tables, played read by read, it has delivered `half an ans`.
+[Errors and endings](errors-and-endings.md) explains the rules behind the rows.
+"""
 
 _SERVER = "What the server does"
 
@@ -22,29 +38,28 @@ def as_markdown(
     broken: Mapping[str, Broken] = BROKEN,
     whole: Mapping[str, Whole] = WHOLE,
 ) -> str:
-    """Four sections of a page: over a connection, broken after the first output, before it, and not broken."""
+    """Return the page: faults over a connection, then broken replies, then complete ones."""
     wrong = (_SERVER, "Outcome", "Error", "In `partial`")
     sections = {
         "Over a connection": (
             (_SERVER, "You get", "Outcome", "Error", "In `partial`"),
             [_fault(row) for row in faults],
         ),
-        "When the answer has begun": (
+        "After the first output": (
             wrong,
             [_broken(row) for row in broken.values() if row.partial is not None],
         ),
-        "Before any output": (
+        "Before the first output": (
             wrong,
             [_broken(row) for row in broken.values() if row.partial is None],
         ),
-        "When the answer is whole all the same": (
+        "Replies that are complete": (
             (_SERVER, "Outcome", "`usage`", "`record.late_error`"),
             [_whole(row) for row in whole.values()],
         ),
     }
-    return "\n".join(
-        f"## {heading}\n\n{_table(head, rows)}" for heading, (head, rows) in sections.items()
-    )
+    tables = (f"\n## {name}\n\n{_table(head, rows)}" for name, (head, rows) in sections.items())
+    return _INTRO + "".join(tables)
 
 
 def _fault(row: FaultCase) -> list[str]:
@@ -74,6 +89,10 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _line(cells: Iterable[str]) -> str:
-    # A bar inside of a cell would end it.
+    # A bar inside a cell would end the cell.
     told = " | ".join(cell.replace("|", r"\|") for cell in cells)
     return f"| {told} |\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(as_markdown(), "utf-8")
