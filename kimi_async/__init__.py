@@ -19,6 +19,7 @@ from kimi_async._errors import (
     ContentFilteredError,
     ContextLengthError,
     EmptyResponseError,
+    ErrorInfo,
     FirstOutputTimeout,
     IdleTimeout,
     KimiError,
@@ -41,6 +42,7 @@ from kimi_async._errors import (
     WriteTimeout,
 )
 from kimi_async._events import (
+    AttemptFailed,
     ContentDelta,
     ContentDone,
     Finish,
@@ -48,8 +50,10 @@ from kimi_async._events import (
     ReasoningDone,
     RefusalDelta,
     RefusalDone,
+    StreamContinued,
     StreamEnd,
     StreamEvent,
+    StreamRestarted,
     StreamStart,
     ToolCallDelta,
     ToolCallDone,
@@ -81,7 +85,7 @@ from kimi_async._providers._acedata import AceDataCloud
 from kimi_async._providers._cloudsway import Cloudsway
 from kimi_async._providers._compatible import OpenAICompatible
 from kimi_async._providers._moonshot import Moonshot
-from kimi_async._record import Outcome, ReplyRecord, Usage, UsageOrigin
+from kimi_async._record import AttemptRecord, Outcome, ReplyRecord, Usage, UsageOrigin
 from kimi_async._request._media import file_part, image_part, text_part, video_part
 from kimi_async._request._params import ChatParams
 from kimi_async._settings import Limits, Timeouts
@@ -93,6 +97,8 @@ __all__ = [
     "APIError",
     "AceDataCloud",
     "AsyncKimi",
+    "AttemptFailed",
+    "AttemptRecord",
     "AuthenticationError",
     "BadRequestError",
     "CallParams",
@@ -112,6 +118,7 @@ __all__ = [
     "ContentPart",
     "ContextLengthError",
     "EmptyResponseError",
+    "ErrorInfo",
     "Finding",
     "Finish",
     "FirstOutputTimeout",
@@ -147,9 +154,11 @@ __all__ = [
     "ResponseInfo",
     "ServerError",
     "SlotTimeout",
+    "StreamContinued",
     "StreamEnd",
     "StreamEvent",
     "StreamInterrupted",
+    "StreamRestarted",
     "StreamStart",
     "Thinking",
     "Timeouts",

@@ -33,6 +33,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from attrs import frozen
+
 if TYPE_CHECKING:
     from kimi_async._models import ChatCompletion
     from kimi_async._record import ReplyRecord
@@ -47,6 +49,7 @@ __all__ = [
     "ContentFilteredError",
     "ContextLengthError",
     "EmptyResponseError",
+    "ErrorInfo",
     "FirstOutputTimeout",
     "IdleTimeout",
     "KimiError",
@@ -432,3 +435,36 @@ class OutputError(KimiError):
     def __init__(self, message: str, *, text: str) -> None:
         super().__init__(message)
         self.text = text
+
+
+@frozen(kw_only=True)
+class ErrorInfo:
+    """One error as a plain value, for events and other processes.
+
+    Attributes:
+        name: Name of the error's class, such as ``"RateLimitError"``.
+        message: The error's message.
+        status: HTTP status, or ``None`` where the error has none.
+        code: The provider's own code as text, or ``None``.
+        retry_after: Seconds that the provider asks to wait, or ``None``.
+    """
+
+    name: str
+    message: str
+    status: int | None = None
+    code: str | None = None
+    retry_after: float | None = None
+
+    @classmethod
+    def of(cls, error: KimiError) -> ErrorInfo:
+        """Return the facts of *error*."""
+        name, message = type(error).__name__, error.message
+        if not isinstance(error, APIError):
+            return cls(name=name, message=message)
+        return cls(
+            name=name,
+            message=message,
+            status=error.status,
+            code=error.code,
+            retry_after=error.retry_after,
+        )

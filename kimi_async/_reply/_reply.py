@@ -24,7 +24,13 @@ from kimi_async._http._transport import Transport
 from kimi_async._models import ChatCompletion
 from kimi_async._protocol._sse import SSEEvent
 from kimi_async._providers import Provider
-from kimi_async._record import Outcome, ReplyRecord, UsageOrigin
+from kimi_async._record import (
+    AttemptRecord,
+    Outcome,
+    ReplyRecord,
+    recorded_params,
+    total_usage,
+)
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._deadlines import Deadlines
 from kimi_async._settings import Limits, Timeouts
@@ -294,9 +300,8 @@ class Reply:
         attempt = self._attempt
         assert attempt is not None
         snapshot = attempt.snapshot()
-        origin: UsageOrigin = "unknown"
-        if snapshot.usage is not None:
-            origin = "reported" if attempt.assembler.complete else "partial"
+        attempts = self._attempt_records(attempt, snapshot, outcome)
+        usage, usage_origin = total_usage(attempts, complete=attempt.assembler.complete)
         late = attempt.late_error
         return ReplyRecord(
             outcome=outcome,
@@ -312,14 +317,42 @@ class Reply:
             longest_gap=attempt.longest_gap,
             chunks=attempt.chunks,
             bytes=attempt.bytes,
-            attempts=0 if self._permit is None else 1,
-            usage=snapshot.usage,
-            usage_origin=origin,
-            late_error=None if late is None else f"{type(late).__name__}: {late.message}",
+            attempts=attempts,
+            finish_reasons=tuple(
+                choice.finish_reason
+                for choice in snapshot.choices
+                if choice.finish_reason is not None
+            ),
+            params=recorded_params(self._wire_request.body or {}),
+            usage=usage,
+            usage_origin=usage_origin,
+            late_error=None if late is None else _as_text(late),
+        )
+
+    def _attempt_records(
+        self, attempt: Attempt, snapshot: ChatCompletion, outcome: Outcome
+    ) -> tuple[AttemptRecord, ...]:
+        """Return the one attempt, or none where the reply ended before its request could be sent."""
+        if self._permit is None:
+            return ()
+        return (
+            AttemptRecord(
+                provider=self._provider.name,
+                model=snapshot.model or self._model,
+                outcome=outcome,
+                error=None if self._failure is None else _as_text(self._failure),
+                first_output_after=self._since_begin(attempt.first_output_at),
+                chunks=attempt.chunks,
+                usage=snapshot.usage,
+            ),
         )
 
     def _since_begin(self, at: float | None) -> float | None:
         return None if at is None else at - self._begun
+
+
+def _as_text(error: KimiError) -> str:
+    return f"{type(error).__name__}: {error.message}"
 
 
 def _left_early() -> StreamInterrupted:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, TextIO
 
-from attrs import asdict
+import msgspec
 
 from kimi_async import KimiError, StreamEvent
 
@@ -36,7 +36,7 @@ class JsonRenderer:
 
     def show(self, event: StreamEvent, /) -> None:
         """Write one event."""
-        self._line({"event": type(event).__name__, **asdict(event)})
+        self._line(msgspec.to_builtins(event))
 
     def fail(self, error: KimiError, /) -> None:
         """Write the last line."""

@@ -31,14 +31,14 @@ from kimi_async import (
 from kimi_async.cli._json import JsonRenderer
 
 CALL = ToolCall(id="a:0", name="f", arguments="{}")
-CALL_OBJECT = {"id": "a:0", "name": "f", "arguments": "{}", "complete": True, "type": "function"}
+CALL_OBJECT = {"arguments": "{}", "complete": True, "id": "a:0", "name": "f", "type": "function"}
 USAGE = Usage(prompt_tokens=9, completion_tokens=12)
 USAGE_OBJECT = {
-    "prompt_tokens": 9,
-    "completion_tokens": 12,
-    "total_tokens": None,
     "cached_tokens": None,
+    "completion_tokens": 12,
+    "prompt_tokens": 9,
     "reasoning_tokens": None,
+    "total_tokens": None,
 }
 MESSAGE = Message(role="assistant", content="안녕", tool_calls=(CALL,))
 COMPLETION = ChatCompletion(

@@ -177,7 +177,7 @@ async def test_a_wait_for_a_slot_is_bounded(full: Full, limits: Timeouts, second
     assert "max_concurrency" in str(error)
     assert full.records == [error.record]
     (record,) = full.records
-    assert (record.outcome, record.attempts, record.headers_after) == ("timeout", 0, None)
+    assert (record.outcome, record.attempts, record.headers_after) == ("timeout", (), None)
     assert record.ended_after >= seconds
     assert len(full.host.requests) == 1
 
@@ -215,7 +215,7 @@ async def test_first_output_counts_from_the_slot_on_and_total_from_the_begin(
 async def test_a_reply_that_waits_for_its_slot_can_be_left(full: Full) -> None:
     await closed_by_another(full.client.stream("Hi"))
     await cancelled(full.client.stream("Hi"))
-    assert [(record.outcome, record.attempts) for record in full.records] == [("cancelled", 0)] * 2
+    assert [(record.outcome, record.attempts) for record in full.records] == [("cancelled", ())] * 2
     assert full.client.in_flight == 1
     assert len(full.host.requests) == 1
 

@@ -43,6 +43,12 @@ def describe(event: kimi.StreamEvent) -> str:
             return f"finish {choice} {reason}"
         case kimi.UsageUpdate(usage=usage):
             return f"usage {usage.total_tokens}"
+        case kimi.AttemptFailed(error=error, delay=delay, provider=provider, attempt=attempt):
+            return f"failed {provider} {attempt} {delay} {error.name} {error.status}"
+        case kimi.StreamContinued(provider=provider, kept=kept):
+            return f"continued {provider} {kept}"
+        case kimi.StreamRestarted(provider=provider, kept=kept):
+            return f"restarted {provider} {kept}"
         case kimi.StreamEnd(completion=completion):
             return f"end {completion.text}"
         case _:

@@ -20,6 +20,7 @@ from kimi_async._errors import (
     ContentFilteredError,
     ContextLengthError,
     EmptyResponseError,
+    ErrorInfo,
     FirstOutputTimeout,
     IdleTimeout,
     KimiError,
@@ -58,7 +59,9 @@ RECORD = ReplyRecord(
     longest_gap=None,
     chunks=3,
     bytes=99,
-    attempts=1,
+    attempts=(),
+    finish_reasons=(),
+    params={},
     usage=Usage(prompt_tokens=1),
     usage_origin="partial",
     late_error=None,
@@ -159,7 +162,7 @@ def tree_of(cls: type[KimiError]) -> Iterator[type[KimiError]]:
 
 
 def test_every_error_is_in_the_tables() -> None:
-    assert sorted([*(cls.__name__ for cls in TREE), "KimiWarning"]) == _errors.__all__
+    assert sorted([*(cls.__name__ for cls in TREE), "ErrorInfo", "KimiWarning"]) == _errors.__all__
     assert list(tree_of(KimiError)) == list(TREE) == list(ADVICE)
 
 
@@ -416,3 +419,28 @@ def test_the_facts_of_the_others() -> None:
     assert ProviderUnavailableError("all off").errors == ()
     assert OutputError("no", text="said").text == "said"
     assert StreamInterrupted("ended").cause is None
+
+
+@pytest.mark.parametrize(
+    ("error", "info"),
+    [
+        pytest.param(
+            RateLimitError("slow down", status=429, code="rate", retry_after=2.5),
+            ErrorInfo(
+                name="RateLimitError", message="slow down", status=429, code="rate", retry_after=2.5
+            ),
+            id="of-a-provider",
+        ),
+        pytest.param(
+            IdleTimeout(2),
+            ErrorInfo(
+                name="IdleTimeout",
+                message="the limit 'idle' ran out: not one byte came within 2 s",
+            ),
+            id="of-our-own",
+        ),
+    ],
+)
+def test_the_facts_of_an_error(error: KimiError, info: ErrorInfo) -> None:
+    assert ErrorInfo.of(error) == info
+    assert hash(ErrorInfo.of(error)) == hash(info)

@@ -7,8 +7,25 @@ from typing import get_args
 import attrs
 import pytest
 
-from kimi_async._record import Outcome, ReplyRecord, Usage, UsageOrigin
+from kimi_async._record import (
+    AttemptRecord,
+    Outcome,
+    ReplyRecord,
+    Usage,
+    UsageOrigin,
+    recorded_params,
+    total_usage,
+)
 
+ATTEMPT = AttemptRecord(
+    provider="acedata",
+    model="kimi-k2.5",
+    outcome="complete",
+    error=None,
+    first_output_after=0.2,
+    chunks=12,
+    usage=Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5),
+)
 RECORD = ReplyRecord(
     outcome="complete",
     provider="acedata",
@@ -23,7 +40,9 @@ RECORD = ReplyRecord(
     longest_gap=0.3,
     chunks=12,
     bytes=4096,
-    attempts=1,
+    attempts=(ATTEMPT,),
+    finish_reasons=("stop",),
+    params={"temperature": 0.5, "n": 1},
     usage=Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5),
     usage_origin="reported",
     late_error=None,
@@ -63,6 +82,8 @@ def test_a_record_has_no_place_for_content() -> None:
         "chunks",
         "bytes",
         "attempts",
+        "finish_reasons",
+        "params",
         "usage",
         "usage_origin",
         "late_error",
@@ -70,17 +91,66 @@ def test_a_record_has_no_place_for_content() -> None:
     assert all(field.kw_only and field.default is attrs.NOTHING for field in fields.values())
 
 
-def test_a_record_is_a_value() -> None:
-    assert attrs.evolve(RECORD) == RECORD
-    assert attrs.evolve(RECORD, outcome="length") != RECORD
-    assert hash(attrs.evolve(RECORD)) == hash(RECORD)
-    assert not hasattr(RECORD, "__dict__")
-    for name in attrs.fields_dict(ReplyRecord):
+@pytest.mark.parametrize("record", [RECORD, ATTEMPT], ids=["reply", "attempt"])
+def test_a_record_is_a_value(record: ReplyRecord | AttemptRecord) -> None:
+    assert attrs.evolve(record) == record
+    assert attrs.evolve(record, outcome="length") != record
+    assert hash(attrs.evolve(record)) == hash(record)
+    assert not hasattr(record, "__dict__")
+    for field in attrs.fields(type(record)):
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
-            setattr(RECORD, name, None)
+            setattr(record, field.name, None)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_record_can_be_pickled(protocol: int) -> None:
     assert pickle.loads(pickle.dumps(RECORD, protocol)) == RECORD
     assert copy.deepcopy(RECORD) == RECORD
+
+
+def test_params_are_recorded_by_a_list_of_names_and_never_as_content() -> None:
+    given = {
+        "temperature": 0.5,
+        "max_tokens": 100,
+        "logprobs": True,
+        "reasoning_effort": "high",
+        "tool_choice": {"type": "function", "function": {"name": "private"}},
+        "thinking": None,
+        "messages": "private",
+        "stop": "private",
+        "user": "private",
+        "prompt_cache_key": "private",
+        "unknown": 1,
+    }
+    assert recorded_params(given) == {
+        "temperature": 0.5,
+        "max_tokens": 100,
+        "logprobs": True,
+        "reasoning_effort": "high",
+    }
+
+
+SOME, MORE, NONE = Usage(prompt_tokens=3), Usage(prompt_tokens=2, total_tokens=5), None
+
+
+@pytest.mark.parametrize(
+    ("usages", "complete", "total"),
+    [
+        pytest.param([], False, (None, "unknown"), id="nothing-sent"),
+        pytest.param([NONE], True, (None, "unknown"), id="nothing-reported"),
+        pytest.param([SOME], True, (SOME, "reported"), id="one"),
+        pytest.param([SOME], False, (SOME, "partial"), id="one-of-a-reply-that-broke"),
+        pytest.param(
+            [SOME, MORE],
+            True,
+            (Usage(prompt_tokens=5, total_tokens=5), "reported"),
+            id="two-are-summed",
+        ),
+        pytest.param([NONE, MORE], True, (MORE, "partial"), id="one-of-two"),
+    ],
+)
+def test_the_usage_of_a_reply_is_the_sum_over_its_attempts(
+    usages: list[Usage | None], complete: bool, total: tuple[Usage | None, UsageOrigin]
+) -> None:
+    attempts = [attrs.evolve(ATTEMPT, usage=usage) for usage in usages]
+    assert total_usage(attempts, complete=complete) == total

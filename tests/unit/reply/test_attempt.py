@@ -10,7 +10,7 @@ from ending_cases import BROKEN, SAID, SHORT, WHOLE, Broken, Whole
 from fake_host import HELLO, STALL, USAGE, FakeHost, delta, sse
 
 import kimi_async as kimi
-from kimi_async import ContentDelta, StreamEnd, Timeouts
+from kimi_async import AttemptRecord, ContentDelta, StreamEnd, Timeouts
 from kimi_async.testing import virtual_time
 
 pytestmark = pytest.mark.anyio
@@ -116,7 +116,19 @@ async def test_the_record_holds_times_and_counts_and_no_content() -> None:
     record = reply.record
     assert record is stream.record
     assert record is not None
-    assert (record.chunks, record.bytes, record.attempts) == (5, len(HELLO), 1)
+    assert (record.chunks, record.bytes) == (5, len(HELLO))
+    assert record.attempts == (
+        AttemptRecord(
+            provider="acedata",
+            model="m",
+            outcome="complete",
+            error=None,
+            first_output_after=record.first_output_after,
+            chunks=5,
+            usage=record.usage,
+        ),
+    )
+    assert record.finish_reasons == ("stop",)
     assert (record.model, record.id, record.request_id) == ("m", "c1", "req-1")
     assert record.headers_after is not None
     assert record.first_output_after is not None
