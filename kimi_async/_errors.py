@@ -15,7 +15,7 @@
     │  └─ RateLimitError  OverloadedError  ServerError                                 (retryable)
     ├─ ProtocolError                 bytes that broke the contract
     │  └─ EmptyResponseError         a 200 with nothing in it                          (retryable)
-    ├─ StreamInterrupted             output had begun, and ended without a finish reason
+    ├─ StreamInterrupted             output had begun, and broke or ended without a finish reason (retryable)
     ├─ ProviderUnavailableError      every provider was tried or is switched off
     └─ OutputError                   arguments or structured output that do not fit
 
@@ -391,14 +391,15 @@ class EmptyResponseError(ProtocolError):
 
 
 class StreamInterrupted(KimiError):
-    """Output had begun, and the reply ended or broke without a finish reason.
+    """Raised when a reply ended or broke without a finish reason, or with one by which the host gives up.
 
-    ``partial`` holds everything that came before the break.
+    ``partial`` holds everything that arrived before the break.
 
     Attributes:
         cause: Type and text of the HTTP client's exception, or ``None`` for a polite end.
     """
 
+    retryable = True
     advice = "Sending it again begins anew."
 
     def __init__(self, message: str, *, cause: str | None = None) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from attrs import evolve, field, frozen
 
 from kimi_async._errors import ConfigurationError, OutputError
+from kimi_async._finish_reasons import meaning_of
 from kimi_async._json_text import read_json_text
 from kimi_async._record import Outcome, ReplyRecord, Usage
 
@@ -299,8 +300,8 @@ class Choice:
     Attributes:
         index: Its number, from 0.
         message: What was said.
-        finish_reason: The provider's word (``"stop"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``, or
-            one that we do not know), ``None`` while there is none.
+        finish_reason: The provider's own word (``"stop"``, ``"MAX_TOKENS"``), ``None`` while there is none;
+            :attr:`outcome` is its meaning.
         logprobs: The log probabilities as the provider gave them, joined over the stream, or ``None``.
     """
 
@@ -311,23 +312,24 @@ class Choice:
 
     @property
     def outcome(self) -> Outcome | None:
-        """What the finish reason means; ``None`` while there is none.
+        """The meaning of the finish reason, whatever its spelling; ``None`` while there is none.
 
-        Calls are trusted over the reason: a ``stop`` with whole tool calls asks for their execution
-        (``docs/providers.md`` 6.2).
+        ``"MAX_TOKENS"`` is ``"length"``, ``"end_turn"`` is ``"complete"``; a word that is not known is ``"other"``. The
+        tool calls count more than the reason: a ``stop`` with complete tool calls is ``"tool_calls"`` (see the page
+        Providers, section 6.2).
         """
-        has_calls = any(call.complete for call in self.message.tool_calls)
-        return _meaning(self.finish_reason, has_calls=has_calls)
-
-
-def _meaning(reason: str | None, *, has_calls: bool) -> Outcome | None:
-    match reason:
-        case None:
+        if self.finish_reason is None:
             return None
-        case "length" | "content_filter":
-            return reason
-        case "stop" | "tool_calls" | "function_call":
+        has_calls = any(call.complete for call in self.message.tool_calls)
+        return _outcome_of(self.finish_reason, has_calls=has_calls)
+
+
+def _outcome_of(reason: str, *, has_calls: bool) -> Outcome:
+    match meaning_of(reason):
+        case "natural":
             return "tool_calls" if has_calls else "complete"
+        case "length" | "content_filter" as meaning:
+            return meaning
         case _:
             return "other"
 
@@ -423,8 +425,8 @@ class ChatCompletion:
         message = self.message
         if self.text.strip() or message.tool_calls or message.refusal or not self.reasoning:
             return None
-        reason = self.finish_reason
-        return "cut" if reason is None else "budget" if reason == "length" else "model"
+        outcome = self.outcome
+        return "cut" if outcome is None else "budget" if outcome == "length" else "model"
 
     @overload
     def json(self) -> Any: ...
@@ -457,7 +459,7 @@ class ChatCompletion:
             return "; the output limit was used up by thinking, raise max_tokens"
         if self.no_answer is not None:
             return "; there is no answer, only thinking"
-        if self.finish_reason == "length":
+        if self.outcome == "length":
             return "; the output limit cut it, raise max_tokens"
         if self.text.lstrip().startswith("```"):
             return "; it stands in a Markdown fence, ask with response_format"

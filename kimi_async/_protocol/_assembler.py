@@ -21,9 +21,9 @@ at its finish reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
-from kimi_async._errors import ProtocolError, over_limit
+from kimi_async._errors import KimiError, ProtocolError, StreamInterrupted, over_limit
 from kimi_async._events import (
     ContentDelta,
     ContentDone,
@@ -36,6 +36,7 @@ from kimi_async._events import (
     StreamStart,
     UsageUpdate,
 )
+from kimi_async._finish_reasons import meaning_of
 from kimi_async._models import ChatCompletion, Choice, Message, ReasoningKey
 from kimi_async._protocol._chunk import Chunk, ChunkChoice
 from kimi_async._protocol._tool_calls import ToolCallAssembler
@@ -44,9 +45,6 @@ from kimi_async._record import Usage
 from kimi_async._settings import DEFAULT_LIMITS, Limits
 
 __all__ = ["MessageAssembler"]
-
-#: Finish reasons after which a call's arguments may be cut, so that it must not be executed.
-_CUTTING: Final = frozenset({"length", "content_filter"})
 
 
 class MessageAssembler:
@@ -75,8 +73,8 @@ class MessageAssembler:
     def __init__(
         self, provider: str, tool_markers: ToolMarkers = "pass", limits: Limits = DEFAULT_LIMITS
     ) -> None:
-        #: What broke the contract, if something did; nothing is fed after that.
-        self.failure: ProtocolError | None = None
+        #: The error of a chunk that breaks the contract, or by which the host gives up; nothing is fed after it.
+        self.failure: KimiError | None = None
         self._provider = provider
         self._tool_markers: ToolMarkers = tool_markers
         self._limits = limits
@@ -119,7 +117,7 @@ class MessageAssembler:
                 choice.feed(delta, events)
                 if choice.finish_reason is not None and not finished:
                     self._unfinished -= 1
-        except ProtocolError as error:
+        except KimiError as error:
             self.failure = error
         if not self._started and (events or any(delta.tool_calls for delta in chunk.choices)):
             self._start(chunk, events)
@@ -152,11 +150,11 @@ class MessageAssembler:
         A call that never got a name sets :attr:`failure`.
         """
         events: list[StreamEvent] = []
-        try:
-            for choice in self._choices.values():
+        for choice in self._choices.values():
+            try:
                 choice.end(events)
-        except ProtocolError as error:
-            self.failure = error
+            except ProtocolError as error:
+                self.failure = error
         return events
 
     def snapshot(self) -> ChatCompletion:
@@ -201,6 +199,7 @@ class _Choice:
 
     __slots__ = (
         "_calls",
+        "_calls_are_complete",
         "_content",
         "_logprobs",
         "_markers",
@@ -224,6 +223,8 @@ class _Choice:
         self._refusal = _Text(RefusalDelta, RefusalDone)
         self._open: _Text | None = None
         self._calls = ToolCallAssembler(most_calls)
+        #: Whether the finish reason says that the calls are complete.
+        self._calls_are_complete = False
         self._logprobs: dict[str, Any] | None = None
 
     def feed(self, delta: ChunkChoice, events: list[StreamEvent]) -> None:
@@ -244,20 +245,26 @@ class _Choice:
         if delta.logprobs is not None:
             self._join_logprobs(delta.logprobs)
         if delta.finish_reason is not None:
-            first = self.finish_reason is None
-            self._end(events, self.finish_reason or delta.finish_reason)
-            if first:
-                self.finish_reason = delta.finish_reason
-                events.append(Finish(delta.finish_reason, self.index))
+            self._finish(delta.finish_reason, events)
+
+    def _finish(self, reason: str, events: list[StreamEvent]) -> None:
+        meaning = meaning_of(reason)
+        if meaning == "gave_up":
+            raise StreamInterrupted(
+                f"the host gave the reply up: it sent the finish reason {reason!r}"
+            )
+        if self.finish_reason is not None:
+            self.end(events)
+            return
+        self._calls_are_complete = meaning == "natural"
+        self.end(events)
+        self.finish_reason = reason
+        events.append(Finish(reason, self.index))
 
     def end(self, events: list[StreamEvent]) -> None:
-        """End what came after the finish reason."""
-        self._end(events, self.finish_reason)
-
-    def _end(self, events: list[StreamEvent], reason: str | None) -> None:
-        """The choice has its finish reason: end its open segment and its calls."""
+        """End the open segment and the calls of a choice that has its finish reason."""
         self._end_segment(events)
-        self._calls.end(self.index, events, cut=reason in _CUTTING)
+        self._calls.end(self.index, events, complete=self._calls_are_complete)
 
     def _say(self, kind: _Text, text: str, events: list[StreamEvent]) -> None:
         pieces = kind.pieces

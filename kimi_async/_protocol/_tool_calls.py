@@ -120,14 +120,14 @@ class ToolCallAssembler:
             if held:
                 events.append(tool_call_delta(call.index, held, choice, call.growing))
 
-    def end(self, choice: int, events: list[StreamEvent], *, cut: bool) -> None:
-        """The choice has its finish reason: unless that may have *cut* the calls, they are whole."""
+    def end(self, choice: int, events: list[StreamEvent], *, complete: bool) -> None:
+        """End the calls of a choice that has its finish reason, by which they are *complete* or may be cut."""
         for call in self._ordered():
             if call.done:
                 continue
             if not call.started:
                 self._start(call, choice, events)
-            if cut:
+            if not complete:
                 continue
             if call.name is None:
                 raise ProtocolError("a tool call was finished without ever getting a name")

@@ -191,6 +191,25 @@ ENDS: dict[str, Case] = {
     "6.2-an-odd-finish-reason-goes-through": Case(
         [said(finish="unexpected_state")], [Finish("unexpected_state")]
     ),
+    "6.2-a-call-before-an-odd-finish-reason-is-not-complete": Case(
+        [call("{}", index=0, name="f"), said(finish="unexpected_state")],
+        [F_BARE_START, Args(0, "{}"), Finish("unexpected_state")],
+        message={"tool_calls": (cut(None, "f", "{}"),)},
+    ),
+    "6.2-a-call-before-another-spelling-of-length-is-not-complete": Case(
+        [call("{}", index=0, name="f"), said(finish="MAX_TOKENS")],
+        [F_BARE_START, Args(0, "{}"), Finish("MAX_TOKENS")],
+        message={"tool_calls": (cut(None, "f", "{}"),)},
+    ),
+    "6.2-a-call-before-another-spelling-of-stop": Case(
+        [call("{}", index=0, name="f"), said(finish="end_turn")],
+        [F_BARE_START, Args(0, "{}"), F_BARE, Finish("end_turn")],
+    ),
+    "6.2-a-call-without-a-name-before-an-odd-finish-reason": Case(
+        [call("{}", index=0), said(finish="unexpected_state")],
+        [Finish("unexpected_state")],
+        message={"tool_calls": (cut(None, "", "{}"),)},
+    ),
     "6.2-tool_calls-without-a-call": Case([END], [ENDED], message={"tool_calls": ()}),
     "6.2-stop-although-a-call-came": Case(
         [call("{}", index=0, name="f", finish="stop")],

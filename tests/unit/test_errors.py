@@ -99,7 +99,7 @@ TREE: dict[type[KimiError], tuple[tuple[type[BaseException], ...], bool]] = {
     ServerError: ((APIError,), True),
     ProtocolError: ((KimiError,), False),
     EmptyResponseError: ((ProtocolError,), True),
-    StreamInterrupted: ((KimiError,), False),
+    StreamInterrupted: ((KimiError,), True),
     ProviderUnavailableError: ((KimiError,), False),
     OutputError: ((KimiError,), False),
 }

@@ -23,7 +23,8 @@ OUTSIDE = {"testing", "cli"}
 
 #: Rooms and modules that hold no I/O: bytes and values in, values out.
 PURE = {
-    *("_errors", "_events", "_json_text", "_models", "_prefix", "_record", "_settings", "_wire"),
+    *("_errors", "_events", "_finish_reasons", "_json_text", "_models", "_prefix", "_record"),
+    *("_settings", "_wire"),
     *("_protocol", "_providers", "_request", "capabilities"),
 }
 #: Pure modules inside rooms that do I/O.

@@ -19,7 +19,7 @@ from chunk_notation import Json, called, counted, counts, piece, read, said
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kimi_async._errors import OutputError
+from kimi_async._errors import OutputError, StreamInterrupted
 from kimi_async._events import (
     ContentDelta,
     ContentDone,
@@ -268,7 +268,18 @@ WENT_ON = "a tool call went on after the finish reason that had declared it whol
     ("chunks", "message", "complete"),
     [
         pytest.param([NAMELESS, END], NEVER_NAMED, False, id="6.3-a-call-without-a-name"),
-        pytest.param([NAMELESS, said(finish="unknown")], NEVER_NAMED, False, id="odd-reason"),
+        pytest.param(
+            [said(content="a"), said(finish="error")],
+            "the host gave the reply up: it sent the finish reason 'error'",
+            False,
+            id="the-host-gives-up",
+        ),
+        pytest.param(
+            [said(content="a", finish="stop"), said(finish="Network-Error")],
+            "the host gave the reply up: it sent the finish reason 'Network-Error'",
+            True,
+            id="the-host-gives-up-after-the-reply-was-complete",
+        ),
         pytest.param(
             [called(NAMELESS["choices"][0]["delta"]["tool_calls"][0], finish="stop")],
             NEVER_NAMED,
@@ -297,6 +308,22 @@ def test_what_breaks_the_contract(chunks: list[Json], message: str, complete: bo
     assert assembler.failure is not None
     assert assembler.failure.message == message
     assert assembler.complete is complete
+
+
+@pytest.mark.parametrize("word", ["error", "ABORT", "cancelled", "insufficient_system_resource"])
+def test_a_reply_that_the_host_gives_up_is_a_broken_stream(word: str) -> None:
+    """The text of that chunk is kept, half a call is not complete, and no event says that the reply ended."""
+    assembler = MessageAssembler("test")
+    half = piece(index=0, id="a", name="f", arguments='{"a":')
+    events = assembler.feed(read(said(content="Hel", tool_calls=[half], finish=word)))
+    assert isinstance(assembler.failure, StreamInterrupted)
+    assert assembler.failure.retryable
+    assert not assembler.complete
+    assert [type(event) for event in events] == [
+        *(StreamStart, ContentDelta, ContentDone, ToolCallStart, ToolCallDelta),
+    ]
+    reply = assembler.snapshot()
+    assert (reply.text, reply.outcome, reply.tool_calls[0].complete) == ("Hel", None, False)
 
 
 def test_what_was_good_in_a_chunk_that_breaks_the_contract_is_told() -> None:
@@ -398,7 +425,9 @@ def choices() -> st.SearchStrategy[Json]:
     return st.fixed_dictionaries(
         {"index": st.integers(0, 1), "delta": delta},
         optional={
-            "finish_reason": st.sampled_from([None, None, None, "", "stop", "length", "odd"]),
+            "finish_reason": st.sampled_from(
+                [None, None, None, "", "stop", "length", "odd", "error"]
+            ),
             "logprobs": st.just({"content": [1]}),
         },
     )

@@ -1,0 +1,46 @@
+"""The meaning of a finish reason, for every spelling that a host is known to use; pure.
+
+Hosts pass on the words of the server that runs the model, so one meaning has many spellings: OpenAI's, Anthropic's,
+Gemini's, Cohere's, those of vLLM and of text-generation-inference. The word itself stays in ``finish_reason``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+__all__ = ["Meaning", "meaning_of"]
+
+#: ``natural``: the model ended by itself, and its tool calls are complete. ``length`` and ``content_filter``: the reply
+#: was cut. ``gave_up``: the host says that it failed, so the reply is broken. ``unknown``: any other word; nothing is
+#: known of its tool calls.
+Meaning: TypeAlias = Literal["natural", "length", "content_filter", "gave_up", "unknown"]
+
+#: In lower case, with ``_`` for each blank and each ``-``.
+_SPELLINGS: Final[Mapping[Meaning, str]] = {
+    "natural": (
+        "stop tool_calls function_call"
+        " end_turn stop_sequence stop_token tool_call tool_use eos eos_token eos_found end complete completed"
+    ),
+    "length": (
+        "length max_tokens max_output_tokens max_completion_tokens max_new_tokens max_length token_limit"
+        " model_length model_context_window_exceeded context_length_exceeded"
+    ),
+    "content_filter": (
+        "content_filter content_filtered safety image_safety prohibited_content sensitive recitation blocklist spii"
+        " guardrail_intervened refusal error_toxic"
+    ),
+    "gave_up": (
+        "error abort aborted network_error cancelled canceled user_cancel failed failure timeout timed_out"
+        " server_error internal_error internal_server_error upstream_error insufficient_system_resource overloaded"
+    ),
+}
+_MEANINGS: Final[Mapping[str, Meaning]] = {
+    spelling: meaning for meaning, spellings in _SPELLINGS.items() for spelling in spellings.split()
+}
+
+
+def meaning_of(reason: str) -> Meaning:
+    """Return the meaning of a finish reason, whatever its case."""
+    word = reason.strip().lower().replace("-", "_").replace(" ", "_")
+    return _MEANINGS.get(word, "unknown")

@@ -1,0 +1,28 @@
+"""Each spelling of a finish reason has one meaning, whatever its case."""
+
+from __future__ import annotations
+
+import pytest
+
+from kimi_async._finish_reasons import Meaning, meaning_of
+
+SPELLINGS: dict[Meaning, list[str]] = {
+    "natural": ["stop", "tool_calls", "function_call", "end_turn", "eos", "STOP", "tool-calls"],
+    "length": ["length", "max_tokens", "MAX_TOKENS", "model_length", "Max Tokens"],
+    "content_filter": [
+        *("content_filter", "content-filter", "SAFETY", "PROHIBITED_CONTENT", "sensitive"),
+        *("recitation", "RECITATION"),
+    ],
+    "gave_up": [
+        *("error", "ERROR", "abort", "aborted", "network_error", "cancelled", "canceled", "failed"),
+        *("timeout", "server_error", " error "),
+    ],
+    "unknown": ["unexpected_state", "OTHER", "stop!", "no error", " "],
+}
+
+
+@pytest.mark.parametrize(
+    ("meaning", "word"), [(meaning, word) for meaning, words in SPELLINGS.items() for word in words]
+)
+def test_the_meaning_of_a_finish_reason(meaning: Meaning, word: str) -> None:
+    assert meaning_of(word) == meaning
