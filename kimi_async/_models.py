@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    Required,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    overload,
+)
 
 import msgspec
 from attrs import evolve, field, frozen
@@ -20,20 +29,24 @@ from kimi_async._record import Outcome, ReplyRecord, Usage
 
 if TYPE_CHECKING:
     from kimi_async._prefix import Prefix
+    from kimi_async._wire import ToolDefinition
 
 __all__ = [
     "ChatCompletion",
     "Choice",
     "ContentPart",
     "Message",
+    "MessageDict",
     "Messages",
     "ModelInfo",
     "NoAnswer",
     "ReasoningKey",
     "Thinking",
+    "ThinkingDict",
     "ToolCall",
     "as_text",
     "assistant",
+    "is_empty_text",
     "system",
     "tool_result",
     "user",
@@ -142,16 +155,19 @@ class Message:
     reasoning_key: ReasoningKey = field(default="reasoning_content", eq=False, repr=False)
 
     def to_wire(self) -> dict[str, Any]:
-        """The message as JSON, with nothing that was not set.
+        """Return the message as JSON, without the fields that were not set.
 
-        Empty content beside tool calls is left out: an empty text was refused there, leaving it out is always
-        accepted (``docs/providers.md`` 3.3).
+        Empty text parts are left out, and so is empty content beside tool calls: Moonshot refuses an empty part, and
+        every provider accepts a message without it (see the page Providers, sections 3.3 and 9).
         """
         wire: dict[str, Any] = {"role": self.role}
-        if self.content is not None and not (self.content == "" and self.tool_calls):
-            wire["content"] = (
-                list(self.content) if isinstance(self.content, tuple) else self.content
-            )
+        content: str | list[ContentPart] | None = (
+            [part for part in self.content if not is_empty_text(part)]
+            if isinstance(self.content, tuple)
+            else self.content
+        )
+        if content is not None and (content or not self.tool_calls):
+            wire["content"] = content
         if self.reasoning_content is not None:
             wire[self.reasoning_key] = self.reasoning_content
         for key in ("refusal", "tool_call_id", "name"):
@@ -165,8 +181,44 @@ class Message:
         return wire
 
 
-#: What ``chat()`` and ``stream()`` take: one text of the user, or messages as values or OpenAI-style dicts.
+class MessageDict(TypedDict, total=False):
+    """One message as a dict in the OpenAI form; type checkers report a misspelt key.
+
+    At run time any other key is sent too, except one that is a slip of the keyboard away from a key of this list that
+    the message does not have.
+
+    Attributes:
+        role: ``"system"``, ``"developer"``, ``"user"``, ``"assistant"`` or ``"tool"``.
+        content: Text, or parts in the OpenAI form.
+        reasoning_content: The thinking of an assistant message.
+        reasoning: The name that some hosts use for the same.
+        refusal: The text of a refusal.
+        tool_calls: The calls of an assistant message, in the OpenAI form.
+        tool_call_id: In a message of role ``tool``: the id of the call that it answers.
+        name: The speaker.
+        partial: Whether the reply continues this text; only in the last message.
+        tools: In a message of role ``system`` without content: tools that the model may call from here on (K3).
+    """
+
+    role: Required[str]
+    content: str | Sequence[ContentPart] | None
+    reasoning_content: str | None
+    reasoning: str | None
+    refusal: str | None
+    tool_calls: Sequence[Mapping[str, Any]]
+    tool_call_id: str
+    name: str
+    partial: bool
+    tools: Sequence[ToolDefinition | Mapping[str, Any]]
+
+
+#: What a call accepts as its messages: one text of the user, or messages as values or OpenAI-style dicts.
 Messages: TypeAlias = str | Sequence[Message | Mapping[str, Any]]
+
+
+def is_empty_text(part: object) -> bool:
+    """Whether *part* is a text part without text."""
+    return isinstance(part, Mapping) and part.get("type") == "text" and part.get("text") == ""
 
 
 def _content(content: str | Iterable[ContentPart]) -> str | tuple[ContentPart, ...]:
@@ -255,17 +307,53 @@ def _plain(value: Any) -> object:
 
 @frozen(kw_only=True)
 class Thinking:
-    """How a model is asked to think; spelled for each provider by its provider.
+    """How a model is asked to think; each provider spells it in its own words.
 
     Attributes:
-        enabled: Whether to think at all, where the model can be told.
-        keep: ``"all"`` keeps the reasoning of earlier turns (Ace Data Cloud and Moonshot, K2.6).
-        budget_tokens: The most tokens to think with (shown by Cloudsway's page alone).
+        enabled: Whether the model thinks at all, where it can be told.
+        keep: ``"all"`` keeps the reasoning of earlier turns (K2.6 and K3 at Moonshot, K2.6 at Ace Data Cloud).
+        budget_tokens: The largest number of tokens to think with (only Cloudsway documents it).
+        effort: ``"low"``, ``"high"`` or ``"max"`` (the K3 family at Moonshot and Ace Data Cloud). Give it here or as
+            ``reasoning_effort``, not in both places.
+
+    Raises:
+        ConfigurationError: A field has a value of a wrong type.
     """
 
     enabled: bool = True
     keep: Literal["all"] | None = None
     budget_tokens: int | None = None
+    effort: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        budget = self.budget_tokens
+        wanted = {
+            "enabled must be True or False": isinstance(self.enabled, bool),
+            "keep must be 'all' or None": self.keep in (None, "all"),
+            "budget_tokens must be a whole number above 0, or None": (
+                budget is None or (type(budget) is int and budget > 0)
+            ),
+            "effort must be a text such as 'low', or None": (
+                self.effort is None or (isinstance(self.effort, str) and self.effort != "")
+            ),
+        }
+        for problem, is_right in wanted.items():
+            if not is_right:
+                raise ConfigurationError(f"Thinking: {problem}")
+
+
+class ThinkingDict(TypedDict, total=False):
+    """A dict in the place of :class:`Thinking`, in the form that Moonshot documents.
+
+    Attributes:
+        type: ``"enabled"`` or ``"disabled"``.
+        keep: As in :class:`Thinking`, and so are the others.
+    """
+
+    type: Required[Literal["enabled", "disabled"]]
+    keep: Literal["all"] | None
+    budget_tokens: int | None
+    effort: str | None
 
 
 @frozen(kw_only=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 
+from kimi_async._models import Thinking
 from kimi_async._protocol._tool_markers import ToolMarkers
 from kimi_async._providers._base import (
     Provider,
@@ -49,3 +50,17 @@ class AceDataCloud(Provider):
     def models_url(self) -> str:
         """Where the list of models is asked for: only the unified base has one (``docs/providers.md`` 1.1)."""
         return f"{self.base_url.removesuffix('/kimi').removesuffix('/v1')}/v1/models"
+
+    def spell_thinking(self, thinking: Thinking) -> dict[str, Any]:
+        """Return the parameters that say *thinking*; an effort has its own here (see the page Providers, section 1.3).
+
+        Raises:
+            ConfigurationError: There is a budget, for which Ace Data Cloud has no word.
+        """
+        spelled = super().spell_thinking(thinking)
+        effort = spelled["thinking"].pop("effort", None)
+        if effort is None or not thinking.enabled:
+            return spelled
+        # Only K2.6 has the object and only K3 the effort, so the object is sent only for what an effort cannot say.
+        alone = {} if thinking.keep is None else spelled
+        return {**alone, "reasoning_effort": effort}

@@ -168,31 +168,33 @@ class Provider:
         return WireRequest(method="POST", url=self.url, headers=headers, body=body)
 
     def spell(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters in this provider's words.
+        """Return the parameters in this provider's words.
 
         Raises:
-            ConfigurationError: A parameter that this provider has no word for.
+            ConfigurationError: This provider has no word for a parameter.
         """
         spelled = dict(params)
         thinking = spelled.pop("thinking", None)
-        # An effort says it all, and the two together are refused by some (docs/providers.md 4, 7).
-        if thinking is not None and "reasoning_effort" not in spelled:
-            wanted = Thinking(enabled=thinking) if isinstance(thinking, bool) else thinking
-            spelled["thinking"] = self.spell_thinking(wanted)
-        return spelled
+        # Some models refuse the two together (see the page Providers, sections 4 and 7).
+        if thinking is None or "reasoning_effort" in spelled:
+            return spelled
+        wanted = Thinking(enabled=thinking) if isinstance(thinking, bool) else thinking
+        return {**spelled, **self.spell_thinking(wanted)}
 
     def spell_thinking(self, thinking: Thinking) -> dict[str, Any]:
-        """The ``thinking`` object of Ace Data Cloud and Moonshot (``docs/providers.md`` 1.3, 3.2).
+        """Return the parameters that say *thinking*: the ``thinking`` object in the form that Moonshot documents.
 
         Raises:
-            ConfigurationError: A budget, which these have no word for.
+            ConfigurationError: There is a budget, for which this provider has no word.
         """
         if thinking.budget_tokens is not None:
             raise ConfigurationError(f"{self.name} has no thinking budget; leave budget_tokens out")
-        spelled: dict[str, Any] = {"type": "enabled" if thinking.enabled else "disabled"}
-        if thinking.keep is not None:
-            spelled["keep"] = thinking.keep
-        return spelled
+        spelled = {
+            "type": "enabled" if thinking.enabled else "disabled",
+            "keep": thinking.keep,
+            "effort": thinking.effort,
+        }
+        return {"thinking": {key: value for key, value in spelled.items() if value is not None}}
 
     def prefix_of(self, request: ChatRequest) -> Prefix | None:
         """What the reply to *request* is to go on from: the text of a last message with ``partial``."""

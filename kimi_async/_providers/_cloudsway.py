@@ -76,22 +76,25 @@ class Cloudsway(Provider):
         return parts._replace(path=parts.path.removesuffix("/ai") + "/models").geturl()
 
     def spell(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters in Cloudsway's words: one output limit, and always one."""
+        """Return the parameters in Cloudsway's words; there is always one output limit."""
         spelled = super().spell(params)
         limit = spelled.pop("max_completion_tokens", None)
         spelled.setdefault("max_tokens", self.max_tokens_default if limit is None else limit)
         return spelled
 
     def spell_thinking(self, thinking: Thinking) -> dict[str, Any]:
-        """The ``thinking`` object as the page shows it (``docs/providers.md`` 2.3).
+        """Return the ``thinking`` object in the form that Cloudsway documents (see the page Providers, section 2.3).
 
         Raises:
-            ConfigurationError: ``keep``, which Cloudsway has no word for.
+            ConfigurationError: There is a ``keep`` or an ``effort``, for which Cloudsway has no word.
         """
-        if thinking.keep is not None:
-            raise ConfigurationError("cloudsway has no word for Thinking(keep=...); leave it out")
+        for name in ("keep", "effort"):
+            if getattr(thinking, name) is not None:
+                raise ConfigurationError(
+                    f"cloudsway has no word for Thinking({name}=...); leave it out"
+                )
         on, off = self.thinking_words
         spelled: dict[str, Any] = {"type": on if thinking.enabled else off}
         if thinking.budget_tokens is not None:
             spelled["budget_tokens"] = thinking.budget_tokens
-        return spelled
+        return {"thinking": spelled}

@@ -46,7 +46,7 @@ class Moonshot(Provider):
     name: str = field(default="moonshot", kw_only=True)
 
     def spell(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters in Moonshot's words: ``max_tokens`` is deprecated there and loses against the new name."""
+        """Return the parameters in Moonshot's words: ``max_tokens`` is deprecated there, so the new name is sent."""
         spelled = super().spell(params)
         limit = spelled.pop("max_tokens", None)
         if limit is not None:

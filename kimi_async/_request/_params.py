@@ -1,15 +1,16 @@
-"""What a call can say: its parameters, their types, and the checks before anything is sent."""
+"""The parameters of a call: their types, and the checks before anything is sent; pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, TypedDict
 
 import msgspec
-from attrs import asdict
 
 from kimi_async._errors import ConfigurationError
-from kimi_async._models import Message, Messages, Thinking
+from kimi_async._models import Message, MessageDict, Messages, Thinking, ThinkingDict
 from kimi_async._wire import ChatRequest, ToolDefinition
 
 __all__ = ["ChatParams", "chat_request", "check_headers"]
@@ -19,7 +20,7 @@ _Penalty = Annotated[float, msgspec.Meta(ge=-2, le=2)]
 
 
 class _Plain(TypedDict, total=False):
-    """The parameters that are given as they are sent."""
+    """The parameters whose type here is the type that is sent."""
 
     model: Annotated[str, msgspec.Meta(min_length=1)]
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)]
@@ -36,9 +37,10 @@ class _Plain(TypedDict, total=False):
     response_format: Mapping[str, Any]
     tool_choice: Literal["auto", "none", "required"] | Mapping[str, Any]
     parallel_tool_calls: bool
-    thinking: bool | Thinking
     reasoning_effort: str
+    prediction: Mapping[str, Any]
     user: str
+    safety_identifier: str
     metadata: Mapping[str, str]
     seed: int
     prompt_cache_key: str
@@ -47,78 +49,87 @@ class _Plain(TypedDict, total=False):
 
 
 class _Spelled(_Plain, total=False):
-    """All parameters as they are sent, for the check: msgspec knows no union of a class and a mapping."""
+    """The parameters that msgspec checks; ``thinking`` is checked before, and ``tools`` are then JSON objects."""
 
     tools: Sequence[Mapping[str, Any]]
 
 
 class ChatParams(_Plain, total=False):
-    """The parameters of one reply, under the field's names; only what is given is sent.
+    """The parameters of one reply, under the names that the OpenAI API gives them.
 
-    Ranges are the widest of any provider (``docs/providers.md`` 1.3, 2.3, 3.3); a provider may take less.
+    A parameter is sent only if it is given. The ranges are the widest of any provider (see the page Providers, sections
+    1.3, 2.3 and 3.3); a provider may accept less.
 
     Attributes:
-        model: The model; the client's own is the default. Cloudsway needs none.
-        temperature: 0 to 2. Kimi K2.5 and later accept one fixed value at Moonshot: better left out.
-        max_tokens: The most tokens of the reply, thinking included. Cloudsway always gets one (32768).
+        model: The model; the default is the model of the client. Cloudsway does not need one.
+        temperature: 0 to 2. Moonshot accepts 0 to 1 on the K3 family and one fixed value on older models.
+        max_tokens: The largest number of tokens of the reply, thinking included. Cloudsway always receives a limit,
+            32768 unless you give one.
         max_completion_tokens: The newer name of the same limit.
         top_p: 0 to 1.
         n: Number of choices.
-        stop: One or several texts at which to stop.
+        stop: One text or several texts at which the model stops.
         frequency_penalty: -2 to 2.
         presence_penalty: -2 to 2.
-        logprobs: Whether to give log probabilities.
+        logprobs: Whether the reply holds log probabilities.
         top_logprobs: 0 to 20.
-        logit_bias: Token id to bias.
-        response_format: ``{"type": "json_object"}`` and its kind.
-        tools: Tools made by :func:`~kimi_async.tools.tool`, or in the OpenAI form.
+        logit_bias: A bias for each token id.
+        response_format: The form of the answer, such as ``{"type": "json_object"}``.
+        tools: Tools made by :func:`~kimi_async.tools.tool`, or tools in the OpenAI form.
         tool_choice: ``"auto"``, ``"none"``, ``"required"`` or one function as an object.
-        parallel_tool_calls: Whether several calls may come in one turn.
-        thinking: ``True``, ``False`` or :class:`~kimi_async.Thinking`; spelled for the provider. Left out when
-            ``reasoning_effort`` is given, which says more.
-        reasoning_effort: ``"low"``, ``"high"``, ``"max"`` for the K3 family.
-        user: The end user, for the provider's abuse control.
-        metadata: Texts to keep with the request.
-        seed: For reproducible sampling, where it is honoured.
+        parallel_tool_calls: Whether one turn may hold several calls.
+        thinking: ``True``, ``False``, :class:`~kimi_async.Thinking`, or a dict of the form
+            ``{"type": "enabled", "keep": "all", "effort": "low"}``; each is spelled for the provider. It is not sent
+            when ``reasoning_effort`` is given.
+        reasoning_effort: ``"low"``, ``"high"`` or ``"max"`` on the K3 family.
+        prediction: The expected answer, ``{"type": "content", "content": ...}`` (K3 at Moonshot).
+        user: The end user, for the abuse control of the provider.
+        safety_identifier: The newer name of ``user`` (Moonshot).
+        metadata: Texts that the provider keeps with the request.
+        seed: The seed of the sampling, where the provider honours it.
         prompt_cache_key: Moonshot's key of the prefix cache.
-        extra_body: Keys laid over the finished body: a way to send what has no parameter here.
-        extra_headers: Headers for this call. The authorization cannot be given here.
+        extra_body: Keys that are laid over the finished body. Use it for everything that has no parameter here.
+        extra_headers: Headers of this call. The authorization and the headers that frame the request (``Host``,
+            ``Content-Length``, ``Expect``, ...) cannot be given.
     """
 
+    thinking: bool | Thinking | ThinkingDict
     tools: Sequence[ToolDefinition | Mapping[str, Any]]
 
 
 _NAMES: Final = frozenset(ChatParams.__annotations__)
-#: Read by the client itself and not part of the body.
+#: Parameters that the client reads itself; they are not part of the body.
 _NOT_IN_BODY: Final = frozenset({"model", "extra_body", "extra_headers"})
 
 
 def chat_request(
     messages: Messages, params: Mapping[str, Any], *, model: str | None, stream: bool
 ) -> ChatRequest:
-    """Check *messages* and *params* and make the request of them.
+    """Check *messages* and *params* and make a request of them.
 
     Args:
-        messages: As the caller gave them.
-        params: As the caller gave them; what is ``None`` counts as not given.
-        model: The client's own model, for want of one in *params*.
+        messages: The messages as the caller gave them.
+        params: The parameters as the caller gave them; a value of ``None`` counts as not given.
+        model: The model of the client, used if *params* has none.
         stream: Whether the reply comes as events.
 
     Raises:
-        ConfigurationError: A parameter is unknown, of a wrong type or out of range, or a message is none. The text
-            names the place, and holds nothing of a message or a header value.
+        ConfigurationError: A parameter is unknown, of a wrong type or out of range, or a message has a wrong form. The
+            text names the place and quotes neither a message nor a header value.
     """
     given = {name: value for name, value in params.items() if value is not None}
-    if "tools" in given:
-        given["tools"] = _wire_tools(given["tools"])
     if model is not None:
         given.setdefault("model", model)
     unknown = next((name for name in given if name not in _NAMES), None)
     if unknown is not None:
         raise ConfigurationError(_unknown_parameter(unknown))
+    if "tools" in given:
+        given["tools"] = _wire_tools(given["tools"])
+    if "thinking" in given:
+        given["thinking"] = _as_thinking(given["thinking"])
     problem = _problem_of(given)
     if problem is not None:
-        raise ConfigurationError(problem)
+        raise ConfigurationError(f"bad parameter: {problem}")
     check_headers(given.get("extra_headers", {}), "extra_headers")
     return ChatRequest(
         model=given.get("model"),
@@ -130,12 +141,35 @@ def chat_request(
 
 
 def _wire_tools(tools: object) -> object:
-    """Tools as they are sent; what is no list is left to the check."""
+    """Return *tools* in the OpenAI form; a value that is not a list is left to the check."""
     if not isinstance(tools, (list, tuple)) or not any(
         isinstance(each, ToolDefinition) for each in tools
     ):
         return tools
     return [each.to_wire() if isinstance(each, ToolDefinition) else each for each in tools]
+
+
+def _as_thinking(value: object) -> bool | Thinking:
+    """Read the value of ``thinking``.
+
+    Raises:
+        ConfigurationError: It has a wrong type, or the dict has an unknown key or type.
+    """
+    if isinstance(value, (bool, Thinking)):
+        return value
+    if not isinstance(value, Mapping):
+        kind = type(value).__name__
+        raise ConfigurationError(
+            f"bad parameter: thinking must be True, False, Thinking(...) or a dict, not {kind}"
+        )
+    fields = dict(value)
+    word = fields.pop("type", None)
+    if word not in ("enabled", "disabled") or fields.keys() - ThinkingDict.__annotations__.keys():
+        raise ConfigurationError(
+            "bad parameter: a thinking dict has a type of 'enabled' or 'disabled' and may have keep, effort and"
+            " budget_tokens; extra_body={'thinking': ...} sends any other form"
+        )
+    return Thinking(enabled=word == "enabled", **fields)
 
 
 def _unknown_parameter(name: str) -> str:
@@ -145,31 +179,36 @@ def _unknown_parameter(name: str) -> str:
     hint = (
         f"did you mean {near[0]!r}?"
         if near
-        else "extra_body={...} sends what has no parameter here"
+        else "extra_body={...} sends a key that has no parameter here"
     )
     return f"unknown parameter {name!r}; {hint}"
 
 
 def _problem_of(given: Mapping[str, Any]) -> str | None:
-    thinking = given.get("thinking", False)
-    if not isinstance(thinking, (bool, Thinking)):
-        return f"bad parameter: thinking must be True, False or Thinking(...), not {type(thinking).__name__}"
-    # Into a finished value msgspec does not look.
-    unmade = {"thinking": asdict(thinking)} if isinstance(thinking, Thinking) else {}
+    thinking = given.get("thinking")
+    if isinstance(thinking, Thinking) and thinking.effort and "reasoning_effort" in given:
+        return "give reasoning_effort or Thinking(effort=...), not both"
+    values = {name: value for name, value in given.items() if name != "thinking"}
     try:
-        msgspec.convert({**given, **unmade}, _Spelled, strict=True)
+        msgspec.convert(values, _Spelled, strict=True)
     except msgspec.ValidationError as error:
-        return f"bad parameter: {error}"
-    return _problem_of_json(
-        {name: value for name, value in given.items() if name not in ("thinking", "extra_headers")}
-    )
+        return str(error)
+    values.pop("extra_headers", None)
+    return _problem_of_json(values)
 
 
 def _problem_of_json(values: Mapping[str, Any]) -> str | None:
-    if _is_json(values):
-        return None
-    culprit = next(name for name, value in values.items() if not _is_json(value))
-    return f"bad parameter: {culprit} holds something that cannot be written as JSON"
+    """Name the first of *values* that JSON cannot say, or would say as something else."""
+    if not _is_json(values):
+        culprit = next(name for name, value in values.items() if not _is_json(value))
+        return f"{culprit} holds something that cannot be written as JSON"
+    for name, value in values.items():
+        changed = _changed_by_json(value)
+        if changed is not None:
+            return (
+                f"{name} holds {changed}, which JSON does not have; give a finite number or a text"
+            )
+    return None
 
 
 def _is_json(value: object) -> bool:
@@ -180,11 +219,36 @@ def _is_json(value: object) -> bool:
     return True
 
 
+def _changed_by_json(value: object) -> str | None:
+    """Name the first value in *value* that msgspec would write as another type, such as NaN as ``null``."""
+    if isinstance(value, str):
+        return None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"the number {value}"
+    if isinstance(value, (Decimal, bytes, bytearray, memoryview)):
+        return f"a value of type {type(value).__name__}"
+    inner: Iterable[object] = ()
+    if isinstance(value, Mapping):
+        inner = value.values()
+    elif isinstance(value, (list, tuple)):
+        inner = value
+    return next((found for one in inner if (found := _changed_by_json(one)) is not None), None)
+
+
+#: Headers that the HTTP client writes itself. Another value breaks the connection or makes the server wait for more.
+_FRAMING: Final = frozenset(
+    {
+        *("connection", "content-encoding", "content-length", "expect", "host", "keep-alive"),
+        *("proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
+    }
+)
+
+
 def check_headers(headers: object, name: str) -> None:
-    """Refuse headers that cannot be sent, and an authorization, which belongs to the provider.
+    """Refuse headers that cannot be sent, that frame the request, or that hold the authorization.
 
     Raises:
-        ConfigurationError: Naming the header and never its value.
+        ConfigurationError: A header cannot be given. The text names the header and never shows its value.
     """
     if not isinstance(headers, Mapping):
         raise ConfigurationError(f"{name} must map header names to values")
@@ -194,6 +258,10 @@ def check_headers(headers: object, name: str) -> None:
         if key.lower() == "authorization":
             raise ConfigurationError(
                 f"{name} must not hold the authorization; give the provider its api_key"
+            )
+        if key.lower() in _FRAMING:
+            raise ConfigurationError(
+                f"{name} must not hold {key}; the HTTP client writes it to fit the request"
             )
         if not _is_header_name(key) or not _is_header_value(value):
             raise ConfigurationError(
@@ -214,12 +282,14 @@ def _is_header_value(value: str) -> bool:
 
 
 def _wire_messages(messages: Messages) -> tuple[Mapping[str, Any], ...]:
-    """Messages as JSON objects; dicts go through unchanged."""
+    """Return *messages* as JSON objects."""
     if isinstance(messages, str):
-        messages = [{"role": "user", "content": messages}]
-    if isinstance(messages, (Message, Mapping)) or not isinstance(messages, Sequence):
+        messages = [Message(role="user", content=messages)]
+    elif isinstance(messages, Message):
+        messages = [messages]
+    if isinstance(messages, Mapping) or not isinstance(messages, Sequence):
         raise ConfigurationError(
-            f"messages must be a text or a list of messages, not {type(messages).__name__}"
+            f"messages must be a text, a Message or a list of messages, not {type(messages).__name__}"
         )
     if not messages:
         raise ConfigurationError("messages must hold at least one message")
@@ -228,17 +298,60 @@ def _wire_messages(messages: Messages) -> tuple[Mapping[str, Any], ...]:
         {f"messages[{place}]": message for place, message in enumerate(wire)}
     )
     if problem is not None:
-        raise ConfigurationError(problem)
+        raise ConfigurationError(f"bad parameter: {problem}")
     return wire
 
 
 def _wire_message(message: object, place: int) -> Mapping[str, Any]:
+    """Return *message* as a JSON object; a dict keeps every key, and its tools are written in the OpenAI form."""
     if isinstance(message, Message):
         return message.to_wire()
     if not isinstance(message, Mapping):
         raise ConfigurationError(
             f"messages[{place}] must be a Message or a dict, not {type(message).__name__}"
         )
-    if not isinstance(message.get("role"), str):
+    wire = dict(message)
+    slip = _slip(wire)
+    if slip is not None:
+        raise ConfigurationError(f"messages[{place}] has {slip[0]}; did you mean {slip[1]!r}?")
+    if not isinstance(wire.get("role"), str):
         raise ConfigurationError(f"messages[{place}] must have a 'role' that is a text")
-    return dict(message)
+    if "tools" in wire:
+        wire["tools"] = _wire_tools(wire["tools"])
+    return wire
+
+
+#: The keys that a message can have.
+_KEYS: Final = frozenset(MessageDict.__annotations__)
+#: The roles that a message can have.
+ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool"})
+
+
+def _slip(message: Mapping[object, Any]) -> tuple[str, str] | None:
+    """Find a key or a role that is one slip of the keyboard away from a known one that is missing."""
+    for key in message.keys() - _KEYS:
+        for known in sorted(_KEYS - message.keys()):
+            if isinstance(key, str) and _is_one_slip(key, known):
+                return f"the key {key!r}", known
+    role = message.get("role")
+    if isinstance(role, str) and role not in ROLES:
+        for known in sorted(ROLES):
+            if _is_one_slip(role, known):
+                return f"the role {role!r}", known
+    return None
+
+
+def _is_one_slip(written: str, meant: str) -> bool:
+    """Whether one letter is missing, added or another one, or two neighbours changed places."""
+    if abs(len(written) - len(meant)) > 1:
+        return False
+    start = 0
+    while written[start : start + 1] == meant[start : start + 1] != "":
+        start += 1
+    left, right = written[start:], meant[start:]
+    return (
+        left[1:] == right
+        or left == right[1:]
+        or left[1:] == right[1:]
+        or (left[1::-1], left[2:]) == (right[:2], right[2:])
+    )

@@ -53,6 +53,7 @@ RECORD = ReplyRecord(
 )
 CALL = ToolCall(id="f:0", name="f", arguments="{}")
 CALL_WIRE = {"id": "f:0", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+NO_TEXT: ContentPart = {"type": "text", "text": ""}
 PARTS: list[ContentPart] = [
     {"type": "text", "text": "a"},
     {"type": "image_url", "image_url": {"url": "data:,"}},
@@ -158,6 +159,20 @@ class StructTrip(msgspec.Struct):
             {"role": "assistant", "tool_calls": [CALL_WIRE]},
             id="3.3-empty-content-beside-calls-is-left-out",
         ),
+        pytest.param(
+            assistant([NO_TEXT], tool_calls=[CALL]),
+            {"role": "assistant", "tool_calls": [CALL_WIRE]},
+            id="9-empty-part-beside-calls-is-left-out",
+        ),
+        pytest.param(
+            assistant([NO_TEXT, *PARTS], tool_calls=[CALL]),
+            {"role": "assistant", "content": PARTS, "tool_calls": [CALL_WIRE]},
+            id="9-empty-part-beside-another-is-left-out",
+        ),
+        pytest.param(
+            user([*PARTS, NO_TEXT]), {"role": "user", "content": PARTS}, id="9-empty-part-of-a-user"
+        ),
+        pytest.param(user([NO_TEXT]), {"role": "user", "content": []}, id="empty-part-only"),
         pytest.param(
             assistant("a", tool_calls=[CALL]),
             {"role": "assistant", "content": "a", "tool_calls": [CALL_WIRE]},
@@ -339,7 +354,26 @@ def test_values_can_be_copied(value: Any) -> None:
 
 def test_what_nobody_said_is_none() -> None:
     assert set(attrs.asdict(Usage()).values()) == {None}
-    assert attrs.asdict(Thinking()) == {"enabled": True, "keep": None, "budget_tokens": None}
+    nothing = {"keep": None, "budget_tokens": None, "effort": None}
+    assert attrs.asdict(Thinking()) == {"enabled": True} | nothing
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "wanted"),
+    [
+        *(("enabled", value, "True or False") for value in (1, "yes", None)),
+        *(("keep", value, "'all' or None") for value in ("some", True, ["all"])),
+        *(
+            ("budget_tokens", value, "a whole number above 0, or None")
+            for value in (0, -1, 1.5, True, "1")
+        ),
+        *(("effort", value, "a text such as 'low', or None") for value in ("", 1, True)),
+    ],
+)
+def test_a_field_of_thinking_has_its_type(field: str, value: Any, wanted: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Thinking(**{field: value})
+    assert str(caught.value) == f"Thinking: {field} must be {wanted}"
 
 
 # Tool calls

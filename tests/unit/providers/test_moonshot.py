@@ -119,11 +119,21 @@ PARAMS: dict[str, tuple[JSON, JSON, JSON]] = {
     "thinking-kept": alike(
         {"thinking": Thinking(keep="all")}, {"thinking": {"type": "enabled", "keep": "all"}}
     ),
+    "9-thinking-with-an-effort": alike(
+        {"thinking": Thinking(keep="all", effort="low")},
+        {"thinking": {"type": "enabled", "keep": "all", "effort": "low"}},
+    ),
+    "9-thinking-as-a-dict": alike(
+        {"thinking": {"type": "enabled", "keep": "all", "effort": "low"}},
+        {"thinking": {"type": "enabled", "keep": "all", "effort": "low"}},
+    ),
     "effort-drops-thinking": alike(
         {"reasoning_effort": "low", "thinking": False}, {"reasoning_effort": "low"}
     ),
-    "safety-identifier": alike(
-        {"extra_body": {"safety_identifier": "u"}}, {"safety_identifier": "u"}
+    "9-safety-identifier": alike({"safety_identifier": "u"}, {"safety_identifier": "u"}),
+    "9-prediction": alike(
+        {"prediction": {"type": "content", "content": "x"}},
+        {"prediction": {"type": "content", "content": "x"}},
     ),
 }
 

@@ -209,25 +209,50 @@ def test_params(params: JSON, ace: JSON, cloudsway: JSON) -> None:
         assert (wire.url, wire.headers) == (URLS[provider.name], built(provider).headers)
 
 
-@pytest.mark.fact("1.3/thinking")
-def test_keep_is_a_word_of_ace_alone() -> None:
-    keep = Thinking(keep="all")
-    assert sent(ACE, thinking=keep)["thinking"] == {"type": "enabled", "keep": "all"}
-    problem = r"^cloudsway has no word for Thinking\(keep=\.\.\.\); leave it out$"
-    with pytest.raises(ConfigurationError, match=problem):
-        built(CLOUDSWAY, thinking=keep)
+#: A way to think, and what it adds at the two; a text is the field that a provider has no word for.
+THINKING: dict[str, tuple[Thinking, JSON | str, JSON | str]] = {
+    "keep": (
+        Thinking(keep="all"),
+        {"thinking": {"type": "enabled", "keep": "all"}},
+        "cloudsway has no word for Thinking(keep=...); leave it out",
+    ),
+    "budget": (
+        Thinking(budget_tokens=2000),
+        "acedata has no thinking budget; leave budget_tokens out",
+        {"thinking": {"type": "true", "budget_tokens": 2000}},
+    ),
+    "effort": (
+        Thinking(effort="low"),
+        {"reasoning_effort": "low"},
+        "cloudsway has no word for Thinking(effort=...); leave it out",
+    ),
+    "effort-and-keep": (
+        Thinking(effort="low", keep="all"),
+        {"thinking": {"type": "enabled", "keep": "all"}, "reasoning_effort": "low"},
+        "cloudsway has no word for Thinking(keep=...); leave it out",
+    ),
+    "effort-of-no-thinking": (
+        Thinking(enabled=False, effort="low"),
+        {"thinking": {"type": "disabled"}},
+        "cloudsway has no word for Thinking(effort=...); leave it out",
+    ),
+}
 
 
-@pytest.mark.fact("2.3/thinking")
-def test_a_budget_is_a_word_of_cloudsway_alone() -> None:
-    budget = Thinking(budget_tokens=2000)
-    assert sent(CLOUDSWAY, thinking=budget)["thinking"] == {
-        "type": "true",
-        "budget_tokens": 2000,
-    }
-    problem = "^acedata has no thinking budget; leave budget_tokens out$"
-    with pytest.raises(ConfigurationError, match=problem):
-        built(ACE, thinking=budget)
+@pytest.mark.fact("1.3/thinking", "2.3/thinking")
+@pytest.mark.parametrize(("thinking", "ace", "cloudsway"), THINKING.values(), ids=THINKING)
+def test_each_provider_spells_thinking(
+    thinking: Thinking, ace: JSON | str, cloudsway: JSON | str
+) -> None:
+    for provider, expected in ((ACE, ace), (CLOUDSWAY, cloudsway)):
+        if isinstance(expected, str):
+            with pytest.raises(ConfigurationError) as caught:
+                built(provider, thinking=thinking)
+            assert str(caught.value) == expected
+        else:
+            body = sent(provider, thinking=thinking)
+            added = {key: body[key] for key in ("thinking", "reasoning_effort") if key in body}
+            assert added == expected
 
 
 @pytest.mark.fact("2.3/thinking")

@@ -3,17 +3,27 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kimi_async._errors import ConfigurationError
-from kimi_async._models import Message, Thinking, ToolCall, assistant, tool_result, user
+from kimi_async._models import (
+    Message,
+    MessageDict,
+    Thinking,
+    ToolCall,
+    assistant,
+    tool_result,
+    user,
+)
 from kimi_async._request._params import ChatParams, chat_request, check_headers
 from kimi_async._wire import ChatRequest
+from kimi_async.tools import tool
 
 #: What no error may repeat.
 SECRET = "s3cret"
@@ -35,16 +45,16 @@ def refused(call: Callable[[], object]) -> str:
     return str(caught.value)
 
 
-def thinking(**fields: Any) -> Thinking:
-    """With fields of any type, as from a caller who has no type checker."""
-    return Thinking(**fields)
-
-
 NO_BOOL = [1, 0, "true", [True]]
 NO_LIMIT = [0, -1, 1.5, True, "1", math.nan]
 NO_PENALTY = [-2.1, 2.1, math.nan, math.inf, "1", True]
 NO_TEXT = [1, b"x", ["x"], "\ud800"]
-NO_OBJECT = ["x", [("a", 1)], {1: 2}, {"a": object()}, {"a": CIRCLE}, {"a": "\ud800"}]
+#: Values that msgspec writes as another type: as ``null`` or as a text.
+CHANGED = [math.nan, math.inf, -math.inf, Decimal("0.1"), b"x", bytearray(b"x"), memoryview(b"x")]
+NO_OBJECT = [
+    *("x", [("a", 1)], {1: 2}, {"a": object()}, {"a": CIRCLE}, {"a": "\ud800"}),
+    *({"a": [{"b": (1, value)}]} for value in CHANGED),
+]
 
 # Under each name what is accepted, and what is refused.
 PARAMS: dict[str, tuple[list[Any], list[Any]]] = {
@@ -61,11 +71,23 @@ PARAMS: dict[str, tuple[list[Any], list[Any]]] = {
     "presence_penalty": ([-2, 0, 0.5, 2], NO_PENALTY),
     "logprobs": ([True, False], NO_BOOL),
     "top_logprobs": ([0, 20], [-1, 21, 1.5, True, "1"]),
-    "logit_bias": ([{}, {"50256": -100, "1": 0.5}], [{1: 1}, {"1": SECRET}, [1], SECRET]),
+    "logit_bias": (
+        [{}, {"50256": -100, "1": 0.5}],
+        [{1: 1}, {"1": SECRET}, [1], SECRET, {"1": math.nan}, {"1": math.inf}, {"1": Decimal(1)}],
+    ),
     "response_format": ([{"type": "json_object"}, {}], NO_OBJECT),
     "tools": (
         [[], [{"type": "function", "function": {"name": "f"}}], ({"type": "function"},)],
-        [{"type": SECRET}, [SECRET], [{"function": refused}], [{"description": "\ud800"}], SECRET],
+        [
+            *(
+                {"type": SECRET},
+                [SECRET],
+                [{"function": refused}],
+                [{"description": "\ud800"}],
+                SECRET,
+            ),
+            *([{"function": {"maximum": value}}] for value in CHANGED),
+        ],
     ),
     "tool_choice": (
         ["auto", "none", "required", {"type": "function", "function": {"name": "f"}}],
@@ -75,17 +97,14 @@ PARAMS: dict[str, tuple[list[Any], list[Any]]] = {
     "thinking": (
         [True, False, Thinking(), Thinking(enabled=False, keep="all", budget_tokens=1)],
         [
-            1,
-            "on",
-            {"type": SECRET},
-            {"enabled": True},
-            thinking(enabled="yes"),
-            thinking(keep="some"),
-            thinking(budget_tokens="1"),
+            *(1, "on", [("type", "enabled")], {}, {"type": SECRET}, {"enabled": True}),
+            *({"type": ["enabled"]}, {"type": "enabled", "budget": 1}, {"type": "enabled", 1: 2}),
         ],
     ),
     "reasoning_effort": (["low", "max", "any"], NO_TEXT),
+    "prediction": ([{"type": "content", "content": "x"}, {}], NO_OBJECT),
     "user": (["", "someone"], NO_TEXT),
+    "safety_identifier": (["", "someone"], NO_TEXT),
     "metadata": ([{}, {"a": "b"}], [{"a": 1}, {1: "a"}, SECRET]),
     "seed": ([0, -1, 2**40], [1.5, "1", True]),
     "prompt_cache_key": (["", "key"], NO_TEXT),
@@ -145,12 +164,37 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         "bad parameter: Expected `str`, got `int` - at `$.stop[1]`",
     ),
     "thinking": (
-        {"thinking": {"type": "enabled"}},
-        "bad parameter: thinking must be True, False or Thinking(...), not dict",
+        {"thinking": "on"},
+        "bad parameter: thinking must be True, False, Thinking(...) or a dict, not str",
+    ),
+    "word-of-thinking": (
+        {"thinking": {"type": SECRET}},
+        (
+            "bad parameter: a thinking dict has a type of 'enabled' or 'disabled' and may have keep, effort and"
+            " budget_tokens; extra_body={'thinking': ...} sends any other form"
+        ),
     ),
     "field-of-thinking": (
-        {"thinking": thinking(budget_tokens="1")},
-        "bad parameter: Expected `int | null`, got `str` - at `$.thinking.budget_tokens`",
+        {"thinking": {"type": "enabled", "budget_tokens": SECRET}},
+        "Thinking: budget_tokens must be a whole number above 0, or None",
+    ),
+    "two-efforts": (
+        {"thinking": Thinking(effort="low"), "reasoning_effort": "low"},
+        "bad parameter: give reasoning_effort or Thinking(effort=...), not both",
+    ),
+    "no-number": (
+        {"extra_body": {"a": [1.0, math.nan]}},
+        (
+            "bad parameter: extra_body holds the number nan, which JSON does not have; give a finite"
+            " number or a text"
+        ),
+    ),
+    "decimal": (
+        {"extra_body": {"temperature": Decimal("0.1")}},
+        (
+            "bad parameter: extra_body holds a value of type Decimal, which JSON does not have; give a"
+            " finite number or a text"
+        ),
     ),
     "no-json": (
         {"seed": 1, "tools": [{"function": refused}]},
@@ -161,12 +205,12 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         "unknown parameter 'temprature'; did you mean 'temperature'?",
     ),
     "unknown": (
-        {"safety_identifier": SECRET},
-        "unknown parameter 'safety_identifier'; extra_body={...} sends what has no parameter here",
+        {"web_search_options": SECRET},
+        "unknown parameter 'web_search_options'; extra_body={...} sends a key that has no parameter here",
     ),
     "first-of-several": (
         {"temperature": 3, "b_b": 1, "a_a": 2, "c_c": 3},
-        "unknown parameter 'b_b'; extra_body={...} sends what has no parameter here",
+        "unknown parameter 'b_b'; extra_body={...} sends a key that has no parameter here",
     ),
 }
 
@@ -174,6 +218,23 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("params", "text"), REFUSALS.values(), ids=REFUSALS)
 def test_what_a_refusal_says(params: dict[str, Any], text: str) -> None:
     assert refused(lambda: request(params)) == text
+
+
+#: A dict for ``thinking``, and the value that it is.
+DICTS: dict[str, tuple[Any, Thinking]] = {
+    "on": ({"type": "enabled"}, Thinking()),
+    "off": ({"type": "disabled"}, Thinking(enabled=False)),
+    "everything": (
+        MappingProxyType({"type": "enabled", "keep": "all", "effort": "low", "budget_tokens": 5}),
+        Thinking(keep="all", effort="low", budget_tokens=5),
+    ),
+    "nothing-given": ({"type": "enabled", "keep": None, "effort": None}, Thinking()),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), DICTS.values(), ids=DICTS)
+def test_thinking_as_a_dict(given: Any, expected: Thinking) -> None:
+    assert request({"thinking": given}).params == {"thinking": expected}
 
 
 @pytest.mark.parametrize(
@@ -217,6 +278,7 @@ ODD = {"role": "critic", "content": None, "x": [1, {"y": "ä"}], "tool_calls": [
     [
         pytest.param("Hi", HI, id="text"),
         pytest.param("", ({"role": "user", "content": ""},), id="empty-text"),
+        pytest.param(user("Hi"), HI, id="one-Message"),
         pytest.param([user("Hi")], HI, id="Message"),
         pytest.param((user("Hi"),), HI, id="tuple"),
         pytest.param([ODD], (ODD,), id="dict-unchanged"),
@@ -239,20 +301,19 @@ def test_messages(messages: Any, wire: tuple[object, ...]) -> None:
     [
         pytest.param([], "messages must hold at least one message", id="empty"),
         pytest.param(
-            user(SECRET), "messages must be a text or a list of messages, not Message", id="Message"
-        ),
-        pytest.param(
             {"role": "user", "content": SECRET},
-            "messages must be a text or a list of messages, not dict",
+            "messages must be a text, a Message or a list of messages, not dict",
             id="dict",
         ),
         pytest.param(
             iter([user(SECRET)]),
-            "messages must be a text or a list of messages, not list_iterator",
+            "messages must be a text, a Message or a list of messages, not list_iterator",
             id="iterator",
         ),
         pytest.param(
-            None, "messages must be a text or a list of messages, not NoneType", id="None"
+            None,
+            "messages must be a text, a Message or a list of messages, not NoneType",
+            id="None",
         ),
         pytest.param(
             [user("Hi"), SECRET],
@@ -285,10 +346,104 @@ def test_messages(messages: Any, wire: tuple[object, ...]) -> None:
             "bad parameter: messages[0] holds something that cannot be written as JSON",
             id="circle",
         ),
+        pytest.param(
+            [user("Hi"), {"role": "user", "content": SECRET.encode()}],
+            "bad parameter: messages[1] holds a value of type bytes, which JSON does not have; give a"
+            " finite number or a text",
+            id="bytes-content",
+        ),
+        pytest.param(
+            [user([{"type": "text", "text": SECRET, "x": math.nan}])],
+            "bad parameter: messages[0] holds the number nan, which JSON does not have; give a finite"
+            " number or a text",
+            id="nan-in-a-part",
+        ),
+        pytest.param(
+            [user("Hi"), {"role": "user", "conent": SECRET}],
+            "messages[1] has the key 'conent'; did you mean 'content'?",
+            id="key",
+        ),
+        pytest.param(
+            [{"rol": "user", "content": SECRET}],
+            "messages[0] has the key 'rol'; did you mean 'role'?",
+            id="key-of-the-role",
+        ),
+        pytest.param(
+            [{"role": "asistant", "content": SECRET}],
+            "messages[0] has the role 'asistant'; did you mean 'assistant'?",
+            id="role",
+        ),
     ],
 )
 def test_bad_messages(messages: Any, text: str) -> None:
     assert refused(lambda: request({}, messages)) == text
+
+
+KEYS = sorted(MessageDict.__annotations__)
+LETTERS = st.sampled_from("abcdefghijklmnopqrstuvwxyz_")
+
+
+@st.composite
+def slips(draw: st.DrawFn, words: list[str]) -> tuple[str, str]:
+    """A word with one slip of the keyboard in it, and the word that was meant."""
+    meant = draw(st.sampled_from(words))
+    at = draw(st.integers(0, len(meant) - 1))
+    before, letter, after = meant[:at], meant[at], meant[at + 1 :]
+    written = draw(
+        st.sampled_from(
+            [
+                before + after,
+                before + draw(LETTERS) + letter + after,
+                before + draw(LETTERS) + after,
+                meant + draw(LETTERS),
+                before + after[:1] + letter + after[1:],
+                before + letter.upper() + after,
+            ]
+        )
+    )
+    assume(written not in words)
+    return written, meant
+
+
+@given(slips(KEYS))
+def test_a_key_with_one_slip_is_refused_while_the_right_one_is_missing(
+    slip: tuple[str, str],
+) -> None:
+    written, meant = slip
+    message = {"role": "user", "content": "Hi"}
+    message.pop(meant, None)
+    text = refused(lambda: request({}, [message | {written: SECRET}]))
+    assert f"the key {written!r}; did you mean " in text
+    complete = {**dict.fromkeys(KEYS, "x"), written: SECRET}
+    assert request({}, [complete]).messages == (complete,)
+
+
+@given(slips(["system", "developer", "user", "assistant", "tool"]))
+def test_a_role_with_one_slip_is_refused(slip: tuple[str, str]) -> None:
+    written, meant = slip
+    text = refused(lambda: request({}, [{"role": written, "content": SECRET}]))
+    assert text == f"messages[0] has the role {written!r}; did you mean {meant!r}?"
+
+
+@pytest.mark.parametrize("key", ["annotations", "cnt", "contents!", "audio", "function_call", "id"])
+def test_any_other_key_is_sent(key: str) -> None:
+    message = {"role": "assistant", "content": "Hi", key: None}
+    assert request({}, [message]).messages == (message,)
+
+
+@tool
+def double(number: int) -> int:
+    """Double a number."""
+    return 2 * number
+
+
+def test_the_tools_of_a_message_are_written_in_the_openai_form() -> None:
+    wire = double.to_wire()
+    (sent, _) = request(
+        {}, [{"role": "system", "content": "", "tools": [double, wire]}, *HI]
+    ).messages
+    assert sent == {"role": "system", "content": "", "tools": [wire, wire]}
+    assert double(2) == 4
 
 
 # Headers
@@ -334,6 +489,17 @@ def test_headers(headers: Any) -> None:
                 id=name,
             )
             for name in ("authorization", "Authorization", "AUTHORIZATION")
+        ),
+        *(
+            pytest.param(
+                {name: SECRET},
+                f"headers must not hold {name}; the HTTP client writes it to fit the request",
+                id=name,
+            )
+            for name in (
+                *("Content-Length", "transfer-encoding", "Host", "EXPECT", "Connection", "Upgrade"),
+                *("Keep-Alive", "TE", "Trailer", "Content-Encoding", "Proxy-Connection"),
+            )
         ),
         *(
             pytest.param({name: SECRET}, BAD_CHARACTERS.format(name), id=f"name-{number}")
