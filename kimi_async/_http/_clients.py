@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import ssl
-from collections.abc import AsyncIterator, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from kimi_async._errors import ConfigurationError
@@ -61,10 +61,6 @@ class HttpResponse(Protocol):
     @property
     def stream(self) -> object:
         """The body as it comes."""
-        ...
-
-    def aiter_bytes(self) -> AsyncIterator[bytes]:
-        """The body, decoded."""
         ...
 
     async def aclose(self) -> None:

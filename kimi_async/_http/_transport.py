@@ -27,11 +27,13 @@ from kimi_async._errors import (
     FirstOutputTimeout,
     KimiError,
     KimiTimeoutError,
+    ProtocolError,
     TransportError,
     WriteTimeout,
 )
 from kimi_async._http._cancellation import close_shielded, run_cancellable_once
 from kimi_async._http._clients import HttpClient, HttpRequest, HttpResponse, http_client
+from kimi_async._http._decoding import READ_BYTES, decoded
 from kimi_async._http._limiter import ConcurrencyLimiter, Permit
 from kimi_async._http._pool import Lease, Pool
 from kimi_async._providers import Provider, request_id_of
@@ -43,11 +45,6 @@ __all__ = ["BodyError", "BodyTimeout", "Response", "Transport"]
 
 #: A name of our own, because a host was seen to answer a foreign one with a misleading 429 (docs/providers.md 6.1).
 _OUR_HEADERS: Final = {"user-agent": f"kimi-async/{__version__}", "accept-encoding": "identity"}
-
-#: The most bytes that one read of a body gives, and so the most that is worked on before others have their turn. A
-#: socket gives up to 64 KiB, 1,400 small chunks and 12 ms of work (CPython 3.13); a compressed or mocked body gives
-#: any number.
-READ_BYTES: Final = 16 * 1024
 
 #: What the engines call it: httpx and httpx2 first, aiohttp second.
 _READ_TIMEOUTS: Final = frozenset({"ReadTimeout", "SocketTimeoutError"})
@@ -303,11 +300,7 @@ class Response:
         self.headers: Mapping[str, str] = {
             name: provider.without_key(value) for name, value in response.headers.items()
         }
-        # Raw reads cost 1.2 us, decoded ones 3.3; "identity" was asked for, so decoding is the exception.
-        encoded = self.headers.get("content-encoding", "identity") != "identity"
-        self._body: AsyncIterator[bytes] = aiter(
-            response.aiter_bytes() if encoded else _raw(response)
-        )
+        self._body = decoded(_raw(response), self.headers.get("content-encoding", ""))
         self._next: Callable[[], Awaitable[bytes]] = self._body.__anext__
 
     async def read(self) -> bytes | None:
@@ -315,7 +308,8 @@ class Response:
 
         Raises:
             BodyTimeout: The read timeout that the request was sent with ran out.
-            BodyError: The connection, or the framing of the body, broke.
+            BodyError: The connection, the framing or the compression of the body broke.
+            ProtocolError: The body has a content encoding that is not read.
         """
         if self._held:
             await anyio.lowlevel.checkpoint()
@@ -326,6 +320,8 @@ class Response:
         except StopAsyncIteration:
             self._ended = True
             return None
+        except ProtocolError:
+            raise
         except Exception as error:
             kind = BodyTimeout if _names(error) & _READ_TIMEOUTS else BodyError
             cause = _describe(error, self._provider)

@@ -8,7 +8,7 @@ from typing import Final
 
 import anyio
 
-from kimi_async._errors import APIError, KimiError, TransportError, over_limit
+from kimi_async._errors import APIError, KimiError, ProtocolError, TransportError, over_limit
 from kimi_async._http._cancellation import loop_clock
 from kimi_async._http._transport import BodyError, BodyTimeout, Response, Transport
 from kimi_async._json_text import is_deeper
@@ -32,7 +32,7 @@ async def status_error(provider: Provider, response: Response, limits: Limits) -
                 len(body) < limits.error_body_bytes and (data := await response.read()) is not None
             ):
                 body += data
-        except BodyError:
+        except (BodyError, ProtocolError):
             pass  # what came, and the status, say more than the break does
     kept = bytes(body[: limits.error_body_bytes])
     if is_deeper(kept, limits.nesting):

@@ -16,7 +16,7 @@ from fake_host import HELLO, STALL, FakeHost, delta, sse
 from loop_stalls import Heartbeat, chats, heartbeat
 from paths import ROOT
 
-from kimi_async._http._transport import READ_BYTES
+from kimi_async._http._decoding import READ_BYTES
 from kimi_async.testing import FakeProvider, Reply
 
 LONG = Reply("Hello! " * 40, chunk_chars=4)

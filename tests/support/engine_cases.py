@@ -230,12 +230,13 @@ class Server(anyio.AsyncContextManagerMixin):
         self.done.set()
 
     def _has_all(self) -> bool:
-        # A handshake begins with 22, a request ends with the brace of its JSON, a CONNECT with an empty line.
+        # A handshake begins with 22, a request ends with the brace of its JSON, a CONNECT and a GET with an empty line.
         heard = self.heard
-        return heard.startswith((b"\x16", b"CONNECT")) or heard.endswith(b"}")
+        return heard.startswith((b"\x16", b"CONNECT", b"GET")) or heard.endswith(b"}")
 
     @staticmethod
     async def _say(sock: socket.socket, data: bytes) -> None:
-        while data:
-            await anyio.wait_writable(sock)
-            data = data[sock.send(data) :]
+        with contextlib.suppress(ConnectionError):  # the caller may have heard enough
+            while data:
+                await anyio.wait_writable(sock)
+                data = data[sock.send(data) :]
