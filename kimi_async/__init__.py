@@ -81,6 +81,7 @@ from kimi_async._models import (
 )
 from kimi_async._options import CallParams, Checks, ClientOptions
 from kimi_async._prefix import Prefix
+from kimi_async._protocol._decoder import ReplyDecoder
 from kimi_async._protocol._tool_markers import ToolMarkers
 from kimi_async._providers import Provider
 from kimi_async._providers._acedata import AceDataCloud
@@ -153,6 +154,7 @@ __all__ = [
     "ReasoningKey",
     "RefusalDelta",
     "RefusalDone",
+    "ReplyDecoder",
     "ReplyRecord",
     "ResponseInfo",
     "ServerError",

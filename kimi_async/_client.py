@@ -17,7 +17,7 @@ from kimi_async._http._transport import Transport
 from kimi_async._models import ChatCompletion, Message, Messages, ModelInfo
 from kimi_async._options import OF_THE_CLIENT, CallParams, Checks, ClientOptions
 from kimi_async._providers import Provider
-from kimi_async._reply import OnComplete, Reply, fetch
+from kimi_async._reply import OnComplete, Reply, fetch, one_attempt
 from kimi_async._request._checks import check_body, check_request, report
 from kimi_async._request._params import chat_request
 from kimi_async._settings import Limits, Timeouts
@@ -441,8 +441,9 @@ class AsyncKimi:
             report(_findings(settings, request, wire), strict=settings.checks == "error")
         return ChatStream(
             Reply(
-                provider=settings.provider,
-                model=request.model,
+                request,
+                (settings.provider,),
+                one_attempt,
                 wire_request=wire,
                 headers={**settings.headers, **(params.get("extra_headers") or {})},
                 transport=self._transport,
@@ -450,7 +451,6 @@ class AsyncKimi:
                 limits=settings.limits,
                 max_concurrency=settings.max_concurrency,
                 on_complete=settings.on_complete,
-                prefix=settings.provider.prefix_of(request),
             ),
             on_end,
         )

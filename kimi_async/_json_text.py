@@ -15,8 +15,10 @@ import msgspec
 
 from kimi_async._errors import ConfigurationError
 
-__all__ = ["is_deeper", "read_json_text"]
+__all__ = ["decode_object", "is_deeper", "read_json_text"]
 
+
+_decode: Final = msgspec.json.Decoder().decode
 
 #: JSON texts, the last one perhaps without its end. Possessive, so that no input takes more than linear time.
 _TEXTS: Final = rb'(?s)"(?:[^"\\]+|\\.?)*+"?'
@@ -34,6 +36,34 @@ def is_deeper(data: bytes | bytearray, levels: int) -> bool:
         return False
     brackets = re.sub(_TEXTS, b"", data).translate(None, _ALL_ELSE)
     return max(accumulate(map(_LEVELS.__getitem__, brackets)), default=0) > levels
+
+
+def decode_object(data: bytes) -> dict[str, Any] | None:
+    """Decode one JSON object; ``None`` when *data* is anything else.
+
+    Bytes that are not UTF-8 and halves of surrogate pairs become U+FFFD: a damaged character is no reason to lose a
+    reply.
+    """
+    try:
+        value = _decode(data)
+    except (ValueError, RecursionError):
+        value = _decode_leniently(data)
+    return value if type(value) is dict else None
+
+
+def _decode_leniently(data: bytes) -> Any:
+    try:
+        text = json.dumps(
+            json.loads(data.decode("utf-8-sig", "replace"), strict=False, parse_constant=_no_value),
+            ensure_ascii=False,
+        )
+        return _decode(text.encode("utf-8", "surrogatepass").decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _no_value(_: str) -> None:
+    """``NaN`` and the infinities, which Python hosts write among logprobs, say nothing."""
 
 
 def read_json_text(text: str, into: Any = Any) -> Any:

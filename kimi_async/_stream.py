@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -55,7 +56,8 @@ class ChatStream:
     ) -> None:
         self._reply = reply
         self._on_end = on_end
-        self._events = reply.events
+        #: Events that were read and not handed out yet.
+        self._events: deque[StreamEvent] = deque()
         self._started = False
 
     def __repr__(self) -> str:
@@ -94,21 +96,22 @@ class ChatStream:
             while not events:
                 if self._reply.over:
                     return self._end()
-                await self._reply.advance()
+                events.extend(await self._reply.advance())
+        self._reply.seen = True
         return events.popleft()
 
     async def _start(self) -> None:
         """Send the request, the first time."""
         if not self._started and not self._reply.over:
             self._started = True
-            await self._reply.start()
+            self._events.extend(await self._reply.start())
 
     async def _advance(self) -> None:
         """Read once more, or take the end of the reply."""
         if self._reply.over:
             self._end()
         else:
-            await self._reply.advance()
+            self._events.extend(await self._reply.advance())
 
     def _end(self) -> StreamEnd:
         end = self._reply.conclude()
@@ -160,14 +163,13 @@ class ChatStream:
             raise RuntimeError("sse() must be called before the stream is entered or read")
         from httpx_sse import ServerSentEvent
 
-        wire = self._reply.keep_wire()
+        self._reply.keep_wire()
         try:
             with contextlib.suppress(KimiError):  # raised again below, behind what came before it
                 await self._start()
             while self._reply.completion is None:
                 self._events.clear()
-                while wire:
-                    event = wire.popleft()
+                for event in self._reply.take_wire():
                     yield ServerSentEvent(event.event, event.text, event.id, event.retry)
                 await self._advance()
         finally:
@@ -187,7 +189,7 @@ class ChatStream:
     def last_chunk(self) -> Mapping[str, Any] | None:
         """The last JSON object that was read, unknown keys included; ``None`` before the first."""
         attempt = self._reply.attempt
-        return None if attempt is None else attempt.last_chunk
+        return None if attempt is None else attempt.decoder.last_chunk
 
     @property
     def response(self) -> ResponseInfo | None:

@@ -7,14 +7,19 @@ frozen attrs class of this size takes 1 to 1.5 us (CPython 3.11).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
 from kimi_async._errors import APIError
 from kimi_async._record import Usage
 
-__all__ = ["DONE", "Chunk", "ChunkChoice", "Done", "ReplyParser", "ToolCallPiece"]
+__all__ = ["DONE", "Chunk", "ChunkChoice", "Done", "ReplyParser", "ToolCallPiece", "ToolMarkers"]
+
+
+#: What is done with calls in the text: ``"pass"`` leaves it as it is, ``"hide"`` cuts them out, ``"parse"`` makes them
+#: the tool calls that they were meant to be.
+ToolMarkers: TypeAlias = Literal["pass", "hide", "parse"]
 
 
 class ToolCallPiece(msgspec.Struct, frozen=True, gc=False):
@@ -68,6 +73,11 @@ class ReplyParser(Protocol):
     @property
     def name(self) -> str:
         """The provider's short name."""
+        ...
+
+    @property
+    def tool_markers(self) -> ToolMarkers:
+        """The setting for tool calls that arrive as text."""
         ...
 
     def parse_chunk(self, data: bytes) -> Chunk | Done:

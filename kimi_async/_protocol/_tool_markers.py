@@ -13,17 +13,14 @@ also accepted in the singular, as servers do.
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import msgspec
 
-from kimi_async._protocol._chunk import ChunkChoice, ToolCallPiece
+from kimi_async._protocol._chunk import ChunkChoice, ToolCallPiece, ToolMarkers
 
 __all__ = ["MarkerFilter", "ToolMarkers"]
 
-#: What is done with calls in the text: ``"pass"`` leaves it as it is, ``"hide"`` cuts them out, ``"parse"`` makes them
-#: the tool calls that they were meant to be.
-ToolMarkers: TypeAlias = Literal["pass", "hide", "parse"]
 
 _CALL_BEGIN: Final = "<|tool_call_begin|>"
 _ARGUMENTS_BEGIN: Final = "<|tool_call_argument_begin|>"

@@ -6,10 +6,8 @@ provider's own file holds only what truly differs, and is loaded when the provid
 
 from kimi_async._providers._base import Provider
 from kimi_async._providers._errors import request_id_of
-from kimi_async._providers._parsing import decode_object
 
 __all__ = [
     "Provider",
-    "decode_object",
     "request_id_of",
 ]

@@ -28,7 +28,7 @@ from kimi_async._errors import (
     RateLimitError,
     ServerError,
 )
-from kimi_async._providers._parsing import decode_object
+from kimi_async._json_text import decode_object
 
 __all__ = ["excerpt_of", "parse_error", "request_id_of", "without_key"]
 

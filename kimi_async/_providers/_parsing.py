@@ -7,49 +7,20 @@ keys that we do not know) is ``None`` when it is not of the type it should be.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from kimi_async._errors import ProtocolError
+from kimi_async._json_text import decode_object
 from kimi_async._models import ModelInfo
 from kimi_async._protocol._chunk import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
 from kimi_async._record import Usage
 
-__all__ = ["decode_object", "parse_any", "parse_completion", "parse_models"]
+__all__ = ["parse_any", "parse_completion", "parse_models"]
 
-_decode: Final = msgspec.json.Decoder().decode
 _NO_CALLS: Final[tuple[ToolCallPiece, ...]] = ()
-
-
-def decode_object(data: bytes) -> dict[str, Any] | None:
-    """Decode one JSON object; ``None`` when *data* is anything else.
-
-    Bytes that are not UTF-8 and halves of surrogate pairs become U+FFFD: a damaged character is no reason to lose a
-    reply.
-    """
-    try:
-        value = _decode(data)
-    except (ValueError, RecursionError):
-        value = _decode_leniently(data)
-    return value if type(value) is dict else None
-
-
-def _decode_leniently(data: bytes) -> Any:
-    try:
-        text = json.dumps(
-            json.loads(data.decode("utf-8-sig", "replace"), strict=False, parse_constant=_no_value),
-            ensure_ascii=False,
-        )
-        return _decode(text.encode("utf-8", "surrogatepass").decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return None
-
-
-def _no_value(_: str) -> None:
-    """``NaN`` and the infinities, which Python hosts write among logprobs, say nothing."""
 
 
 def parse_any(data: bytes) -> Chunk | Done | None:

@@ -86,7 +86,7 @@ class Deadlines:
         limits = _or_never(self.timeouts.first_output), _or_never(self.timeouts.total)
         return SlotTimeout(min(limits), stage="waiting for a slot")
 
-    def parse_error(self, begun: float) -> KimiTimeoutError:
+    def read_error(self, begun: float) -> KimiTimeoutError:
         """The error for a read, *begun* then, that took as long as :meth:`for_read` allowed."""
         stage = "streaming"
         progress_left = self._progress - self._waited

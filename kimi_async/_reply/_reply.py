@@ -1,45 +1,55 @@
-"""One reply, however many requests it takes (one, for now): its events, its record, its end.
+"""One reply, however many requests it takes: its attempts, its events, its record, its end.
 
-Ownership: a ``Reply`` owns its permit and its attempt's response from ``start()`` until the attempt is over, failed or
-``aclose()`` was called; each of these gives both back. The record is made, and ``on_complete`` called, exactly once:
-when the end of the reply is handed to the caller, or when the caller leaves before.
+Ownership: a ``Reply`` owns its permit and the responses of its attempts from :meth:`Reply.start` until it has ended or
+``aclose()`` was called; each of these gives all of them back. The record is made, and ``on_complete`` called, exactly
+once: when the end of the reply is handed to the caller, or when the caller leaves before.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import anyio
 from attrs import evolve
 
-from kimi_async._errors import KimiError, KimiTimeoutError, StreamInterrupted
-from kimi_async._events import StreamEnd, StreamEvent
+from kimi_async._errors import ErrorInfo, KimiError, StreamInterrupted
+from kimi_async._events import (
+    AttemptFailed,
+    StreamContinued,
+    StreamEnd,
+    StreamEvent,
+    StreamRestarted,
+)
 from kimi_async._http._cancellation import asyncio_loop, close_soon, loop_clock
 from kimi_async._http._limiter import Permit
 from kimi_async._http._transport import Transport
 from kimi_async._models import ChatCompletion
+from kimi_async._protocol._decoder import ReplyDecoder
 from kimi_async._protocol._sse import SSEEvent
 from kimi_async._providers import Provider
-from kimi_async._record import (
-    AttemptRecord,
-    Outcome,
-    ReplyRecord,
-    recorded_params,
-    total_usage,
-)
+from kimi_async._record import Outcome, ReplyRecord, recorded_params, total_usage
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._deadlines import Deadlines
+from kimi_async._reply._plan import (
+    Continue,
+    Decision,
+    Failed,
+    Plan,
+    PlanState,
+    Raise,
+    Restart,
+    Send,
+)
+from kimi_async._reply._race import race
+from kimi_async._reply._summary import as_text, attempt_records, outcome_of_failure
 from kimi_async._settings import Limits, Timeouts
-from kimi_async._wire import WireRequest
+from kimi_async._wire import ChatRequest, WireRequest
 
 if TYPE_CHECKING:
     import asyncio
-
-    from kimi_async._prefix import Prefix
 
 __all__ = ["OnComplete", "Reply"]
 
@@ -61,28 +71,29 @@ class Reply:
     """The life of one reply.
 
     Args:
-        provider: The provider.
-        model: The model that was asked for.
-        wire_request: What is sent.
+        request: The request, before a provider's spelling.
+        providers: The providers that may be asked, in their order.
+        plan: Decides what is done next.
+        wire_request: The request as the first provider spells it.
         headers: Headers of this call.
-        transport: Sends it.
+        transport: Sends requests.
         timeouts: The limits of time.
         limits: The limits of size.
         max_concurrency: The most replies in flight with this one; ``None`` is no limit.
         on_complete: Called once with the record, when the reply has ended.
-        prefix: What the reply is to go on from.
 
     Attributes:
-        events: Events that nobody has taken yet.
-        completion: The whole reply, once its end was handed over.
+        seen: Whether the caller has been handed an event; set by the stream.
+        completion: The complete reply, once its end was handed over.
         record: The record, once the reply has ended.
     """
 
     def __init__(
         self,
+        request: ChatRequest,
+        providers: tuple[Provider, ...],
+        plan: Plan,
         *,
-        provider: Provider,
-        model: str | None,
         wire_request: WireRequest,
         headers: Mapping[str, str],
         transport: Transport,
@@ -90,116 +101,123 @@ class Reply:
         limits: Limits,
         max_concurrency: int | None,
         on_complete: OnComplete | None,
-        prefix: Prefix | None,
     ) -> None:
-        self._provider = provider
-        self._model = model
+        self._request = request
+        self._providers = providers
+        self._plan = plan
         self._wire_request = wire_request
+        self._prefix = providers[0].prefix_of(request)
         self._headers = headers
         self._transport = transport
         self._timeouts = timeouts
         self._limits = limits
         self._max_concurrency = max_concurrency
         self._on_complete = on_complete
-        self._prefix = prefix
         self._clock: Callable[[], float] = time.monotonic
         self._loop: asyncio.AbstractEventLoop | None = None
         self._begun = 0.0
         self._begun_at = 0.0
+        self._started = False
         self._failure: KimiError | None = None
-        self._attempt: Attempt | None = None
+        #: All attempts, oldest first.
+        self._attempts: list[Attempt] = []
+        #: The attempt whose events the caller gets: the one that brought the first output, or replaced it.
+        self._chosen: Attempt | None = None
+        self._failed: tuple[Failed, ...] = ()
         self._permit: Permit | None = None
-        self._permit_wait: anyio.CancelScope | None = None
+        #: Around everything that happens before the first output of an attempt.
+        self._scope: anyio.CancelScope | None = None
         #: Whether a task is reading it.
         self._busy = False
-        self.events: deque[StreamEvent] = deque()
-        self._wire: deque[SSEEvent] | None = None
+        self._keeps_wire = False
+        self.seen = False
         self.completion: ChatCompletion | None = None
         self.record: ReplyRecord | None = None
 
     @property
     def attempt(self) -> Attempt | None:
-        """The running or last attempt; ``None`` before :meth:`start`."""
-        return self._attempt
+        """The attempt whose events are read, else the last one; ``None`` before :meth:`start`."""
+        return self._chosen or (self._attempts[-1] if self._attempts else None)
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will come: :meth:`conclude` tells how it ended."""
-        return self._failure is not None or (self._attempt is not None and self._attempt.over)
+        """Whether no more events will come: :meth:`conclude` tells how it ended."""
+        return self._failure is not None or (self._chosen is not None and self._chosen.ended)
 
     @property
     def is_open(self) -> bool:
-        """Whether it was started, and nobody has taken its end."""
-        return self._attempt is not None and self.record is None
+        """Whether it was started, and its end was not taken."""
+        return self._started and self.record is None
 
-    def keep_wire(self) -> deque[SSEEvent]:
-        """From the start, also keep the events of the stream as they come, in the queue that this returns."""
-        self._wire = deque()
-        return self._wire
+    def keep_wire(self) -> None:
+        """From the start, also keep the events of the event stream, for :meth:`take_wire`."""
+        self._keeps_wire = True
 
-    async def start(self) -> None:
-        """Wait for a permit, send the request and wait for the first output; the events so far are in :attr:`events`.
+    def take_wire(self) -> list[SSEEvent]:
+        """Return the events of the event stream that were read since the last call."""
+        attempt = self.attempt
+        return [] if attempt is None else attempt.decoder.take_wire()
+
+    async def start(self) -> list[StreamEvent]:
+        """Wait for a permit, send the request and wait for the first output; return the events so far.
 
         Raises:
-            KimiError: What went wrong before the first output.
+            KimiError: The error that ended it before the first output.
         """
+        self._started = True
         self._clock, self._loop = loop_clock(), asyncio_loop()
         self._begun, self._begun_at = self._clock(), time.time()
-        clocks = Deadlines(self._timeouts, self._begun)
-        attempt = self._attempt = Attempt(
-            provider=self._provider,
-            wire_request=self._wire_request,
-            headers=self._headers,
-            transport=self._transport,
-            clocks=clocks,
-            limits=self._limits,
-            clock=self._clock,
-            events=self.events,
-            wire=self._wire,
-        )
-        await self._guard(self._first_step(attempt, clocks))
-        if self._failure is not None and not self.events:
+        events = await self._guard(self._begin())
+        if self._failure is not None and not events:
             self.conclude()
+        return events
 
-    async def _first_step(self, attempt: Attempt, clocks: Deadlines) -> None:
-        await self._acquire_permit(clocks)
-        await attempt.start()
+    async def _begin(self) -> list[StreamEvent]:
+        with anyio.CancelScope() as self._scope:
+            await self._acquire_permit()
+            if self._failure is None:  # not closed in the same moment
+                events: list[StreamEvent] = []
+                await self._follow(self._decide(), events)
+                return events
+        return []  # closed from another task
 
-    async def _acquire_permit(self, clocks: Deadlines) -> None:
-        seconds = clocks.until_first_output(self._begun)
-        self._permit_wait = anyio.CancelScope(deadline=anyio.current_time() + seconds)
-        with self._permit_wait:
+    async def _acquire_permit(self) -> None:
+        deadlines = self._deadlines()
+        with anyio.move_on_after(deadlines.until_first_output(self._begun)):
             self._permit = await self._transport.acquire_permit(self._max_concurrency)
-            if not self.over:  # closed in the same moment
-                return
-        raise clocks.slot_error()
+            return
+        raise deadlines.slot_error()
 
-    def advance(self) -> Awaitable[None]:
-        """Read once more; new events are in :attr:`events`, or the reply is :attr:`over`.
+    def advance(self) -> Awaitable[list[StreamEvent]]:
+        """Read once more; return the new events. The reply may be :attr:`over` then.
 
         Raises:
             RuntimeError: The reply was begun on another event loop, whose reads would never wake this one; or another
                 task is reading it.
         """
         # Not a coroutine of its own: each level of them costs 0.2 us for each read.
-        assert self._attempt is not None
         if self._busy:
             raise RuntimeError("this stream is already being read by another task")
         if asyncio_loop() is not self._loop:
             raise RuntimeError("this stream was begun on another event loop")
-        return self._guard(self._attempt.advance())
+        assert self._chosen is not None
+        return self._guard(self._chosen.advance())
 
-    async def _guard(self, step: Awaitable[None]) -> None:
+    async def _guard(self, step: Awaitable[list[StreamEvent]]) -> list[StreamEvent]:
         """Await one *step*; whatever ends the reply there also gives its connection back."""
         self._busy = True
         try:
+            events: list[StreamEvent] = []
             try:
-                await step
+                events = await step
+                if self._chosen is not None and self._chosen.failure is not None:
+                    events += await self._recover(self._chosen)
             except KimiError as error:
-                # Kept until the events that came before it were taken.
+                # Kept until the events before it were taken.
                 self._fail(error)
             if self.over:
                 await self._close()
+            return events
         except GeneratorExit:
             self.abandon()
             raise
@@ -211,13 +229,117 @@ class Reply:
         finally:
             self._busy = False
 
+    # The plan
+
+    def _decide(self) -> Decision:
+        """Ask the plan what to do next."""
+        state = PlanState(
+            providers=self._providers,
+            seen=self.seen,
+            partial=None if self._chosen is None else self._chosen.decoder.snapshot().message,
+        )
+        chance = _random() if self._failed else 0.0
+        return self._plan(self._request, self._failed, state, self._clock(), chance)
+
+    async def _recover(self, broken: Attempt) -> list[StreamEvent]:
+        """The chosen attempt broke after its first output: do what the plan says."""
+        if self._failure is not None:  # closed meanwhile
+            return []
+        with anyio.CancelScope() as self._scope:
+            events: list[StreamEvent] = []
+            await self._follow(await self._decide_after(broken, events), events)
+            return events
+        return []  # closed from another task
+
+    async def _follow(self, decision: Decision, events: list[StreamEvent]) -> None:
+        """Carry decisions out until an attempt has brought output, or nothing more is to be tried."""
+        while not isinstance(decision, Raise):
+            if decision.after:
+                await anyio.sleep(decision.after)
+            attempt, made = await self._try(decision)
+            if attempt.decoder.started:
+                self._choose(attempt, decision, events)
+                events += made
+            if attempt.failure is None:
+                return
+            decision = await self._decide_after(attempt, events)
+        self._fail(decision.error)
+
+    def _choose(
+        self, attempt: Attempt, decision: Send | Continue | Restart, events: list[StreamEvent]
+    ) -> None:
+        """The attempt has brought output: from now on the reply is read from it."""
+        name = attempt.provider.name
+        if isinstance(decision, Continue):
+            events.append(StreamContinued(name, len(decision.prefix.content or "")))
+        elif isinstance(decision, Restart):
+            events.append(StreamRestarted(name, 0))
+        self._chosen = attempt
+
+    async def _decide_after(self, attempt: Attempt, events: list[StreamEvent]) -> Decision:
+        """Give the connection of a failed attempt back, and ask the plan."""
+        error = attempt.failure
+        assert error is not None
+        self._explain(attempt, error)
+        await attempt.aclose()
+        failed = Failed(provider=attempt.provider, error=error, started=attempt.decoder.started)
+        self._failed = (*self._failed, failed)
+        decision = self._decide()
+        if not isinstance(decision, Raise):
+            name, number = attempt.provider.name, len(self._failed)
+            events.append(AttemptFailed(ErrorInfo.of(error), decision.after, name, number))
+        return decision
+
+    async def _try(self, decision: Send | Continue | Restart) -> tuple[Attempt, list[StreamEvent]]:
+        """Start the attempt that *decision* asks for, or two of which one wins."""
+        attempt = self._new_attempt(decision.provider, decision)
+        if isinstance(decision, Send) and decision.hedge is not None:
+            hedge = decision.hedge
+            return await race(
+                attempt, hedge.after, lambda: self._new_attempt(hedge.provider, decision)
+            )
+        return attempt, await attempt.start()
+
+    def _new_attempt(self, provider: Provider, decision: Send | Continue | Restart) -> Attempt:
+        continues = isinstance(decision, Continue) and self._chosen is not None
+        assembler = self._chosen.decoder.assembler if continues and self._chosen else None
+        request = self._request
+        if isinstance(decision, Continue):
+            request = evolve(request, messages=(*request.messages, decision.prefix.to_wire()))
+        first = request is self._request and provider is self._providers[0]
+        attempt = Attempt(
+            provider=provider,
+            model=request.model,
+            wire_request=self._wire_request if first else provider.build_request(request),
+            headers=self._headers,
+            transport=self._transport,
+            deadlines=self._deadlines(),
+            limits=self._limits,
+            clock=self._clock,
+            decoder=ReplyDecoder(provider, self._limits, assembler, keep_wire=self._keeps_wire),
+        )
+        self._attempts.append(attempt)
+        return attempt
+
+    def _deadlines(self) -> Deadlines:
+        return Deadlines(self._timeouts, self._begun)
+
+    # The end
+
     def _fail(self, error: KimiError) -> None:
         if self._failure is None:
-            error.provider = self._provider.name
-            if error.stage is None and self._attempt is not None:
-                error.stage = self._attempt.stage
-            # The frames it came through hold bytes of the body, in which a host may have echoed the key.
+            attempt = self.attempt
+            if attempt is not None:
+                self._explain(attempt, error)
+            error.provider = error.provider or self._providers[0].name
+            # The frames it passed through hold bytes of the body, in which a host may have echoed the key.
             self._failure = error.with_traceback(None)
+
+    @staticmethod
+    def _explain(attempt: Attempt, error: KimiError) -> None:
+        """Say on the error of an attempt which provider it is of, and how far the attempt was."""
+        error.provider = attempt.provider.name
+        error.stage = error.stage or attempt.stage
 
     def conclude(self) -> StreamEnd:
         """The reply is :attr:`over` and its events are taken: hand over its end.
@@ -227,8 +349,8 @@ class Reply:
         """
         failure = self._failure
         if failure is not None:
-            if self._attempt is not None:
-                self._settle(_outcome_of_failure(failure))
+            if self._started:
+                self._settle(outcome_of_failure(failure))
             failure.record = self.record
             if failure.partial is None:
                 failure.partial = self._partial()
@@ -240,46 +362,44 @@ class Reply:
         return StreamEnd(self.completion)
 
     def snapshot(self) -> ChatCompletion:
-        """The reply as far as it was read."""
-        attempt = self._attempt
-        if attempt is None:
-            return ChatCompletion(provider=self._provider.name, prefix=self._prefix)
-        return evolve(attempt.snapshot(), prefix=self._prefix)
+        """Return the reply as far as it was read."""
+        if self._chosen is None:
+            return ChatCompletion(provider=self._providers[0].name, prefix=self._prefix)
+        return evolve(self._chosen.decoder.snapshot(), prefix=self._prefix)
 
     def _partial(self) -> ChatCompletion | None:
-        attempt = self._attempt
-        if attempt is None or not attempt.assembler.started:
+        if self._chosen is None:
             return None
         completion = self.snapshot()
         return completion if self.record is None else completion.with_record(self.record)
 
     async def aclose(self) -> None:
         """Leave the reply, from any task; idempotent, bounded. A reply left before its end is ``cancelled``."""
-        if self._attempt is None or self._permit_wait is None:
+        if not self._started:
             self._fail(_left_early())
             return
         if self.record is None:
             self._settle("cancelled")
             self._fail(_left_early())
-            self._permit_wait.cancel()
-            self._attempt.interrupt()
+            if self._scope is not None:
+                self._scope.cancel()
         await self._close()
 
     def abandon(self) -> None:
         """Leave the reply where nothing can be awaited."""
-        attempt = self._attempt
-        if attempt is not None and self.record is None:
+        if self.is_open:
             self._settle("cancelled")
             self._fail(_left_early())
-            if attempt.response is not None:
-                close_soon(attempt.response.close, self._loop)
+            for attempt in self._attempts:
+                if attempt.response is not None:
+                    close_soon(attempt.response.close, self._loop)
             if self._permit is not None:
                 self._permit.release_soon()
 
     async def _close(self) -> None:
         try:
-            if self._attempt is not None and self._attempt.response is not None:
-                await self._attempt.response.aclose()
+            for attempt in self._attempts:
+                await attempt.aclose()
         finally:
             if self._permit is not None:
                 self._permit.release()
@@ -297,26 +417,27 @@ class Reply:
         return record
 
     def _make_record(self, outcome: Outcome) -> ReplyRecord:
-        attempt = self._attempt
-        assert attempt is not None
-        snapshot = attempt.snapshot()
-        attempts = self._attempt_records(attempt, snapshot, outcome)
-        usage, usage_origin = total_usage(attempts, complete=attempt.assembler.complete)
-        late = attempt.late_error
+        attempt = self.attempt
+        attempts = attempt_records(self._attempts, attempt, outcome)
+        complete = attempt is not None and attempt.decoder.complete
+        usage, usage_origin = total_usage(attempts, complete=complete)
+        snapshot = self.snapshot()
+        late = None if attempt is None else attempt.decoder.late_error
+        response = None if attempt is None else attempt.response
         return ReplyRecord(
             outcome=outcome,
-            provider=self._provider.name,
-            model=snapshot.model or self._model,
+            provider=snapshot.provider if attempt is None else attempt.provider.name,
+            model=snapshot.model or self._request.model,
             id=snapshot.id,
-            request_id=None if attempt.response is None else attempt.response.request_id,
+            request_id=None if response is None else response.request_id,
             started_at=self._begun_at,
-            headers_after=self._since_begin(attempt.headers_at),
-            first_output_after=self._since_begin(attempt.first_output_at),
-            last_output_after=self._since_begin(attempt.last_output_at),
+            headers_after=self._since_begin(attempt.headers_at if attempt else None),
+            first_output_after=self._since_begin(attempt.first_output_at if attempt else None),
+            last_output_after=self._since_begin(attempt.last_output_at if attempt else None),
             ended_after=self._clock() - self._begun,
-            longest_gap=attempt.longest_gap,
-            chunks=attempt.chunks,
-            bytes=attempt.bytes,
+            longest_gap=attempt.longest_gap if attempt else None,
+            chunks=attempt.decoder.chunks if attempt else 0,
+            bytes=attempt.bytes if attempt else 0,
             attempts=attempts,
             finish_reasons=tuple(
                 choice.finish_reason
@@ -326,40 +447,20 @@ class Reply:
             params=recorded_params(self._wire_request.body or {}),
             usage=usage,
             usage_origin=usage_origin,
-            late_error=None if late is None else _as_text(late),
-        )
-
-    def _attempt_records(
-        self, attempt: Attempt, snapshot: ChatCompletion, outcome: Outcome
-    ) -> tuple[AttemptRecord, ...]:
-        """Return the one attempt, or none where the reply ended before its request could be sent."""
-        if self._permit is None:
-            return ()
-        return (
-            AttemptRecord(
-                provider=self._provider.name,
-                model=snapshot.model or self._model,
-                outcome=outcome,
-                error=None if self._failure is None else _as_text(self._failure),
-                first_output_after=self._since_begin(attempt.first_output_at),
-                chunks=attempt.chunks,
-                usage=snapshot.usage,
-            ),
+            late_error=None if late is None else as_text(late),
         )
 
     def _since_begin(self, at: float | None) -> float | None:
         return None if at is None else at - self._begun
 
 
-def _as_text(error: KimiError) -> str:
-    return f"{type(error).__name__}: {error.message}"
+def _random() -> float:
+    from random import random
+
+    return random()
 
 
 def _left_early() -> StreamInterrupted:
-    return StreamInterrupted("the stream was closed before its end; what arrived is in .partial")
-
-
-def _outcome_of_failure(failure: KimiError) -> Outcome:
-    if isinstance(failure, KimiTimeoutError):
-        return "timeout"
-    return "interrupted" if isinstance(failure, StreamInterrupted) else "error"
+    return StreamInterrupted(
+        "the stream was closed before its end; the text that arrived is in .partial"
+    )

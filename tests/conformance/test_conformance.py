@@ -21,10 +21,8 @@ from kimi_async import (
     Moonshot,
     OpenAICompatible,
     Provider,
+    ReplyDecoder,
 )
-from kimi_async._protocol._assembler import MessageAssembler
-from kimi_async._protocol._body import BodyReader
-from kimi_async._protocol._chunk import Done
 from kimi_async.testing import (
     FakeProvider,
     FakeToolCall,
@@ -180,10 +178,9 @@ def by_hand(
     body: bytes, name: ProviderName, reads: Iterable[bytes] | None = None
 ) -> list[kimi.StreamEvent]:
     """The events of a body, read by the pure parts alone; *reads* are how it comes, if not whole."""
-    reader, assembler = BodyReader(READERS[name], None), MessageAssembler(name)
-    chunks = [chunk for read in reads or [body] for chunk in reader.feed(read)]
-    fed = [assembler.feed(chunk) for chunk in chunks if not isinstance(chunk, Done)]
-    return [event for events in [*fed, assembler.close()] for event in events]
+    decoder = ReplyDecoder(READERS[name])
+    fed = [decoder.feed(read) for read in reads or [body]]
+    return [event for events in [*fed, decoder.close()] for event in events]
 
 
 def check(completion: kimi.ChatCompletion, reply: Reply, name: ProviderName) -> None:

@@ -11,10 +11,7 @@ import pytest
 from fake_host import ACE, FakeHost
 
 import kimi_async as kimi
-from kimi_async import AsyncKimi, Cloudsway
-from kimi_async._protocol._assembler import MessageAssembler
-from kimi_async._protocol._body import BodyReader
-from kimi_async._protocol._chunk import Done
+from kimi_async import AsyncKimi, Cloudsway, ReplyDecoder
 from kimi_async.testing import Cuts, FakeProvider, Recording, recording
 
 pytestmark = pytest.mark.anyio
@@ -136,12 +133,11 @@ async def test_the_error_body_of_ace_data_cloud() -> None:
 @pytest.mark.parametrize("name", [*STREAMS, "cloudsway/stream_tool_call"])
 def test_the_one_line_that_is_the_whole_of_it(name: str) -> None:
     """Pure from bytes to message: no loop, no socket, no client."""
-    body, assembler = BodyReader(ACE, None), MessageAssembler("acedata")
-    chunks = [chunk for chunk in body.feed(recording(name)) if not isinstance(chunk, Done)]
-    events = [event for chunk in chunks for event in assembler.feed(chunk)] + assembler.close()
-    assert _texts(events, kimi.ContentDelta) == assembler.snapshot().text
-    assert _texts(events, kimi.ReasoningDelta) == assembler.snapshot().reasoning
-    assert assembler.complete
+    decoder = ReplyDecoder(ACE)
+    events = decoder.feed(recording(name)) + decoder.close()
+    assert _texts(events, kimi.ContentDelta) == decoder.snapshot().text
+    assert _texts(events, kimi.ReasoningDelta) == decoder.snapshot().reasoning
+    assert decoder.complete
 
 
 def _texts(

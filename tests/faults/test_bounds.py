@@ -6,7 +6,6 @@ import copy
 import json
 import pickle
 import tracemalloc
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
 from typing import Any
@@ -19,8 +18,8 @@ from hypothesis import strategies as st
 from json_strategies import anything
 
 import kimi_async as kimi
+from kimi_async import ReplyDecoder
 from kimi_async._json_text import is_deeper
-from kimi_async._protocol._body import BodyReader
 from kimi_async._protocol._sse import SSEDecoder
 from kimi_async._settings import Limits
 
@@ -252,9 +251,9 @@ def one_byte_reads() -> Callable[[], None]:
 
 
 def tiny_events() -> Callable[[], None]:
-    body = BodyReader(ACE, None)
+    decoder = ReplyDecoder(ACE)
     read = b"data:\n\n" * 100
-    return lambda: deque(body.feed(read), maxlen=0).clear()
+    return lambda: decoder.feed(read).clear()
 
 
 @pytest.mark.timeout(

@@ -260,8 +260,9 @@ async def test_a_coroutine_that_is_closed_while_it_reads_leaves_the_reply() -> N
     await anext(stream)
 
     @types.coroutine
-    def wait_for_ever() -> Generator[None, None, None]:
+    def wait_for_ever() -> Generator[None, None, list[kimi.StreamEvent]]:
         yield
+        return []
 
     reading = stream._reply._guard(wait_for_ever())
     reading.send(None)

@@ -11,10 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kimi_async as kimi
-from kimi_async import AceDataCloud, Cloudsway, Provider
-from kimi_async._protocol._assembler import MessageAssembler
-from kimi_async._protocol._body import BodyReader
-from kimi_async._protocol._chunk import Done
+from kimi_async import AceDataCloud, Cloudsway, Provider, ReplyDecoder
 from kimi_async.testing import FakeToolCall, RenderContext, Reply, Send
 
 ADAPTERS: Sequence[Provider] = (AceDataCloud("key"), Cloudsway("key", "path"))
@@ -48,19 +45,10 @@ def read(
     provider: Provider, reads: Iterable[bytes]
 ) -> tuple[list[object], kimi.ChatCompletion, kimi.KimiError | None]:
     """All that comes of a body in these reads: events, the reply, and the error that ended it."""
-    body, assembler = BodyReader(provider, None), MessageAssembler(provider.name)
-    events: list[object] = []
-    error = None
-    try:
-        for data in reads:
-            for chunk in body.feed(data):
-                events += [] if isinstance(chunk, Done) else assembler.feed(chunk)
-        for chunk in body.close():
-            events += [] if isinstance(chunk, Done) else assembler.feed(chunk)
-        events += assembler.close() if assembler.complete else []
-    except kimi.KimiError as failure:
-        error = failure
-    return events, assembler.snapshot(), error
+    decoder = ReplyDecoder(provider)
+    events: list[object] = [event for data in reads for event in decoder.feed(data)]
+    events += decoder.close()
+    return events, decoder.snapshot(), decoder.failure or decoder.late_error
 
 
 def cut(body: bytes, places: Iterable[int]) -> list[bytes]:

@@ -119,7 +119,7 @@ def test_what_is_left_for_a_read_and_what_ends_it(
     clocks = Deadlines(timeouts, BEGUN)
     clocks.waited(waited)
     assert clocks.for_read(BEGUN + now) == left
-    ended = clocks.parse_error(BEGUN + now)
+    ended = clocks.read_error(BEGUN + now)
     assert type(ended) is error
     assert (ended.seconds, ended.stage) == (limit, "streaming")
 

@@ -1,0 +1,342 @@
+"""One response body, from its bytes to events and a message; pure.
+
+A reply ends by three facts: a finish reason for every choice, ``[DONE]``, and the end of the body. Only the finish
+reasons decide whether the reply is complete:
+
+========================  ===========================  =====================================
+how the body ended        every choice has its reason  a choice has none
+========================  ===========================  =====================================
+``[DONE]``                complete                     interrupted; empty if without output
+clean end                 complete                     the same; the last event still counts
+connection lost           complete                     interrupted; ``TransportError``
+error object, bad bytes   complete; kept as late       its error
+========================  ===========================  =====================================
+
+Providers answer a stream request with JSON and the reverse, with the wrong content type and with blanks in front, so
+the first byte that is not blank decides how the body is read, and neither the request nor a header.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from attrs import evolve
+
+from kimi_async._errors import (
+    EmptyResponseError,
+    KimiError,
+    ProtocolError,
+    StreamInterrupted,
+    TransportError,
+    over_limit,
+)
+from kimi_async._events import StreamEvent, UsageUpdate
+from kimi_async._json_text import decode_object, is_deeper
+from kimi_async._models import ChatCompletion
+from kimi_async._protocol._assembler import MessageAssembler
+from kimi_async._protocol._chunk import Chunk, Done, ReplyParser
+from kimi_async._protocol._sse import SSEDecoder, SSEEvent
+from kimi_async._record import Usage
+from kimi_async._settings import DEFAULT_LIMITS, Limits
+
+__all__ = ["ReplyDecoder"]
+
+#: How much of a body that is not a reply is looked at.
+_HEAD_BYTES: Final = 1024
+_BOM: Final = b"\xef\xbb\xbf"
+#: The beginning of an event stream: a comment, or a field that has a value or is the only text of its line.
+_EVENT_STREAM: Final = rb":|(data|event|id|retry)([:\r\n]|$)"
+
+
+class ReplyDecoder:
+    """Decode the body of one response: bytes in, events out, and the message at any time.
+
+    Nothing raises for the bytes that arrive: :attr:`failure` holds the error, so that the events before it are not
+    lost. A decoder needs no event loop::
+
+        decoder = kimi.ReplyDecoder(kimi.AceDataCloud())
+        events = decoder.feed(body) + decoder.close()
+        message = decoder.snapshot().message
+
+    Args:
+        provider: The provider whose body it is; it needs no key.
+        limits: The sizes that are refused; :class:`~kimi_async.Limits` has the defaults.
+        assembler: The message to continue; ``None`` begins a new one.
+        keep_wire: Whether :meth:`take_wire` has something to give.
+
+    Attributes:
+        assembler: The message so far.
+        started: Whether this body has brought output: reasoning, content, refusal, a tool call or a finish reason.
+        progressed: Whether the last call brought output.
+        done: Whether ``[DONE]`` was read after the reply was complete: the rest of the body means nothing.
+        ended: Whether no more events will come; a complete reply ended well.
+        failure: The error that ended the reply before it was complete, or ``None``.
+        late_error: An error that came after the reply was complete, or ``None``; it does not harm the reply.
+        chunks: The number of chunks that were read; 1 for a JSON body.
+        usage: The token counts that this body reported last, or ``None``.
+    """
+
+    __slots__ = (
+        "_head",
+        "_last",
+        "_last_decoded",
+        "_limits",
+        "_provider",
+        "_read",
+        "_shallow",
+        "_sse",
+        "_whole",
+        "_wire",
+        "assembler",
+        "chunks",
+        "done",
+        "ended",
+        "failure",
+        "late_error",
+        "progressed",
+        "started",
+        "usage",
+    )
+
+    def __init__(
+        self,
+        provider: ReplyParser,
+        limits: Limits = DEFAULT_LIMITS,
+        assembler: MessageAssembler | None = None,
+        *,
+        keep_wire: bool = False,
+    ) -> None:
+        if assembler is None:
+            assembler = MessageAssembler(provider.name, provider.tool_markers, limits)
+        self.assembler = assembler
+        self.started = False
+        self.progressed = False
+        self.done = False
+        self.ended = False
+        self.failure: KimiError | None = None
+        self.late_error: KimiError | None = None
+        self.chunks = 0
+        self.usage: Usage | None = None
+        self._provider = provider
+        self._limits = limits
+        #: So many bytes cannot hold both sides of more brackets than are allowed.
+        self._shallow = 2 * limits.nesting
+        self._sse = SSEDecoder(limits.event_bytes)
+        #: The beginning of the body, until it has shown whether it is a reply.
+        self._head: bytes | None = b""
+        self._whole = bytearray()
+        self._wire: list[SSEEvent] | None = [] if keep_wire else None
+        self._last: Chunk | None = None
+        self._last_decoded: tuple[Chunk, Mapping[str, Any] | None] | None = None
+        #: The way in which the next bytes are read.
+        self._read: Callable[[bytes, list[StreamEvent]], None] = self._sniff
+
+    @property
+    def complete(self) -> bool:
+        """Whether every choice seen has its finish reason, and there is one."""
+        return self.assembler.complete
+
+    @property
+    def last_chunk(self) -> Mapping[str, Any] | None:
+        """The last JSON object that was read, unknown keys included; ``None`` before the first."""
+        last = self._last
+        if last is None:
+            return None
+        if self._last_decoded is None or self._last_decoded[0] is not last:
+            self._last_decoded = last, decode_object(last.data)
+        return self._last_decoded[1]
+
+    def snapshot(self) -> ChatCompletion:
+        """Return the reply as far as it was read; with the raw body when that was one JSON object."""
+        completion = self.assembler.snapshot()
+        return evolve(completion, raw=self.last_chunk) if self._whole else completion
+
+    def take_wire(self) -> list[SSEEvent]:
+        """Return the events of the event stream, unread, that were read since the last call."""
+        taken, self._wire = self._wire or [], []
+        return taken
+
+    def feed(self, data: bytes) -> list[StreamEvent]:
+        """Decode the next bytes of the body, cut anywhere; return the events that they complete, in order.
+
+        Bytes after the end of the reply are ignored.
+        """
+        events: list[StreamEvent] = []
+        self.progressed = False
+        if not self.ended and not self.done:
+            try:
+                self._read(data, events)
+            except KimiError as error:
+                self._fail(error, events)
+        return events
+
+    def close(self) -> list[StreamEvent]:
+        """Note that the body has ended cleanly; return the events that its last bytes complete."""
+        events: list[StreamEvent] = []
+        self.progressed = False
+        if not self.ended:
+            try:
+                if not self.done:
+                    self._close_body(events)
+                if not self.assembler.complete:
+                    raise self._cut("the body ended")
+                self._end(None, events)
+            except KimiError as error:
+                self._fail(error, events)
+        return events
+
+    def finish(self) -> list[StreamEvent]:
+        """End a complete reply whose body is not read on; return the events that it ends with."""
+        events: list[StreamEvent] = []
+        self.progressed = False
+        if not self.ended:
+            self._end(None, events)
+        return events
+
+    def connection_lost(self, cause: str) -> list[StreamEvent]:
+        """Note that the body broke; return the events that a complete reply ends with.
+
+        Args:
+            cause: Type and text of the network's error, for ``KimiError.cause``.
+        """
+        if self.complete:
+            text = "the connection broke after the finish reason"
+            return self.fail(StreamInterrupted(text, cause=cause))
+        if self.started:
+            text = "the connection broke before a finish reason came; the text that arrived is in .partial"
+            return self.fail(StreamInterrupted(text, cause=cause))
+        text = "the connection broke before any output came"
+        return self.fail(TransportError(text, stage="waiting for the first output", cause=cause))
+
+    def fail(self, error: KimiError) -> list[StreamEvent]:
+        """Note that the body ends by *error*: its failure, or an error that came too late to harm it."""
+        events: list[StreamEvent] = []
+        self.progressed = False
+        if not self.ended:
+            self._fail(error, events)
+        return events
+
+    def _fail(self, error: KimiError, events: list[StreamEvent]) -> None:
+        if self.assembler.complete:
+            self._end(error, events)
+        else:
+            self.ended, self.failure = True, error
+
+    def _end(self, late_error: KimiError | None, events: list[StreamEvent]) -> None:
+        self.ended = True
+        if not self.done:
+            events += self.assembler.close()
+        self.late_error = late_error or self.assembler.failure
+
+    def _cut(self, end: str) -> KimiError:
+        """Return the error for a polite end before the reply was complete."""
+        if self.started:
+            return StreamInterrupted(
+                f"{end} before a finish reason came; the text that arrived is in .partial"
+            )
+        return EmptyResponseError(f"{end} before any output came")
+
+    # From bytes to the events of the event stream, or to one JSON object
+
+    def _sniff(self, data: bytes, events: list[StreamEvent]) -> None:
+        head = (self._head or b"") + data
+        begin = head.removeprefix(_BOM).lstrip()
+        if _BOM.startswith(begin):
+            # Only blanks so far, which mean nothing, or the beginning of a byte order mark.
+            self._head = begin
+            return
+        if begin[:1] in (b"{", b"[", b"<"):
+            self._read = self._collect
+        else:
+            self._read, self._head = self._decode, b""
+        self._read(head, events)
+
+    def _collect(self, data: bytes, _: list[StreamEvent]) -> None:
+        self._whole += data
+        if len(self._whole) > self._limits.body_bytes:
+            raise over_limit("body_bytes", self._limits.body_bytes, "the body of the reply")
+
+    def _decode(self, data: bytes, events: list[StreamEvent]) -> None:
+        if self._head is not None:
+            self._head = (self._head + data)[:_HEAD_BYTES]
+        for event in self._sse.feed(data):
+            self._take_event(event, events)
+            if self.done:
+                return
+
+    def _close_body(self, events: list[StreamEvent]) -> None:
+        if self._whole:
+            self._take_chunk(self._parse_whole(), events)
+            return
+        tail = self._sse.close()
+        if tail is not None:
+            self._take_event(tail, events, at_end=True)
+        head = (self._head or b"").removeprefix(_BOM).strip()
+        if head and not re.match(_EVENT_STREAM, head):
+            raise self._not_a_reply(head)
+
+    # From one event of the event stream to a chunk
+
+    def _take_event(
+        self, event: SSEEvent, events: list[StreamEvent], *, at_end: bool = False
+    ) -> None:
+        """Take one event; it may be empty, or of a type that is not ours."""
+        if self._wire is not None:
+            self._wire.append(event)
+        data = event.data
+        if event.event == "error":
+            raise self._provider.parse_error(200, {}, self._not_too_deep(data), now=0.0)
+        if data and (event.event == "message" or data.lstrip().startswith((b"{", b"[DONE]"))):
+            self._head = None
+            if len(data) > self._shallow:
+                self._not_too_deep(data)
+            chunk = self._provider.parse_chunk(data)
+            if isinstance(chunk, Done):
+                if not at_end:
+                    self._take_done(events)
+            else:
+                self._take_chunk(chunk, events)
+
+    def _parse_whole(self) -> Chunk:
+        body = bytes(self._whole).strip()
+        if body.removeprefix(_BOM).lstrip().startswith(b"<"):
+            raise self._not_a_reply(body)
+        if self._wire is not None:
+            self._wire.append(SSEEvent(body))
+        return self._provider.parse_completion(self._not_too_deep(body))
+
+    def _not_too_deep(self, data: bytes) -> bytes:
+        if is_deeper(data, self._limits.nesting):
+            raise over_limit("nesting", self._limits.nesting, "the JSON of the reply")
+        return data
+
+    def _not_a_reply(self, body: bytes) -> ProtocolError:
+        begin = self._provider.excerpt_of(body[:_HEAD_BYTES])
+        return ProtocolError(
+            f"the body is neither an event stream nor JSON; it begins with {begin!r}"
+        )
+
+    # From a chunk to public events
+
+    def _take_chunk(self, chunk: Chunk, events: list[StreamEvent]) -> None:
+        self.chunks += 1
+        self._last = chunk
+        if chunk.usage is not None:
+            self.usage = chunk.usage
+        assembler = self.assembler
+        made = assembler.feed(chunk)
+        if made:
+            events += made
+            # Usage is not output of the model; it comes last, so it is the only event when it is the first.
+            if type(made[0]) is not UsageUpdate:
+                self.started = self.progressed = True
+        if assembler.failure is not None:
+            raise assembler.failure
+
+    def _take_done(self, events: list[StreamEvent]) -> None:
+        if not self.assembler.complete:
+            raise self._cut("the stream said [DONE]")
+        events += self.assembler.close()
+        self.done = True

@@ -1,0 +1,146 @@
+"""What is done next for one reply; pure: time and chance are told, never asked for.
+
+A plan is asked before the first request and after every attempt that failed. Its answer is one of four decisions:
+:class:`Send`, :class:`Continue`, :class:`Restart` or :class:`Raise`. The plan of a client without retries is
+:func:`one_attempt`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from attrs import frozen
+
+from kimi_async._errors import KimiError
+from kimi_async._models import Message
+from kimi_async._providers import Provider
+from kimi_async._wire import ChatRequest
+
+__all__ = [
+    "Continue",
+    "Decision",
+    "Failed",
+    "Hedge",
+    "Plan",
+    "PlanState",
+    "Raise",
+    "Restart",
+    "Send",
+    "one_attempt",
+]
+
+
+@frozen(kw_only=True)
+class Failed:
+    """One attempt that failed.
+
+    Attributes:
+        provider: The provider that was asked.
+        error: The error that ended the attempt.
+        started: Whether it had brought output.
+    """
+
+    provider: Provider
+    error: KimiError
+    started: bool
+
+
+@frozen(kw_only=True)
+class PlanState:
+    """The facts about the reply and the client that a plan may look at.
+
+    Attributes:
+        providers: The providers of the client, in their order.
+        seen: Whether the caller has been handed an event of this reply.
+        partial: The message so far of the attempt that broke, or ``None`` before any output.
+    """
+
+    providers: tuple[Provider, ...]
+    seen: bool = False
+    partial: Message | None = None
+
+
+@frozen(kw_only=True)
+class Hedge:
+    """A second request for the same reply, sent while the first one is waited for.
+
+    Attributes:
+        provider: The provider to ask.
+        after: Seconds after the first request, unless that has failed before.
+    """
+
+    provider: Provider
+    after: float
+
+
+@frozen(kw_only=True)
+class Send:
+    """Send the request, from the beginning; nothing of the reply was kept.
+
+    Attributes:
+        provider: The provider to ask.
+        after: Seconds to wait before.
+        hedge: A second request; the attempt with the first output wins.
+    """
+
+    provider: Provider
+    after: float = 0.0
+    hedge: Hedge | None = None
+
+
+@frozen(kw_only=True)
+class Continue:
+    """Ask for the rest of a reply that broke, with its beginning as the prefix.
+
+    Attributes:
+        provider: The provider to ask.
+        prefix: The message to continue, which is sent as the last one.
+        after: Seconds to wait before.
+    """
+
+    provider: Provider
+    prefix: Message
+    after: float = 0.0
+
+
+@frozen(kw_only=True)
+class Restart:
+    """Ask for a reply that broke once more, from its beginning; what was shown of it is void.
+
+    Attributes:
+        provider: The provider to ask.
+        after: Seconds to wait before.
+    """
+
+    provider: Provider
+    after: float = 0.0
+
+
+@frozen
+class Raise:
+    """Raise *error*: nothing more is tried."""
+
+    error: KimiError
+
+
+Decision: TypeAlias = Send | Continue | Restart | Raise
+
+#: ``plan(request, history, state, now, chance)``: the failed attempts so far, oldest first, the time by the event
+#: loop's clock in seconds, and a number from 0 to 1 for the jitter of a wait.
+Plan: TypeAlias = Callable[
+    [ChatRequest, tuple[Failed, ...], PlanState, float, float],
+    Decision,
+]
+
+
+def one_attempt(
+    request: ChatRequest,
+    history: tuple[Failed, ...],
+    state: PlanState,
+    now: float,
+    chance: float,
+) -> Decision:
+    """Ask the first provider once, and raise the error if that fails."""
+    del request, now, chance
+    return Raise(history[-1].error) if history else Send(provider=state.providers[0])
