@@ -31,14 +31,14 @@ class Mutant:
 MUTANTS = {
     # The end of a reply
     "no-invented-finish": Mutant(
-        file="_reply/_attempt.py",
-        find='raise self._ended("the body ended")',
+        file="_protocol/_decoder.py",
+        find='raise self._cut("the body ended")',
         replace="pass",
         test="tests/unit/reply/test_attempt.py::test_a_reply_that_is_not_whole_raises_what_it_is_and_keeps_what_came",
     ),
     "no-invented-finish-at-done": Mutant(
-        file="_reply/_attempt.py",
-        find='raise self._ended("the stream said [DONE]")',
+        file="_protocol/_decoder.py",
+        find='raise self._cut("the stream said [DONE]")',
         replace="pass",
         test="tests/unit/reply/test_attempt.py::test_a_reply_that_is_not_whole_raises_what_it_is_and_keeps_what_came",
     ),
@@ -49,9 +49,9 @@ MUTANTS = {
         test="tests/unit/reply/test_attempt.py::test_a_reply_that_is_not_whole_raises_what_it_is_and_keeps_what_came",
     ),
     "failure-after-the-finish-is-late": Mutant(
-        file="_reply/_attempt.py",
-        find="            if not self.assembler.complete:\n                raise\n",
-        replace="            raise\n",
+        file="_protocol/_decoder.py",
+        find="        if self.assembler.complete:\n            self._end(error, events)\n",
+        replace="        if False:\n            self._end(error, events)\n",
         test="tests/unit/reply/test_attempt.py::test_a_whole_reply_is_the_same_however_it_came[asyncio-streamed-broken-after-finish]",
     ),
     "error-keeps-the-partial-reply": Mutant(

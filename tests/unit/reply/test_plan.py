@@ -1,0 +1,271 @@
+"""The seam between a reply and its plan, driven by plans of these tests, in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+import kimi_async as kimi
+from kimi_async import ChatStream, Limits, ReplyDecoder, Timeouts
+from kimi_async._http._transport import Transport
+from kimi_async._providers import Provider
+from kimi_async._reply._plan import (
+    Continue,
+    Decision,
+    Failed,
+    Hedge,
+    Plan,
+    PlanState,
+    Raise,
+    Restart,
+    Send,
+    one_attempt,
+)
+from kimi_async._reply._reply import Reply as InnerReply
+from kimi_async._request._params import chat_request
+from kimi_async._wire import ChatRequest
+from kimi_async.testing import (
+    ErrorReply,
+    FakeTransport,
+    Faulty,
+    Reply,
+    SlowHeaders,
+    recording,
+    virtual_time,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    return virtual_time(request.param)
+
+
+Decide = Callable[[tuple[Failed, ...], PlanState], Decision]
+
+
+def plan_of(decide: Decide) -> Plan:
+    def plan(
+        request: ChatRequest,
+        history: tuple[Failed, ...],
+        state: PlanState,
+        now: float,
+        chance: float,
+    ) -> Decision:
+        assert request.model == "kimi-k2.5"
+        assert now >= 0.0
+        assert 0.0 <= chance <= 1.0
+        return decide(history, state)
+
+    return plan
+
+
+class Driven:
+    """One stream over a fake of both resellers, with the plan of a test."""
+
+    def __init__(self, fake: FakeTransport, plan: Plan, **timeouts: float) -> None:
+        self.records: list[kimi.ReplyRecord] = []
+        self.a, self.b = fake.acedata(), fake.cloudsway()
+        request = chat_request("Hi", {}, model="kimi-k2.5", stream=True)
+        self.transport = Transport(httpx.AsyncClient(transport=fake))
+        self.reply = InnerReply(
+            request,
+            (self.a, self.b),
+            plan,
+            wire_request=self.a.build_request(request),
+            headers={},
+            transport=self.transport,
+            timeouts=Timeouts(**timeouts),
+            limits=Limits(),
+            max_concurrency=1,
+            on_complete=self.records.append,
+        )
+        self.stream = ChatStream(self.reply)
+
+
+def slow(text: str, seconds: float) -> Faulty:
+    return Faulty(Reply(text), SlowHeaders(seconds))
+
+
+def asked(fake: FakeTransport) -> list[str]:
+    return [request.path.split("/")[1] for request in fake.requests]
+
+
+def second_provider(history: tuple[Failed, ...], state: PlanState) -> Decision:
+    return Send(provider=state.providers[len(history)], after=2.0 * len(history))
+
+
+async def test_a_second_provider_answers_when_the_first_one_fails() -> None:
+    fake = FakeTransport([ErrorReply(500), Reply("Hello")])
+    driven = Driven(fake, plan_of(second_provider))
+    events = [event async for event in driven.stream]
+    assert isinstance(events[0], kimi.StreamStart)
+    assert (events[0].provider, driven.stream.snapshot.text) == ("cloudsway", "Hello")
+    assert asked(fake) == ["acedata", "cloudsway"]
+    assert anyio.current_time() >= 2.0
+    assert (fake.active_requests, driven.transport.limiter.taken) == (0, 0)
+    assert [record.provider for record in driven.records] == ["cloudsway"]
+
+
+async def test_events_reach_the_caller_only_after_the_first_output() -> None:
+    """The first answer broke before any output: nothing of it is seen."""
+    fake = FakeTransport([Reply("never seen", cut_after=0, end="reset"), Reply("Hello")])
+    driven = Driven(fake, plan_of(second_provider))
+    assert (await driven.stream.final()).text == "Hello"
+    assert driven.stream.snapshot.provider == "cloudsway"
+
+
+async def test_the_plan_is_told_what_happened() -> None:
+    seen: list[tuple[tuple[Failed, ...], PlanState]] = []
+
+    def decide(history: tuple[Failed, ...], state: PlanState) -> Decision:
+        seen.append((history, state))
+        return Raise(history[-1].error) if history else Send(provider=state.providers[1])
+
+    fake = FakeTransport([Reply("Hello, you!", cut_after=2, end="reset")])
+    driven = Driven(fake, plan_of(decide))
+    with pytest.raises(kimi.StreamInterrupted) as caught:
+        async for _ in driven.stream:
+            pass
+    (_, before), (history, after) = seen
+    assert (before.seen, before.partial, after.seen) == (False, None, True)
+    assert after.partial is not None
+    assert after.partial.content == "Hello, y"
+    assert [(each.provider, each.error, each.started) for each in history] == [
+        (driven.b, caught.value, True)
+    ]
+    assert (caught.value.provider, caught.value.stage) == ("cloudsway", "streaming")
+
+
+async def test_a_restart_begins_a_new_message() -> None:
+    def decide(history: tuple[Failed, ...], state: PlanState) -> Decision:
+        providers = state.providers
+        return Restart(provider=providers[1]) if history else Send(provider=providers[0])
+
+    fake = FakeTransport([Reply("Hello, you!", cut_after=2, end="reset"), Reply("Good day!")])
+    driven = Driven(fake, plan_of(decide))
+    reply = await driven.stream.final()
+    assert (reply.text, reply.provider) == ("Good day!", "cloudsway")
+    assert asked(fake) == ["acedata", "cloudsway"]
+
+
+async def test_a_continuation_is_read_into_the_same_message() -> None:
+    def decide(history: tuple[Failed, ...], state: PlanState) -> Decision:
+        if not history:
+            return Send(provider=state.providers[0])
+        assert state.partial is not None
+        prefix = kimi.assistant(str(state.partial.content), partial=True)
+        return Continue(provider=state.providers[0], prefix=prefix)
+
+    fake = FakeTransport([Reply("Hello, you!", cut_after=2, end="reset"), Reply("ou!")])
+    driven = Driven(fake, plan_of(decide))
+    events = [event async for event in driven.stream]
+    texts = [event.text for event in events if isinstance(event, kimi.ContentDelta)]
+    assert "".join(texts) == driven.stream.snapshot.text == "Hello, you!"
+    kinds = [type(event).__name__ for event in events]
+    assert [kinds.count(kind) for kind in ("StreamStart", "Finish", "ContentDone")] == [1, 1, 1]
+    assert fake.requests[1].body["messages"][1:] == [
+        {"role": "assistant", "content": "Hello, y", "partial": True}
+    ]
+
+
+def hedged(history: tuple[Failed, ...], state: PlanState) -> Decision:
+    if history:
+        return Raise(history[-1].error)
+    return Send(provider=state.providers[0], hedge=Hedge(provider=state.providers[1], after=3.0))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "winner", "at"),
+    [
+        (Reply("A"), Reply("B"), "acedata", 0.0),
+        (slow("A", 60), slow("B", 1), "cloudsway", 4.0),
+        (slow("A", 4), slow("B", 60), "acedata", 4.0),
+        (ErrorReply(500), slow("B", 1), "cloudsway", 1.0),
+    ],
+    ids=["no-hedge-is-needed", "the-second-is-faster", "the-first-is-faster", "the-first-fails"],
+)
+async def test_of_two_attempts_the_first_output_wins(
+    first: Any, second: Any, winner: str, at: float
+) -> None:
+    fake = FakeTransport([first, second])
+    driven = Driven(fake, plan_of(hedged))
+    begun = anyio.current_time()
+    async with driven.stream as stream:
+        assert anyio.current_time() - begun == pytest.approx(at, abs=0.01)
+        assert fake.active_requests == 1, "the loser is closed at once"
+        reply = await stream.final()
+    assert (reply.provider, reply.text) == (winner, "A" if winner == "acedata" else "B")
+    assert fake.active_requests == 0
+
+
+async def test_of_two_attempts_that_fail_the_last_error_goes_to_the_plan() -> None:
+    fake = FakeTransport([ErrorReply(500), ErrorReply(429)])
+    with pytest.raises(kimi.RateLimitError) as caught:
+        await Driven(fake, plan_of(hedged)).stream.final()
+    assert caught.value.provider == "cloudsway"
+    assert fake.active_requests == 0
+
+
+async def test_misuse_in_a_race_is_raised_as_it_is() -> None:
+    fake = FakeTransport([slow("A", 60), slow("B", 60)])
+    driven = Driven(fake, plan_of(hedged))
+    async with anyio.create_task_group() as group:
+
+        async def read() -> None:
+            with pytest.raises(RuntimeError, match="closed"):
+                await driven.stream.final()
+
+        group.start_soon(read)
+        await anyio.sleep(1)
+        driven.transport.closed = True  # the second attempt finds a closed client
+    assert fake.active_requests == 0
+
+
+@pytest.mark.parametrize("seconds", [1.0, 3.5], ids=["before-the-hedge", "after-it"])
+async def test_closing_a_race_closes_both(seconds: float) -> None:
+    fake = FakeTransport([slow("A", 60), slow("B", 60)])
+    driven = Driven(fake, plan_of(hedged))
+    with anyio.move_on_after(seconds):
+        await driven.stream.final()
+    assert fake.active_requests == 0
+    assert [record.outcome for record in driven.records] == ["cancelled"]
+
+
+async def test_a_reply_that_waits_for_its_next_attempt_can_be_closed_from_another_task() -> None:
+    fake = FakeTransport([ErrorReply(500)])
+    driven = Driven(fake, plan_of(second_provider))
+    async with anyio.create_task_group() as group:
+
+        async def read() -> None:
+            with pytest.raises(kimi.StreamInterrupted, match="closed before its end"):
+                await driven.stream.final()
+
+        group.start_soon(read)
+        await anyio.sleep(1)
+        await driven.stream.aclose()
+    assert asked(fake) == ["acedata"]
+    assert (fake.active_requests, driven.transport.limiter.taken) == (0, 0)
+
+
+def test_the_plan_without_retries() -> None:
+    request = chat_request("Hi", {}, model="m", stream=True)
+    provider: Provider = kimi.AceDataCloud("key")
+    state = PlanState(providers=(provider,))
+    assert one_attempt(request, (), state, 0.0, 0.0) == Send(provider=provider)
+    error = kimi.ServerError("no", status=500)
+    failed = Failed(provider=provider, error=error, started=False)
+    assert one_attempt(request, (failed,), state, 0.0, 0.0) == Raise(error)
+
+
+def test_a_recorded_reply_is_decoded_without_an_event_loop() -> None:
+    decoder = ReplyDecoder(kimi.AceDataCloud())
+    events = decoder.feed(recording("acedata/stream_reasoning_ko")) + decoder.close()
+    assert isinstance(events[0], kimi.StreamStart)
+    assert decoder.snapshot().text
+    assert decoder.failure is None
