@@ -87,6 +87,11 @@ class MessageAssembler:
         self._started = False
 
     @property
+    def model(self) -> str | None:
+        """The model that the provider named, as far as it did."""
+        return self._model
+
+    @property
     def started(self) -> bool:
         """Whether there was any output: reasoning, content, refusal, a tool call or a finish reason."""
         return self._started

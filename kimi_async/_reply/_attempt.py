@@ -47,7 +47,6 @@ class Attempt:
     Attributes:
         response: The response, once its headers are there.
         failure: The error that ended it, or ``None``.
-        cancelled: Whether it was left before its end: the caller left, or another attempt was faster.
     """
 
     def __init__(
@@ -68,7 +67,6 @@ class Attempt:
         self.decoder = decoder
         self.response: Response | None = None
         self.failure: KimiError | None = None
-        self.cancelled = False
         self.begun = 0.0
         self.headers_at: float | None = None
         self.first_output_at: float | None = None

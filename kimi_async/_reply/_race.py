@@ -57,6 +57,5 @@ async def race(
     winner, events = ended[-1]
     for attempt in runners:
         if attempt is not winner:
-            attempt.cancelled = attempt.failure is None
             await attempt.aclose()
     return winner, events

@@ -25,7 +25,7 @@ def _record_of(attempt: Attempt, outcome: Outcome) -> AttemptRecord:
     first_output = attempt.first_output_at
     return AttemptRecord(
         provider=attempt.provider.name,
-        model=attempt.decoder.snapshot().model or attempt.model,
+        model=attempt.decoder.assembler.model or attempt.model,
         outcome=outcome,
         error=None if attempt.failure is None else as_text(attempt.failure),
         first_output_after=None if first_output is None else first_output - attempt.begun,

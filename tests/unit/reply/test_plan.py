@@ -104,12 +104,22 @@ async def test_a_second_provider_answers_when_the_first_one_fails() -> None:
     fake = FakeTransport([ErrorReply(500), Reply("Hello")])
     driven = Driven(fake, plan_of(second_provider))
     events = [event async for event in driven.stream]
-    assert isinstance(events[0], kimi.StreamStart)
-    assert (events[0].provider, driven.stream.snapshot.text) == ("cloudsway", "Hello")
+    failed, start = events[:2]
+    assert isinstance(failed, kimi.AttemptFailed)
+    assert (failed.provider, failed.error.status, failed.delay, failed.attempt) == (
+        *("acedata", 500, 2.0, 1),
+    )
+    assert isinstance(start, kimi.StreamStart)
+    assert (start.provider, driven.stream.snapshot.text) == ("cloudsway", "Hello")
     assert asked(fake) == ["acedata", "cloudsway"]
     assert anyio.current_time() >= 2.0
     assert (fake.active_requests, driven.transport.limiter.taken) == (0, 0)
-    assert [record.provider for record in driven.records] == ["cloudsway"]
+    (record,) = driven.records
+    tried = [(attempt.provider, attempt.outcome) for attempt in record.attempts]
+    assert (record.provider, tried) == (
+        "cloudsway",
+        [("acedata", "error"), ("cloudsway", "complete")],
+    )
 
 
 async def test_events_reach_the_caller_only_after_the_first_output() -> None:
@@ -149,6 +159,10 @@ async def test_a_restart_begins_a_new_message() -> None:
 
     fake = FakeTransport([Reply("Hello, you!", cut_after=2, end="reset"), Reply("Good day!")])
     driven = Driven(fake, plan_of(decide))
+    events = [event async for event in driven.stream]
+    kinds = [type(event).__name__ for event in events]
+    failed = kinds.index("AttemptFailed")
+    assert kinds[failed : failed + 3] == ["AttemptFailed", "StreamRestarted", "StreamStart"]
     reply = await driven.stream.final()
     assert (reply.text, reply.provider) == ("Good day!", "cloudsway")
     assert asked(fake) == ["acedata", "cloudsway"]
@@ -169,6 +183,7 @@ async def test_a_continuation_is_read_into_the_same_message() -> None:
     assert "".join(texts) == driven.stream.snapshot.text == "Hello, you!"
     kinds = [type(event).__name__ for event in events]
     assert [kinds.count(kind) for kind in ("StreamStart", "Finish", "ContentDone")] == [1, 1, 1]
+    assert kimi.StreamContinued("acedata", len("Hello, y")) in events
     assert fake.requests[1].body["messages"][1:] == [
         {"role": "assistant", "content": "Hello, y", "partial": True}
     ]
