@@ -1,4 +1,4 @@
-"""The budgets of ``docs/design.md`` 8, as rows that results are held against."""
+"""The budgets of DESIGN.md, as rows that are compared with the results."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 ``python benchmarks/clocks.py [ROUNDS] [--save]``: CPU time of this process for one stream, all events taken, over
 each HTTP engine that is installed. The rounds are interleaved, and the ratio is the median of their ratios: the two
 halves of a round had the same neighbours on the machine. ``--save`` writes the table into the documentation. Ends with
-1 when a ratio is over the budget of ``docs/design.md`` 8.
+1 when a ratio is over the budget of DESIGN.md.
 """
 
 from __future__ import annotations

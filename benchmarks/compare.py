@@ -3,7 +3,7 @@
 The quick form takes about two minutes, the full one about half an hour. Everything goes over a loopback socket,
 each client and the server in a process of its own, and what each client read is compared with what was sent.
 ``--save`` writes tables and plots into the documentation and rows into the README. The full form ends with 1 when a
-budget of ``docs/design.md`` 8 does not hold; ``--show`` prints what was saved, and measures nothing.
+budget of DESIGN.md does not hold; ``--show`` prints what was saved, and measures nothing.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 A tool call of 1,000 and one of 64,000 deltas goes through the assembler, for several shapes of arguments: with nobody
 asking for the value, with ``partial()`` asked at each delta, and with the growing string held on to, which makes
 CPython copy it. Printed are microseconds of CPU time for each delta (the median of the rounds, which are interleaved)
-and their ratio; 1.0 is linear. The budget for ``partial()`` is 1.3 (docs/design.md, section 8).
+and their ratio; 1.0 is linear. The budget for ``partial()`` is 1.3 (DESIGN.md).
 """
 
 from __future__ import annotations

@@ -122,13 +122,13 @@ FAULTS: Final[dict[str, Fault]] = {
     "status 429": Fault(reply=ErrorReply(429), error=kimi.RateLimitError),
     "status 500": Fault(reply=ErrorReply(500), error=kimi.ServerError),
     "no [DONE]": Fault(reply=Reply(TEXT, cut_after=-1), outcome="complete", text=TEXT),
-    "silent behind the answer": Fault(
+    "silent after the answer": Fault(
         reply=Reply(TEXT, cut_after=-1, end="stall"),
         outcome="complete",
         text=TEXT,
         timeouts=Timeouts(finish_grace=0.5),
     ),
-    "resets behind the answer": Fault(
+    "resets after the answer": Fault(
         reply=Reply(TEXT, cut_after=-1, end="reset"), outcome="complete", text=TEXT
     ),
 }

@@ -45,7 +45,7 @@ nitpick_ignore_regex = [
     ("py:class", r"~?(kimi_async\.(.*\.)?)?[A-Z](_co)?"),  # type variables have no page
     (
         "py:class",
-        r"kimi_async\._(http\._clients\.HttpClient|wire\.ToolDefinition)",
+        r"(kimi_async\._(http\._clients|wire)\.)?(HttpClient|ToolDefinition)",
     ),  # protocols that the caller's own objects have
 ]
 

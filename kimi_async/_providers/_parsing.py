@@ -156,7 +156,7 @@ def _parse_choice(item: Any, place: int, said: str) -> ChunkChoice:
         _reasoning(delta),
         _text("refusal", delta.get("refusal")),
         _parse_calls(calls, whole=whole) if calls else _NO_CALLS,
-        reason or None,  # "" is no reason (docs/design.md 3)
+        reason or None,  # "" is no reason (DESIGN.md)
         logprobs if type(logprobs) is dict else None,
         delta.get("reasoning_content") is None and type(delta.get("reasoning")) is str,
     )

@@ -1,6 +1,6 @@
 """The table of ``test_assembler.py``: what each rule makes of a stream of chunks.
 
-A row named after a number is about that section of ``docs/design.md`` (3) or ``docs/providers.md`` (1 to 6).
+A name that begins with a number is about that section of ``docs/providers.md``.
 Chunks are in the notation of ``chunk_notation.py``; events have the short names below. The rows of tool calls are in
 ``assembler_call_cases.py``.
 """

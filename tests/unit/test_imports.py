@@ -1,4 +1,4 @@
-"""The structure that ``docs/design.md`` 3 promises: imports run one way, and the pure parts are pure."""
+"""The structure that DESIGN.md describes: imports run in one direction, and the pure modules do no I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From bytes to events, for any reply and any reads: the pure way of ``docs/design.md`` 3, without a loop."""
+"""From bytes to events, for any reply and any reads, without an event loop."""
 
 from __future__ import annotations
 
