@@ -53,7 +53,7 @@ _EVENT_STREAM: Final = rb":|(data|event|id|retry)([:\r\n]|$)"
 class ReplyDecoder:
     """Decode the body of one response: bytes in, events out, and the message at any time.
 
-    Nothing raises for the bytes that arrive: :attr:`failure` holds the error, so that the events before it are not
+    Nothing raises for the bytes that arrive: ``failure`` holds the error, so that the events before it are not
     lost. A decoder needs no event loop::
 
         decoder = kimi.ReplyDecoder(kimi.AceDataCloud())
@@ -64,7 +64,7 @@ class ReplyDecoder:
         provider: The provider whose body it is; it needs no key.
         limits: The sizes that are refused; :class:`~kimi_async.Limits` has the defaults.
         assembler: The message to continue; ``None`` begins a new one.
-        keep_wire: Whether :meth:`take_wire` has something to give.
+        keep_wire: Whether ``take_wire()`` has events to return.
 
     Attributes:
         assembler: The message so far.

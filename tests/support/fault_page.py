@@ -1,4 +1,4 @@
-"""The page docs/faults.md: what a server can do wrong and what the caller gets, made from the cases of the tests.
+"""The page docs/faults.md: faults of a server and their results for the caller, made from the cases of the tests.
 
 ``python tests/support/fault_page.py`` writes the page after a case has changed.
 """
@@ -18,7 +18,7 @@ __all__ = ["PAGE", "as_markdown"]
 PAGE = ROOT / "docs" / "faults.md"
 
 _INTRO = """\
-# What a server can do wrong
+# Server faults
 
 The kinds of failed replies that we know of, and some replies that are complete although the server broke a rule.
 Each row is a case of the tests, which write this page.
@@ -30,7 +30,7 @@ In the other tables, played read by read, it has delivered `half an ans`.
 [Errors and endings](errors-and-endings.md) explains the rules behind the rows.
 """
 
-_SERVER = "What the server does"
+_SERVER = "The server"
 
 
 def as_markdown(
