@@ -55,7 +55,7 @@ class HttpResponse(Protocol):
 
     @property
     def extensions(self) -> Mapping[str, Any]:
-        """The socket is in here, where the engine gives it."""
+        """The socket, or the body that one of our connections reads, where the engine gives it."""
         ...
 
     @property
@@ -119,9 +119,17 @@ def http_client(
             ``False`` checks nothing, and then whoever is in between can read the key.
         trust_env: Whether ``HTTPS_PROXY`` and its kind are honoured.
     """
-    from kimi_async._http._httpcore import HttpcoreClient
+    import httpx
 
-    return _tuned(HttpcoreClient, proxy, verify, trust_env)
+    from kimi_async._http._own_client import OwnClient, environment_proxies
+
+    proxies: dict[str, str | None] = environment_proxies() if trust_env else {}
+    if proxy is not None:
+        proxies = {"all://": proxy}
+    if verify is True:
+        verify = tls_context()
+    tls = verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify)
+    return OwnClient(tls, proxies | dict.fromkeys(_NOT_PROXIED))
 
 
 def aiohttp_client(

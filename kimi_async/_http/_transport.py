@@ -7,17 +7,16 @@ the handler, so that no frame of the HTTP client, and no header in it, hangs on 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import (
+    AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
     Awaitable,
     Callable,
-    Generator,
     Mapping,
 )
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import anyio
 
@@ -31,15 +30,20 @@ from kimi_async._errors import (
     TransportError,
     WriteTimeout,
 )
-from kimi_async._http._cancellation import close_shielded, run_cancellable_once
+from kimi_async._http._cancellation import close_shielded, close_soon
+from kimi_async._http._careful import send_carefully
 from kimi_async._http._clients import HttpClient, HttpRequest, HttpResponse, http_client
 from kimi_async._http._decoding import READ_BYTES, decoded
 from kimi_async._http._limiter import ConcurrencyLimiter, Permit
-from kimi_async._http._pool import Lease, Pool
 from kimi_async._providers import Provider, request_id_of
 from kimi_async._settings import Timeouts
 from kimi_async._version import __version__
 from kimi_async._wire import WireRequest
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from kimi_async._http._connection import Body
 
 __all__ = ["BodyError", "BodyTimeout", "Response", "Transport"]
 
@@ -72,16 +76,19 @@ class BodyTimeout(BodyError):
     """The HTTP client's own read timeout ran out."""
 
 
-async def _tuned_client() -> HttpClient:
+async def _new_client() -> HttpClient:
     # Not the TLS context alone: the first client also imports what is below httpx, in 130 ms and more.
     return await anyio.to_thread.run_sync(http_client)
 
 
 class Transport:
-    """Sends requests over HTTP clients of its own, one at a time, or over the caller's.
+    """Sends requests over an HTTP client of its own, which it makes at first use, or over the caller's.
+
+    One that makes its own is used again on a new event loop, once nothing is in flight on the old one. The HTTP client
+    of the old loop is closed when that loop ends.
 
     Args:
-        client: The caller's client, which is never closed here; ``None`` makes one at first use.
+        client: The caller's client, which is never closed here; ``None`` makes one.
 
     Attributes:
         closed: Whether :meth:`aclose` was called.
@@ -89,7 +96,12 @@ class Transport:
     """
 
     def __init__(self, client: HttpClient | None) -> None:
-        self._pool = Pool(client, _tuned_client)
+        self._given = client
+        self._client = client
+        #: Closes our own client, at the latest when its event loop ends.
+        self._closing: AsyncGenerator[None] | None = None
+        #: Made when it is needed: making one has anyio load on the event loop what ``prepare_loop`` loads in a thread.
+        self._making: anyio.Lock | None = None
         self._loop: object = None
         self._sending: set[anyio.CancelScope] = set()
         self.closed = False
@@ -100,7 +112,7 @@ class Transport:
 
         Raises:
             TransportError: The client was closed meanwhile.
-            RuntimeError: The client is closed, or belongs to another event loop.
+            RuntimeError: The client is closed, or is in use on another event loop.
         """
         self._check()
         permit = await self.limiter.take(limit)
@@ -129,33 +141,12 @@ class Transport:
         Raises:
             TransportError: No connection, or it broke before the headers.
             ConnectTimeout: Or one of the other limits ran out.
-            RuntimeError: The client is closed, or belongs to another event loop.
+            RuntimeError: The client is closed, or is in use on another event loop.
         """
         self._check()
-        lease = await self._pool.lease()
-        try:
-            response = await self._send(lease, provider, wire, headers, timeouts, read_timeout)
-            return Response(response, lease, provider)
-        except GeneratorExit:  # a coroutine that is closed cannot wait
-            lease.end(cancelled=True)
-            raise
-        except BaseException as error:
-            await lease.aclose(cancelled=not isinstance(error, Exception))
-            raise
-
-    async def _send(
-        self,
-        lease: Lease,
-        provider: Provider,
-        wire: WireRequest,
-        headers: Mapping[str, str],
-        timeouts: Timeouts,
-        read_timeout: float | None,
-    ) -> HttpResponse:
-        client = lease.client
+        client = self._client or await self._own_client()
         if self.closed or client.is_closed:
             raise RuntimeError(_CLOSED)
-        opened = _Opened(lease)
         request = self._build(client, provider, wire, headers)
         if request is None:
             raise ConfigurationError("the URL of the request cannot be used; check base_url")
@@ -165,34 +156,46 @@ class Transport:
             "write": timeouts.write,
             "pool": None,
         }
-        request.extensions["trace"] = opened.trace
+        failure: Exception = TransportError("the client was closed meanwhile", stage="sending")
+        try:
+            response = await self._dispatch(client, request)
+        except Exception as error:
+            if not self.closed:
+                failure = _send_failure(error, timeouts, provider)
+        else:
+            if response is not None:
+                return Response(response, provider)
+        raise failure
+
+    async def _dispatch(self, client: HttpClient, request: HttpRequest) -> HttpResponse | None:
+        """Send *request* over *client*; ``None`` when this transport was closed meanwhile."""
         # No authorization of the client's own, and no redirect: it could carry the key to another origin.
         send = functools.partial(
             client.send, request, stream=True, auth=None, follow_redirects=False
         )
-        failure: Exception = TransportError("the client was closed meanwhile", stage="sending")
-        with self._until_closed():
-            try:
-                response = await run_cancellable_once(
-                    send, discard=_close_response, abandon=opened.aclose
-                )
-            except Exception as error:
-                failure = _send_failure(error, timeouts, provider)
-            else:
-                if not self.closed:
-                    return response
-                await close_shielded(response.aclose)
-        raise failure
-
-    @contextlib.contextmanager
-    def _until_closed(self) -> Generator[None]:
-        """Leave the block when :meth:`aclose` is called: closing the HTTP client does not end what still connects."""
+        if getattr(client, "leaves_nothing_open", False):
+            return await send()
+        # Closing an HTTP client does not end what still connects.
         with anyio.CancelScope() as scope:
             self._sending.add(scope)
             try:
-                yield
+                response = await send_carefully(send, request.extensions)
             finally:
                 self._sending.remove(scope)
+            if not self.closed:
+                return response
+            await close_shielded(response.aclose)
+        return None
+
+    async def _own_client(self) -> HttpClient:
+        self._making = self._making or anyio.Lock()
+        async with self._making:
+            if self._client is None:
+                client = await _new_client()
+                self._closing = _close_at_last(client)
+                await anext(self._closing)
+                self._client = client
+            return self._client
 
     @staticmethod
     def _build(
@@ -201,9 +204,9 @@ class Transport:
         wire: WireRequest,
         headers: Mapping[str, str],
     ) -> HttpRequest | None:
-        """The request with the key in it; ``None`` when the HTTP client refuses to build it.
+        """Return the request with the key in it; ``None`` when the HTTP client refuses to build it.
 
-        Nothing is raised here, where the key lies in the frames.
+        Nothing is raised here, because the key is in the frames.
         """
         try:
             return client.build_request(
@@ -222,46 +225,39 @@ class Transport:
 
     def _check(self) -> None:
         loop = anyio.lowlevel.current_token()
-        if self._loop is None:
-            self._loop = loop
-        elif self._loop != loop:
-            raise RuntimeError(
-                "this AsyncKimi was first used on another event loop; make one for each loop"
-            )
+        if self._loop != loop:
+            self._bind(loop)
         if self.closed:
             raise RuntimeError(_CLOSED)
 
+    def _bind(self, loop: object) -> None:
+        """Belong to *loop* from now on."""
+        if self._loop is not None and self._given is not None:
+            raise RuntimeError(
+                "the HTTP client of this AsyncKimi was first used on another event loop; make one for each loop"
+            )
+        if self.limiter.taken:
+            raise RuntimeError("this AsyncKimi has replies in flight on another event loop")
+        self._loop = loop
+        self._client, self._closing, self._making = self._given, None, None
+
     async def aclose(self) -> None:
-        """Close the HTTP clients that are our own, and send away who waits for a permit; idempotent."""
+        """Close the HTTP client that is our own, and send away all that wait for a permit; idempotent."""
         self.closed = True
         self.limiter.close()
         for scope in self._sending:
             scope.cancel()
-        await self._pool.aclose()
+        closing, self._closing = self._closing, None
+        if closing is not None:
+            await closing.aclose()
 
 
-class _Opened:
-    """The sockets that one request has opened, by the trace events of httpcore.
-
-    A request that is cancelled between "connected" and "sent" leaves its socket open for good: httpcore 1.0.9 never
-    closes a connection that was not used yet (119 of 3,000 chats under short timeouts). A closed one is closed again
-    without harm. Over aiohttp there are no such events, and it closes its sockets itself.
-    """
-
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
-        self._streams: list[Any] = []
-
-    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Called by httpcore for everything it does."""
-        self._lease.goes_over_httpcore()
-        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
-            self._streams.append(info["return_value"])
-
-    async def aclose(self) -> None:
-        """Close them all."""
-        for stream in reversed(self._streams):
-            await stream.aclose()
+async def _close_at_last(client: HttpClient) -> AsyncGenerator[None]:
+    """Close *client* when this generator is closed; each event loop closes those that are left when it ends."""
+    try:
+        yield
+    finally:
+        await close_shielded(client.aclose)
 
 
 class Response:
@@ -269,38 +265,43 @@ class Response:
 
     Args:
         response: The HTTP client's.
-        lease: Ended when the response is closed.
         provider: Blots the key out of the headers, should the host have echoed it.
 
     Attributes:
         status: The HTTP status.
         headers: The response headers, names in lower case.
+        resent: Whether the request was sent twice, because a connection that was used before broke before any byte of
+            an answer.
     """
 
     __slots__ = (
         "_body",
         "_ended",
         "_held",
-        "_lease",
         "_next",
+        "_own",
         "_provider",
         "_response",
         "headers",
+        "resent",
         "status",
     )
 
-    def __init__(self, response: HttpResponse, lease: Lease, provider: Provider) -> None:
+    def __init__(self, response: HttpResponse, provider: Provider) -> None:
         self._response = response
-        self._lease = lease
+        #: The body that one of our connections reads: the layers of httpx over it cost 2 us a read, and closing it
+        #: needs no waiting.
+        self._own: Body | None = response.extensions.get("kimi_body")
         self._provider = provider
         self._ended = False
         #: What is left of a large read.
         self._held = _NOTHING
         self.status = response.status_code
+        self.resent: bool = response.extensions.get("kimi_resent", False)
         self.headers: Mapping[str, str] = {
             name: provider.without_key(value) for name, value in response.headers.items()
         }
-        self._body = decoded(_raw(response), self.headers.get("content-encoding", ""))
+        self._body = decoded(self._own or _raw(response), self.headers.get("content-encoding", ""))
         self._next: Callable[[], Awaitable[bytes]] = self._body.__anext__
 
     async def read(self) -> bytes | None:
@@ -341,14 +342,22 @@ class Response:
 
     async def aclose(self) -> None:
         """Give the connection back, or close it when the body was not read to its end; bounded, idempotent."""
-        await close_shielded(self.close)
+        if self._own is not None:
+            self._own.close()
+        else:
+            await close_shielded(self._close)
 
-    async def close(self) -> None:
-        """The bare close, for those that cannot await :meth:`aclose`."""
+    def close_soon(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Do the same without waiting for it, from any thread; *loop* is that of asyncio, if it runs."""
+        if self._own is not None:
+            self._own.close_soon()
+        else:
+            close_soon(self._close, loop)
+
+    async def _close(self) -> None:
         try:
             await self._response.aclose()
         finally:
-            await self._lease.aclose()
             await self._close_socket()
 
     async def _close_socket(self) -> None:
@@ -361,10 +370,6 @@ class Response:
         stream = self._response.extensions.get("network_stream")
         if stream is not None and not self._ended and self._response.http_version != "HTTP/2":
             await stream.aclose()
-
-
-async def _close_response(response: HttpResponse) -> None:
-    await response.aclose()
 
 
 def _raw(response: HttpResponse) -> AsyncIterator[bytes]:

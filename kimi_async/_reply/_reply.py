@@ -23,7 +23,7 @@ from kimi_async._events import (
     StreamEvent,
     StreamRestarted,
 )
-from kimi_async._http._cancellation import asyncio_loop, close_soon, loop_clock
+from kimi_async._http._cancellation import asyncio_loop, loop_clock
 from kimi_async._http._limiter import Permit
 from kimi_async._http._transport import Transport
 from kimi_async._models import ChatCompletion
@@ -392,7 +392,7 @@ class Reply:
             self._fail(_left_early())
             for attempt in self._attempts:
                 if attempt.response is not None:
-                    close_soon(attempt.response.close, self._loop)
+                    attempt.response.close_soon(self._loop)
             if self._permit is not None:
                 self._permit.release_soon()
 

@@ -62,7 +62,9 @@ async def test_over_a_socket(case: FaultCase) -> None:
         kimi.AsyncKimi(fake.acedata(), model="kimi-k2.5") as client,
     ):
         await check(client, case)
-        assert fake.total_connections == (1 if case.kept_alive else 2)
+        # A request that got no byte of an answer over a connection that was used before is sent once more.
+        failed = sum(request.body["messages"][0]["content"] == "Fail" for request in fake.requests)
+        assert fake.total_connections in ({1} if case.kept_alive else {1, 1 + failed})
         await fake.wait_until(lambda: fake.open_connections == 1)
 
 

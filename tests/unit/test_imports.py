@@ -148,7 +148,8 @@ LATER = {
         *("cli", "conversation", "structured", "testing", "tools"),
         *(
             "_http._aiohttp",
-            "_http._httpcore",
+            *(f"_http._{name}" for name in ("asyncio_stream", "connection", "own_client")),
+            *(f"_http._{name}" for name in ("own_transport", "stream", "tls", "trio_stream")),
             "_providers._environment",
         ),
         *("tools._docstring", "tools._call_ids"),

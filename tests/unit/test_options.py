@@ -352,20 +352,19 @@ async def test_certificates_are_checked_as_asked(
     settings: dict[str, Any], mode: ssl.VerifyMode
 ) -> None:
     async with kimi.http_client(**settings) as http:
-        context = pool_of(http, "https://host.test")._ssl_context
+        context = transport_of(http)._tls
         assert context.verify_mode == mode
         assert settings.get("verify") in {True, False, None, context}
 
 
-def pool_of(http: httpx.AsyncClient, url: str) -> Any:
-    """The connection pool that a request to *url* goes through."""
-    transport: Any = http._transport_for_url(httpx.URL(url))
-    return transport._pool
+def transport_of(http: httpx.AsyncClient) -> Any:
+    """The transport that a request goes through."""
+    return http._transport_for_url(httpx.URL("https://host.test"))
 
 
-async def test_the_pool_has_no_limit() -> None:
-    async with kimi.http_client() as http:
-        pool = pool_of(http, "https://host.test")
+async def test_the_pool_behind_a_proxy_has_no_limit() -> None:
+    async with kimi.http_client(proxy=PROXY) as http:
+        pool = transport_of(http)._pool
         assert pool._max_connections == pool._max_keepalive_connections
         assert pool._max_connections > 1_000_000
         assert pool._keepalive_expiry == 30
@@ -395,5 +394,6 @@ async def test_a_proxy_is_used_as_asked(
     if variable is not None:
         monkeypatch.setenv("HTTPS_PROXY", variable)
     async with kimi.http_client(**settings) as http:
-        used = getattr(pool_of(http, "https://host.test"), "_proxy_url", None)
+        pool = getattr(transport_of(http), "_pool", None)
+        used = getattr(pool, "_proxy_url", None)
         assert getattr(used, "host", None) == proxy
