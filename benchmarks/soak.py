@@ -209,7 +209,7 @@ class Soak:
     async def run(self) -> Report:
         """Run them all, then close the client and look at what is left."""
         begun = time.monotonic()
-        async with AsyncKimi(self._provider, model="kimi-k2.5") as client:
+        async with AsyncKimi(self._provider, model="kimi-k3") as client:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(IN_FLIGHT):
                     tasks.create_task(self._work(client))

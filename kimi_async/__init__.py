@@ -4,7 +4,7 @@
 
     import kimi_async as kimi
 
-    async with kimi.AsyncKimi(kimi.AceDataCloud(), model="kimi-k2.5") as client:
+    async with kimi.AsyncKimi(kimi.AceDataCloud(), model="kimi-k3") as client:
         reply = await client.chat("Hello")
 """
 

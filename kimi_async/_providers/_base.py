@@ -63,7 +63,7 @@ class Provider:
             different ones.
         api_key: The key, or ``None`` to take it from the environment.
         base_url: Everything before ``/chat/completions``.
-        models: Translation of model names, ``{"kimi-k2.5": "the provider's own"}``; a name without entry is sent as
+        models: Translation of model names, ``{"kimi-k3": "the provider's own"}``; a name without entry is sent as
             it is.
         capabilities: What each model family can do there; ``capabilities.override(...)`` says otherwise.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.

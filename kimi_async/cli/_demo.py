@@ -54,9 +54,7 @@ _SCENES: Final = (
 )
 
 
-_WITH_A_KEY: Final = (
-    'With a key: ACEDATACLOUD_API_TOKEN=... kimi-async ask --model kimi-k2.5 "Hello"'
-)
+_WITH_A_KEY: Final = 'With a key: ACEDATACLOUD_API_TOKEN=... kimi-async ask --model kimi-k3 "Hello"'
 
 
 async def demo(output: Output, pace: float) -> None:
@@ -74,7 +72,7 @@ async def demo(output: Output, pace: float) -> None:
             output.write(scene.title, BOLD)
             output.write(f": {scene.what}\n")
             output.write(f"> {scene.prompt}\n", DIM)
-            client = AsyncKimi(scene.provider(fake), model="kimi-k2.5", http_client=http)
+            client = AsyncKimi(scene.provider(fake), model="kimi-k3", http_client=http)
             await follow(client.stream(scene.prompt), TerminalRenderer(output))
         output.end_paragraph()
         output.write(f"{_WITH_A_KEY}\n", BOLD)

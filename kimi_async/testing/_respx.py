@@ -79,7 +79,7 @@ def mock_kimi(
     script: Script = (),
     *,
     provider: ProviderName = "acedata",
-    model: str | None = "kimi-k2.5",
+    model: str | None = "kimi-k3",
     models: Models | None = None,
 ) -> AbstractAsyncContextManager[MockedKimi]:
     """Give a client whose replies come from a script, with no socket involved.

@@ -169,7 +169,7 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
     >>> from kimi_async.testing import FakeProvider, Reply
     >>> async def main():
     ...     async with FakeProvider([Reply("Hello!")]) as fake:
-    ...         async with AsyncKimi(fake.acedata(), model="kimi-k2.5") as client:
+    ...         async with AsyncKimi(fake.acedata(), model="kimi-k3") as client:
     ...             reply = await client.chat("Hi")
     ...     print(reply.text, fake.requests[0].body["messages"])
     >>> asyncio.run(main())

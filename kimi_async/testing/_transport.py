@@ -205,9 +205,9 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
         self._provider.add(*replies)
 
     def client(self, **options: Unpack[ClientOptions]) -> AsyncKimi:
-        """Give a client over this transport: Ace Data Cloud's and for ``kimi-k2.5``, but for what *options* say."""
+        """Give a client over this transport: Ace Data Cloud's and for ``kimi-k3``, but for what *options* say."""
         http_client = httpx.AsyncClient(transport=self)
-        client = AsyncKimi(self.acedata(), model="kimi-k2.5", http_client=http_client)
+        client = AsyncKimi(self.acedata(), model="kimi-k3", http_client=http_client)
         return client.with_options(**options)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

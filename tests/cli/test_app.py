@@ -84,7 +84,7 @@ def ask_acedata(
     charset: str = "utf-8",
 ) -> tuple[int, str, str]:
     """Ask the fake."""
-    options = ["--base-url", f"{fake.url}/kimi", "--model", "kimi-k2.5"]
+    options = ["--base-url", f"{fake.url}/kimi", "--model", "kimi-k3"]
     return run("ask", *options, *arguments, stdin=stdin, charset=charset, **KEY)
 
 
@@ -111,7 +111,7 @@ def test_what_is_sent(
     fake.add(Reply("안녕", "So."))
     assert ask_acedata(fake, *arguments, stdin=stdin) == (0, "안녕\n", "")
     (request,) = fake.requests
-    assert request.body["model"] == "kimi-k2.5"
+    assert request.body["model"] == "kimi-k3"
     assert request.body["messages"] == [
         {"role": role, "content": content} for role, content in messages
     ]
@@ -319,7 +319,7 @@ def test_the_demo_shows_both_replies(monkeypatch: pytest.MonkeyPatch) -> None:
         "",
         "tokens 83 in, 33 out | first output _ s | total _ s | finish tool_calls",
         "",
-        'With a key: ACEDATACLOUD_API_TOKEN=... kimi-async ask --model kimi-k2.5 "Hello"',
+        'With a key: ACEDATACLOUD_API_TOKEN=... kimi-async ask --model kimi-k3 "Hello"',
     ]
 
 

@@ -87,7 +87,7 @@ async def test_a_reply_that_cannot_be_shown_is_closed() -> None:
 
     reply = Reply("Hello there", chunk_chars=6, cut_after=-3, end="stall")
     async with FakeProvider([reply]) as fake:
-        async with AsyncKimi(fake.acedata(), model="kimi-k2.5") as client:
+        async with AsyncKimi(fake.acedata(), model="kimi-k3") as client:
             with pytest.raises(OSError, match="No space left"):
                 await follow(client.stream("Hi"), FullDisk(Output(io.StringIO(), styled=False)))
             await fake.wait_until(lambda: fake.open_connections == 0)

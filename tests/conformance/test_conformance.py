@@ -108,7 +108,7 @@ async def test_every_way_of_asking_gives_the_same_completion(
 ) -> None:
     async with (
         FakeProvider([reply] * 4) as fake,
-        AsyncKimi(ADAPTERS[name](fake), model="kimi-k2.5") as client,
+        AsyncKimi(ADAPTERS[name](fake), model="kimi-k3") as client,
     ):
         whole = await client.chat("Hi")
         unstreamed = await client.chat("Hi", stream=False)
@@ -171,7 +171,7 @@ def outcome_of(completion: kimi.ChatCompletion) -> str:
 
 
 def body_of(reply: Reply, name: ProviderName) -> bytes:
-    return reply.render(RenderContext(provider=name, model="kimi-k2.5")).body
+    return reply.render(RenderContext(provider=name, model="kimi-k3")).body
 
 
 def by_hand(

@@ -102,7 +102,7 @@ def run_example(
     provider: str,
     script: list[ScriptedReply],
     monkeypatch: pytest.MonkeyPatch,
-    model: str = "kimi-k2.5",
+    model: str = "kimi-k3",
 ) -> list[dict[str, Any]]:
     """Run a program, and give the bodies of its requests."""
     monkeypatch.setattr(sys, "argv", [name])

@@ -35,7 +35,7 @@ def provider_of_the_environment(
     monkeypatch: pytest.MonkeyPatch,
     script: Script,
     name: str = "acedata",
-    model: str = "kimi-k2.5",
+    model: str = "kimi-k3",
 ) -> Generator[FakeProvider]:
     """Run a fake provider, make it the one of the environment, and send it what goes to any other machine.
 

@@ -76,7 +76,7 @@ class FakeHost(httpx.AsyncBaseTransport):
     def client(self, provider: Provider = ACE, **settings: Any) -> AsyncKimi:
         """A client that talks to this host alone."""
         defaults: dict[str, Any] = {
-            "model": "kimi-k2.5",
+            "model": "kimi-k2.6",
             "http_client": httpx.AsyncClient(transport=self),
         }
         return AsyncKimi(provider, **(defaults | settings))

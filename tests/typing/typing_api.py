@@ -75,7 +75,7 @@ if TYPE_CHECKING:
         city2: str
 
     async def replies(client: kimi.AsyncKimi) -> None:
-        reply = await client.chat("Hello", model="kimi-k2.5", temperature=1, stop=["\n"])
+        reply = await client.chat("Hello", model="kimi-k3", temperature=1, stop=["\n"])
         assert_type(reply, kimi.ChatCompletion)
         assert_type(reply.text, str)
         assert_type(reply.reasoning, str)
@@ -175,6 +175,6 @@ if TYPE_CHECKING:
         def log(record: kimi.ReplyRecord) -> None:
             assert_type(record.outcome, kimi.Outcome)
 
-        provider = kimi.Cloudsway(endpoint_path="abc", models={"kimi-k2.5": "MaaS_Kimi_K2.5"})
+        provider = kimi.Cloudsway(endpoint_path="abc", models={"kimi-k3": "MaaS_Kimi_K3"})
         limits = kimi.Timeouts(idle=60, total=None)
         return kimi.AsyncKimi(provider, timeouts=limits, on_complete=log, headers={"x-app": "1"})

@@ -28,10 +28,10 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_environment_gives_provider_key_and_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDSWAY_API_KEY", " key ")
     monkeypatch.setenv("CLOUDSWAY_ENDPOINT_PATH", "/path/")
-    monkeypatch.setenv("KIMI_MODEL", " kimi-k2.5 ")
+    monkeypatch.setenv("KIMI_MODEL", " kimi-k3 ")
     client = AsyncKimi()
     assert client.provider == Cloudsway("key", "path")
-    assert repr(client) == "<AsyncKimi cloudsway model='kimi-k2.5'>"
+    assert repr(client) == "<AsyncKimi cloudsway model='kimi-k3'>"
 
 
 def test_what_is_given_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

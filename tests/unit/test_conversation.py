@@ -313,7 +313,7 @@ def test_trimming_by_turns(turns: int, dropped: int) -> None:
 @pytest.mark.parametrize(("prompt_tokens", "dropped"), [(1_000, 0), (3, 2), (2, 5), (1, 7)])
 async def test_trimming_by_tokens(prompt_tokens: int, dropped: int) -> None:
     """Three tokens were reported for the prompt, so one is a third of its characters."""
-    chat = FakeHost([HELLO]).client().conversation(messages=TURNS)
+    chat = FakeHost([HELLO]).client(checks="off").conversation(messages=TURNS)
     picture = kimi.image_part(b"\x89PNG\r\n\x1a\n" + b"0" * 10_000)
     await chat.send(kimi.user([kimi.text_part("f" * 10), picture]))
     before = len(chat.messages)

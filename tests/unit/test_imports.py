@@ -182,7 +182,7 @@ answer = httpx.Response(200, headers={"content-type": "text/event-stream"}, cont
 
 async def main():
     http = httpx.AsyncClient(transport=httpx.MockTransport(lambda request: answer))
-    async with kimi.AsyncKimi(kimi.AceDataCloud("key"), model="kimi-k2.5", http_client=http) as client:
+    async with kimi.AsyncKimi(kimi.AceDataCloud("key"), model="kimi-k3", http_client=http) as client:
         before = set(sys.modules)
         async with client.stream([kimi.user("Hello")], temperature=1) as stream:
             assert [event.text async for event in stream if isinstance(event, kimi.ContentDelta)] == ["Hi"]

@@ -96,7 +96,7 @@ FORMATS = {
 
 
 def client_of(fake: FakeProvider, provider: str = "acedata") -> AsyncKimi:
-    return AsyncKimi(ADAPTERS[provider](fake), model="kimi-k2.5")
+    return AsyncKimi(ADAPTERS[provider](fake), model="kimi-k3")
 
 
 def opening(provider: str) -> list[dict[str, Any]]:

@@ -111,7 +111,7 @@ PARAMS: dict[str, tuple[list[Any], list[Any]]] = {
 }
 #: These are no parameters of the body.
 OTHERS: dict[str, tuple[list[Any], list[Any]]] = {
-    "model": (["kimi-k2.5"], ["", 1, b"kimi", ["kimi"]]),
+    "model": (["kimi-k3"], ["", 1, b"kimi", ["kimi"]]),
     "extra_body": ([{}, {"a": [1, None]}], [*NO_OBJECT, MappingProxyType({"a": SECRET})]),
     "extra_headers": (
         [{}, {"x-trace": "1"}],

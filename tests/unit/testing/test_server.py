@@ -47,7 +47,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> Loop:
 KO = "acedata/stream_reasoning_ko"
 ACEDATA = "/kimi/chat/completions"
 CLOUDSWAY = "/v1/ai/abc/chat/completions"
-ASKED = {"model": "kimi-k2.5", "stream": True}
+ASKED = {"model": "kimi-k3", "stream": True}
 
 
 @asynccontextmanager

@@ -236,7 +236,7 @@ async def test_what_a_script_function_raises_comes_out_at_the_end() -> None:
     def script(request: ReceivedRequest) -> Reply:
         raise AssertionError(f"not {request.body['model']}")
 
-    with pytest.raises(AssertionError, match=r"not kimi-k2\.5"):
+    with pytest.raises(AssertionError, match=r"not kimi-k3"):
         async with FakeTransport(script) as fake:
             with pytest.raises(kimi.ServerError):
                 await fake.client().chat("Hi")
