@@ -54,9 +54,10 @@ class AsyncKimi:
         on_complete: Called with the :class:`~kimi_async.ReplyRecord` of every reply, exactly once, when it has
             ended, however it ended. A plain callable; what it raises is logged and never raised.
         headers: Headers of every request. The authorization cannot be given here.
-        checks: What is done with a request that the provider is known to refuse, or likely to, before it is sent:
-            ``"error"`` raises ConfigurationError for what is known and warns (:class:`~kimi_async.KimiWarning`) of what
-            is likely, ``"warn"`` warns of both, ``"off"`` does not look.
+        checks: The treatment of a request that the provider is known or likely to refuse, before it is sent:
+            ``"warn"`` warns (:class:`~kimi_async.KimiWarning`), because what a provider refuses changes within months;
+            ``"error"`` raises ConfigurationError for what is known and warns of the rest; ``"off"`` does not check.
+            A request that contradicts itself is refused unless it is ``"off"``.
         http_client: An ``httpx.AsyncClient`` or ``httpx2.AsyncClient`` to send with, see
             :func:`~kimi_async.http_client` and :func:`~kimi_async.aiohttp_client`; it is never closed here. ``None``
             makes one.
@@ -75,7 +76,7 @@ class AsyncKimi:
         max_concurrency: int | None = 1000,
         on_complete: OnComplete | None = None,
         headers: Mapping[str, str] | None = None,
-        checks: Checks = "error",
+        checks: Checks = "warn",
         http_client: HttpClient | None = None,
     ) -> None:
         self._settings = ClientSettings(

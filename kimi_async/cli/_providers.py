@@ -48,7 +48,7 @@ def _as_json(provider: str, table: CapabilityTable) -> str:
 
 def _as_lines(provider: str, table: CapabilityTable) -> str:
     return "".join(
-        f"{provider} {family} {name}: {fact.in_words()} ({fact.basis}; {fact.source})\n"
+        f"{provider} {family} {name}: {fact.in_words()} ({fact.evidence()})\n"
         for family, known in table.by_family().items()
         for name, fact in known.facts().items()
     )

@@ -42,8 +42,8 @@ def test_a_pipe_gets_one_line_for_each_value() -> None:
     result = CliRunner().invoke(app, ["providers"])
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
-    assert "acedata * partial_mode: no (unknown; 1.3: undocumented)" in lines
-    assert "moonshot kimi-k3 effort: low, high, max (documented; 3.3)" in lines
+    assert "acedata * partial_mode: no (unknown 2026-11-22; 1.3: undocumented)" in lines
+    assert "moonshot kimi-k3 effort: low, high, max (documented 2026-11-22; 3.3)" in lines
     assert list(dict.fromkeys(line.partition(" ")[0] for line in lines)) == NAMES
 
 
@@ -60,14 +60,15 @@ def test_json_is_one_line_for_each_provider() -> None:
         "value": ["low", "high", "max"],
         "basis": "documented",
         "source": Moonshot().capabilities.for_model("kimi-k3").effort.source,
+        "as_of": "2026-11-22",
     }
 
 
 def test_a_terminal_gets_a_table_for_each_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     text = re.sub(r"\x1b\[[\d;]*m", "", shown(120, monkeypatch))
     assert [line.strip() for line in text.splitlines() if line.strip() in NAMES] == NAMES
-    assert re.search(r"^ capability +default +kimi-k2.7 +kimi-k3, kimi-k3.1 *$", text, re.MULTILINE)
-    assert re.search(r"^ partial_mode +yes +yes +no \(inferred\) *$", text, re.MULTILINE)
+    assert re.search(r"^ capability +default +kimi-k2-thinking +kimi-k2.7 ", text, re.MULTILINE)
+    assert re.search(r"^ partial_mode +yes +yes +yes +no ", text, re.MULTILINE)
 
 
 def test_how_a_value_is_known_is_dim(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,10 @@
-"""What docs/providers.md says that providers can do, and the names of models by family."""
+"""The capabilities that the page Providers states, and the names of models by family."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# What the page says: a piece of its text, and the values that follow from it.
+# A piece of the text of the page, and the values that follow from it.
 DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
     "1.3-partial": (
         "| partial (message) | bool | | | undocumented at Ace |",
@@ -40,7 +40,11 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         "| tools, tool_choice, parallel_tool_calls | | none/auto/required/object |",
         "acedata",
         None,
-        {"tools": True, "tool_choice": ("none", "auto", "required", "function")},
+        {
+            "tools": True,
+            "tools_in_messages": False,
+            "tool_choice": ("none", "auto", "required", "function"),
+        },
     ),
     "1.3-content": (
         "| string or parts | text, image_url, file |",
@@ -52,13 +56,13 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         "| temperature | number/null | 0..2 | 1 | quick start sends 0.7 to kimi-k2.5 |",
         "acedata",
         "kimi-k2.5",
-        {"fixed_temperature": {}},
+        {"temperature": {}},
     ),
     "1.3-reasoning": (
         "| messages[].reasoning_content | string/null | | | send back as received |",
         "acedata",
         None,
-        {"reasoning_back": False},
+        {"reasoning_back": False, "empty_reasoning": True},
     ),
     "6.4-reasoning": (
         "| `reasoning_content is missing in assistant tool call message` |",
@@ -67,6 +71,7 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         {"reasoning_back": True},
     ),
     "1.5-refused": ("| 400 | bad_request |", "acedata", None, {"refused": ()}),
+    "1.2-retired": ("| Mid 2026 | kimi-k3 (recommended)", "acedata", None, {"retired": {}}),
     "1.3-n": ("| older 1..128, newer exactly 1 |", "acedata", None, {"fixed_sampling": {"n": 1}}),
     "1.3-max_tokens": (
         "| max_tokens | number/null | | none |",
@@ -120,7 +125,7 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         '| tools, tool_choice | | `"auto"` shown |',
         "cloudsway",
         None,
-        {"tools": True, "tool_choice": ("auto",)},
+        {"tools": True, "tools_in_messages": False, "tool_choice": ("auto",)},
     ),
     "4-media": (
         "| media | image, file | not shown | image, video |",
@@ -132,13 +137,13 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         "assistant `content:null` beside tool_calls seen",
         "cloudsway",
         None,
-        {"reasoning_back": False, "refused": ()},
+        {"reasoning_back": False, "empty_reasoning": True, "refused": (), "retired": {}},
     ),
     "2.3-temperature": (
         "| temperature | number | 0..2 |",
         "cloudsway",
         None,
-        {"fixed_sampling": {}, "fixed_temperature": {}},
+        {"fixed_sampling": {}, "temperature": {}},
     ),
     "2.3-max_tokens": (
         "| max_tokens | int | up to 128000 | **1024** |",
@@ -168,7 +173,56 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         "| kimi-k3 | always | same |",
         "moonshot",
         "kimi-k3",
-        {"thinking_switch": False, "effort": ("low", "high", "max")},
+        {"effort": ("low", "high", "max")},
+    ),
+    "9.2-thinking-of-k3": (
+        "`thinking` is `{type: enabled or disabled,",
+        "moonshot",
+        "kimi-k3",
+        {"thinking_switch": True},
+    ),
+    "9.2-tools-in-messages": (
+        "several of them too, may carry `tools`; its content must then be empty",
+        "moonshot",
+        "kimi-k3",
+        {"tools_in_messages": True},
+    ),
+    "3.3-tools-in-messages": (
+        "dynamic tools, K3 only; other models: `tokenization failed`",
+        "moonshot",
+        "kimi-k2.6",
+        {"tools_in_messages": False},
+    ),
+    "9.2-temperature": (
+        "a temperature of 0 to 1 is accepted, and -0.1, 1.1 and 2.0 are refused",
+        "moonshot",
+        "kimi-k3",
+        {"temperature": {"thinking": (0, 1), "not thinking": (0, 1)}},
+    ),
+    "9.3-empty-reasoning": (
+        'kimi-k2.5 and kimi-k2.6 at Moonshot answer 400, as if it were missing, and take `" "`',
+        "moonshot",
+        "kimi-k2.6",
+        {"empty_reasoning": False},
+    ),
+    "9.3-empty-reasoning-of-k2-thinking": (
+        'kimi-k2-thinking takes `""`',
+        "moonshot",
+        "kimi-k2-thinking",
+        {"empty_reasoning": True},
+    ),
+    "9.1-retired": (
+        "retired `kimi-k2.5` and `moonshot-v1-*` on 2026-08-31 and the first K2 ids on 2026-05-25",
+        "moonshot",
+        None,
+        {
+            "retired": {
+                "kimi-k2": "2026-05-25",
+                "kimi-k2-thinking": "2026-05-25",
+                "kimi-k2.5": "2026-08-31",
+                "moonshot-v1": "2026-08-31",
+            }
+        },
     ),
     "3.2-k2.7": (
         "| kimi-k2.7-code, -highspeed | always |",
@@ -211,7 +265,7 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         "| temperature | number | fixed: 1.0, or 0.6 when not thinking |",
         "moonshot",
         None,
-        {"fixed_temperature": {"thinking": 1.0, "not thinking": 0.6}},
+        {"temperature": {"thinking": (1, 1), "not thinking": (0.6, 0.6)}},
     ),
     "3.3-stop": (
         "| stop | string or array | 5 items, 32 bytes each |",
@@ -239,7 +293,12 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
                 "empty-message",
                 "empty-text",
                 "missing-reasoning",
+                "empty-reasoning",
                 "dangling-result",
+                "missing-result",
+                "tools-in-message",
+                "schema-form",
+                "retired-model",
                 "media-url",
                 "body-size",
             )
@@ -261,7 +320,7 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         "named function clashes with thinking (400) or is ignored",
         "moonshot",
         "kimi-k2.6",
-        {"tools": True, "tool_choice": ("auto", "none")},
+        {"tools": True, "tool_choice": ("auto", "none", "function when not thinking")},
     ),
     "3.3-partial": (
         "| messages[-1].partial | bool | role assistant, last message |",
@@ -312,6 +371,7 @@ FAMILIES: dict[str, list[str | None]] = {
         "kimi-k2-turbo-preview",
         "groq/moonshotai/Kimi-K2-Instruct",
     ],
+    "moonshot-v1": ["moonshot-v1", "moonshot-v1-8k", "moonshot-v1-32k-vision-preview"],
     "*": [
         None,
         "",
@@ -319,7 +379,7 @@ FAMILIES: dict[str, list[str | None]] = {
         "kimi-k",
         "kimi-latest",
         "MaaS_Kimi_X",
-        "moonshot-v1-8k",
+        "moonshot",
         "grok-4-0709",
         "kimi-k1.5",
         "kimi-k20",

@@ -1,4 +1,4 @@
-"""The table of ``test_checks.py``: requests that a finding saves, and the same ones put right."""
+"""The table of ``test_checks.py``: requests with one problem each, and the same requests put right."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from attrs import field, frozen
 import kimi_async as kimi
 from kimi_async import AceDataCloud, Cloudsway, Message, Messages, Moonshot, Provider, ToolCall
 
-K26, K3 = "kimi-k2.6", "kimi-k3"
+K26, K3, K31 = "kimi-k2.6", "kimi-k3", "kimi-k3.1-pro"
 MOONSHOT, ACE, CLOUDSWAY = Moonshot("k"), AceDataCloud("k"), Cloudsway("k", "path")
 HI = [kimi.user("Hi")]
 
 
 @frozen(kw_only=True)
 class Case:
-    """A request with one thing wrong, and one that differs in that alone and is fine."""
+    """A request with one problem, and a request without it that differs in nothing else."""
 
     code: str
     where: str
     text: str
     error: bool = False
+    contradiction: bool = False
     provider: Provider = MOONSHOT
     model: str | None = K26
     bad: dict[str, Any] = field(factory=dict)
@@ -47,6 +48,9 @@ def turn(*calls: ToolCall) -> list[Message]:
     return [called(*calls), *(kimi.tool_result(call, "1") for call in calls)]
 
 
+TEXT: dict[str, Any] = {"type": "text", "text": "Hi"}
+NO_TEXT: dict[str, Any] = {"type": "text", "text": ""}
+SCHEMA: dict[str, Any] = {"name": "n", "schema": {"type": "object"}}
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 FAR = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
 BARE = {"type": "image_url", "image_url": "http://example.com/a.png"}
@@ -87,6 +91,49 @@ CASES: dict[str, Case] = {
         bad={"temperature": 1.0, "thinking": kimi.Thinking(enabled=False)},
         good={"temperature": 0.6, "thinking": False},
     ),
+    "9.2-temperature-of-k3": Case(
+        code="temperature",
+        where="temperature",
+        text="only 0 to 1 is accepted; leave it out",
+        error=True,
+        model=K3,
+        bad={"temperature": 1.1},
+        good={"temperature": 0.3},
+    ),
+    "9.2-temperature-of-k3-at-the-edges": Case(
+        code="temperature",
+        where="temperature",
+        text="only 0 to 1 is accepted",
+        error=True,
+        model=K3,
+        bad={"temperature": 2.0, "thinking": False},
+        good={"temperature": 0, "thinking": False},
+    ),
+    "9.1-retired-model": Case(
+        code="retired-model",
+        where="model",
+        text="retired on 2026-08-31",
+        error=True,
+        model="kimi-k2.5",
+        good={"model": "kimi-k2.6"},
+    ),
+    "9.1-retired-model-of-the-first-generation": Case(
+        code="retired-model",
+        where="model",
+        text="retired on 2026-05-25",
+        error=True,
+        model="kimi-k2-0905-preview",
+        good={"model": "kimi-k3"},
+    ),
+    "9.1-retired-model-by-its-own-name": Case(
+        code="retired-model",
+        where="model",
+        text="retired on 2026-08-31",
+        error=True,
+        provider=Moonshot("k", models={"mine": "moonshot-v1-8k", "kimi-k2.5": "kimi-k2.6"}),
+        model="mine",
+        good={"model": "kimi-k2.5"},
+    ),
     "3.3-stop-limit": Case(
         code="stop-limit",
         where="stop",
@@ -120,17 +167,50 @@ CASES: dict[str, Case] = {
     "3.3-effort-of-others": Case(
         code="effort",
         where="reasoning_effort",
-        text="'low' is not accepted: this model takes none",
+        text="'low' is not accepted: this model takes no effort",
         bad={"reasoning_effort": "low"},
         good={"thinking": True},
+    ),
+    "9.2-effort-in-thinking": Case(
+        code="effort",
+        where="thinking",
+        text="'medium' is not accepted: the words are low, high, max",
+        model=K3,
+        bad={"thinking": {"type": "enabled", "effort": "medium"}},
+        good={"thinking": {"type": "enabled", "keep": "all", "effort": "low"}},
     ),
     "3.2-always-thinks": Case(
         code="thinking",
         where="thinking",
-        text="it may think all the same",
+        text="it may think anyway",
+        model=K31,
+        bad={"thinking": False},
+        good={"thinking": True},
+    ),
+    "9.2-thinking-beside-an-effort": Case(
+        code="thinking",
+        where="thinking",
+        text="it is not sent beside reasoning_effort",
+        model=K3,
+        bad={"thinking": False, "reasoning_effort": "low"},
+        good={"thinking": True, "reasoning_effort": "low"},
+    ),
+    "9.2-keep-beside-an-effort": Case(
+        code="thinking",
+        where="thinking",
+        text="use Thinking(effort=...)",
+        model=K3,
+        bad={"thinking": kimi.Thinking(keep="all"), "reasoning_effort": "low"},
+        good={"thinking": kimi.Thinking(keep="all", effort="low")},
+    ),
+    "9.2-thinking-off-on-k3": Case(
+        code="thinking",
+        where="thinking",
+        text="not known to accept it",
+        provider=ACE,
         model=K3,
         bad={"thinking": False},
-        good={"thinking": False, "reasoning_effort": "low"},
+        good={"reasoning_effort": "low"},
     ),
     "3.3-output-limit": Case(
         code="output-limit",
@@ -156,7 +236,84 @@ CASES: dict[str, Case] = {
         bad={"response_format": {"type": "json_object"}},
         good={"response_format": {"type": "text"}},
     ),
+    **{
+        f"9.2-schema-form-{name}": Case(
+            code="schema-form",
+            where="response_format",
+            text="needs a name that is a text and a schema that is an object",
+            error=True,
+            model=K3,
+            bad={"response_format": {"type": "json_schema", "json_schema": form}},
+            good={"response_format": {"type": "json_schema", "json_schema": SCHEMA}},
+        )
+        for name, form in {
+            "none": None,
+            "no-name": {"schema": {"type": "object"}},
+            "no-schema": {"name": "n"},
+            "schema-of-another-type": {"name": "n", "schema": []},
+            "strict-of-another-type": {**SCHEMA, "strict": "yes"},
+        }.items()
+    },
     # Tools
+    "tools-in-a-message": Case(
+        code="tools",
+        where="messages",
+        text="not known to call tools",
+        provider=Moonshot("k", capabilities=MOONSHOT.capabilities.override(tools=False)),
+        model=K3,
+        bad_messages=[{"role": "system", "tools": [named("f")]}, *HI],
+        good_messages=HI,
+    ),
+    "9.2-tools-in-a-message-of-another-model": Case(
+        code="tools-in-message",
+        where="messages[0]",
+        text="use the parameter tools",
+        error=True,
+        bad_messages=[{"role": "system", "tools": [named("f")]}, *HI],
+        good={"tools": [named("f")]},
+    ),
+    "9.2-tools-beside-content": Case(
+        code="tools-in-message",
+        where="messages[1]",
+        text="only a message of role system without content",
+        error=True,
+        model=K3,
+        bad_messages=[*HI, {"role": "system", "content": "Use it.", "tools": [named("f")]}],
+        good_messages=[*HI, {"role": "system", "content": "", "tools": [named("f")]}],
+    ),
+    "9.2-tools-of-another-role": Case(
+        code="tools-in-message",
+        where="messages[0]",
+        text="only a message of role system without content",
+        error=True,
+        model=K3,
+        bad_messages=[{"role": "developer", "tools": [named("f")]}, *HI],
+        good_messages=[
+            {"role": "system", "content": None, "tools": [named("f")]},
+            *HI,
+            {"role": "system", "tools": [named("g")]},
+        ],
+    ),
+    "9.2-tool-of-a-message-again": Case(
+        code="repeated-tool",
+        where="messages[0].tools[0]",
+        text="another tool has the same name",
+        error=True,
+        model=K3,
+        bad={"tools": [named("f")]},
+        bad_messages=[{"role": "system", "tools": [named("f")]}, *HI],
+        good={"tools": [named("f")]},
+        good_messages=[{"role": "system", "tools": [named("g")]}, *HI],
+    ),
+    "9.2-tool-of-a-message-without-a-name": Case(
+        code="tool-name",
+        where="messages[0].tools[1]",
+        text="it has no function with a name",
+        error=True,
+        model=K3,
+        bad_messages=[{"role": "system", "tools": [named("f"), "g"]}, *HI],
+        good_messages=[{"role": "system", "tools": [named("f"), named("g")]}, *HI],
+    ),
     "tools": Case(
         code="tools",
         where="tools",
@@ -176,7 +333,7 @@ CASES: dict[str, Case] = {
     "3.3-tool-name-length": Case(
         code="tool-name",
         where="tools[0]",
-        text="128 at the most",
+        text="at most 128",
         error=True,
         bad={"tools": [named("f" * 129)]},
         good={"tools": [named("f" * 128)]},
@@ -224,7 +381,7 @@ CASES: dict[str, Case] = {
     "3.3-tool-choice-required": Case(
         code="tool-choice",
         where="tool_choice",
-        text="'required' is not known to be accepted here: use one of auto, none",
+        text="'required' is not known to be accepted here: use one of auto, none, function when",
         error=True,
         bad={"tools": [named("f")], "tool_choice": "required"},
         good={"tools": [named("f")], "tool_choice": "auto"},
@@ -255,12 +412,31 @@ CASES: dict[str, Case] = {
         bad={"tool_choice": "required"},
         good={"tools": [named("f")], "tool_choice": "required"},
     ),
+    "9.2-tool-choice-of-k3-not-thinking": Case(
+        code="tool-choice",
+        where="tool_choice",
+        text="a named function is not known to be accepted here: use one of auto, none, required",
+        error=True,
+        model=K3,
+        bad={"tools": [named("f")], "tool_choice": FORCED, "thinking": False},
+        good={"tools": [named("f")], "tool_choice": "required", "thinking": False},
+    ),
+    "9.2-tool-choice-of-tools-in-a-message": Case(
+        code="tool-choice",
+        where="tool_choice",
+        text="a call is required, and there are no tools",
+        error=True,
+        model=K3,
+        bad={"tool_choice": "required"},
+        good={"tool_choice": "required"},
+        good_messages=[{"role": "system", "content": "", "tools": [named("f")]}, *HI],
+    ),
     # Partial mode
     "3.3-partial-with-json": Case(
         code="partial-with-json",
         where="messages[1]",
         text="does not go together with json_object",
-        error=True,
+        contradiction=True,
         provider=ACE,
         bad={"response_format": {"type": "json_object"}},
         bad_messages=[*HI, BEGUN],
@@ -271,7 +447,7 @@ CASES: dict[str, Case] = {
         code="partial-position",
         where="messages[0]",
         text="only the last message can be partial",
-        error=True,
+        contradiction=True,
         provider=ACE,
         bad_messages=[BEGUN, *HI],
         good_messages=[*HI, BEGUN],
@@ -280,7 +456,7 @@ CASES: dict[str, Case] = {
         code="partial-position",
         where="messages[0]",
         text="one of role assistant",
-        error=True,
+        contradiction=True,
         bad_messages=[{"role": "user", "content": "Hi", "partial": True}],
         good_messages=[{"role": "user", "content": "Hi", "partial": False}],
     ),
@@ -304,7 +480,7 @@ CASES: dict[str, Case] = {
     "3.3-empty-message": Case(
         code="empty-message",
         where="messages[0]",
-        text="there is nothing in it",
+        text="it has neither content nor calls",
         error=True,
         bad_messages=[kimi.user(""), *HI],
         good_messages=[kimi.user(" "), *HI],
@@ -312,7 +488,7 @@ CASES: dict[str, Case] = {
     "empty-parts": Case(
         code="empty-message",
         where="messages[0]",
-        text="there is nothing in it",
+        text="it has neither content nor calls",
         error=True,
         bad_messages=[kimi.user([])],
         good_messages=[kimi.user([{"type": "text", "text": "Hi"}])],
@@ -320,35 +496,69 @@ CASES: dict[str, Case] = {
     "3.3-empty-beside-tools": Case(
         code="empty-message",
         where="messages[0]",
-        text="there is nothing in it",
+        text="it has neither content nor calls",
         error=True,
         model=K3,
         bad_messages=[{"role": "system"}, *HI],
         good_messages=[{"role": "system", "tools": [named("f")]}, *HI],
     ),
-    "3.3-empty-text-beside-calls": Case(
+    "9.3-empty-part-beside-calls": Case(
         code="empty-text",
-        where="messages[0]",
-        text="empty content beside calls",
+        where="messages[0].content[0]",
+        text="a text part without text; leave it out",
         error=True,
-        bad_messages=[
-            {**called(F).to_wire(), "content": ""},
-            kimi.tool_result(F, "1"),
-        ],
-        good_messages=[called(F, content=""), kimi.tool_result(F, "1")],
+        bad_messages=[{**called(F).to_wire(), "content": [NO_TEXT]}, kimi.tool_result(F, "1")],
+        good_messages=[{**called(F).to_wire(), "content": ""}, kimi.tool_result(F, "1")],
+    ),
+    "9.3-empty-part-of-a-value": Case(
+        code="empty-text",
+        where="messages[0].content[1]",
+        text="a text part without text",
+        error=True,
+        bad_messages=[{"role": "user", "content": [TEXT, NO_TEXT]}],
+        good_messages=[kimi.user([TEXT, NO_TEXT])],
+    ),
+    **{
+        f"9.3-empty-reasoning-of-{model}": Case(
+            code="empty-reasoning",
+            where="messages[1]",
+            text="send reasoning_content=' '",
+            error=True,
+            model=model,
+            bad_messages=[*HI, called(F, reasoning=""), kimi.tool_result(F, "1")],
+            good_messages=[*HI, called(F, reasoning=" "), kimi.tool_result(F, "1")],
+        )
+        for model in (K26, "moonshotai/kimi-k2.6-turbo")
+    },
+    "9.3-empty-reasoning-of-others": Case(
+        code="missing-reasoning",
+        where="messages[1]",
+        text="reasoning_content=' ' if the thinking is lost",
+        error=True,
+        model=K3,
+        bad_messages=[*HI, called(F, reasoning=None), kimi.tool_result(F, "1")],
+        good_messages=[*HI, called(F, reasoning=""), kimi.tool_result(F, "1")],
     ),
     "6.4-missing-reasoning": Case(
         code="missing-reasoning",
         where="messages[1]",
-        text="send the message back as it came",
+        text="send the message of the reply unchanged",
         error=True,
-        bad_messages=[*HI, called(F, reasoning=None), kimi.tool_result(F, "1")],
-        good_messages=[*HI, called(F, reasoning=""), kimi.tool_result(F, "1")],
+        bad_messages=[
+            *HI,
+            {**called(F, reasoning=None).to_wire(), "reasoning": None},
+            kimi.tool_result(F, "1"),
+        ],
+        good_messages=[
+            *HI,
+            {**called(F, reasoning=None).to_wire(), "reasoning": "Hm."},
+            kimi.tool_result(F, "1"),
+        ],
     ),
     "6.4-missing-reasoning-when-not-thinking": Case(
         code="missing-reasoning",
         where="messages[1]",
-        text="send the message back as it came",
+        text="send the message of the reply unchanged",
         provider=ACE,
         bad_messages=[*HI, called(F, reasoning=None), kimi.tool_result(F, "1")],
         good={"thinking": False},
@@ -377,19 +587,31 @@ CASES: dict[str, Case] = {
         bad_messages=[*turn(F), *HI, kimi.tool_result(F, "1")],
         good_messages=[*turn(F), *HI],
     ),
-    "missing-result": Case(
+    "9.3-missing-result": Case(
         code="missing-result",
         where="messages[0]",
-        text="1 of its calls have no result behind it",
+        text="1 of its calls have no result after it",
+        contradiction=True,
+        provider=ACE,
         bad_messages=[*turn(F, G)[:2], *HI],
         good_messages=[*turn(F, G), *HI],
     ),
-    "missing-result-at-the-end": Case(
+    "9.3-missing-result-at-the-end": Case(
         code="missing-result",
         where="messages[0]",
         text="2 of its calls have no result",
+        contradiction=True,
         bad_messages=turn(F, G)[:1],
         good_messages=turn(G, F),
+    ),
+    "result-without-id": Case(
+        code="result-without-id",
+        where="messages[1]",
+        text="needs the id of the call that it answers",
+        contradiction=True,
+        provider=CLOUDSWAY,
+        bad_messages=[*turn(F)[:1], {"role": "tool", "content": "1"}],
+        good_messages=turn(F),
     ),
     # Media
     "4-media": Case(

@@ -1,4 +1,4 @@
-"""What is known of each provider: every value with a basis and a source that is there to be read."""
+"""The capabilities of each provider: every value has a basis, a date, and a source that can be read."""
 
 from __future__ import annotations
 
@@ -57,8 +57,11 @@ def test_a_value_is_of_its_type(place: str) -> None:
 
 
 @every_fact
-def test_a_basis_is_one_of_four(place: str) -> None:
-    assert FACTS[place].basis in get_args(Basis)
+def test_a_basis_is_one_of_five_and_has_its_day(place: str) -> None:
+    fact = FACTS[place]
+    assert fact.basis in get_args(Basis)
+    assert fact.as_of in ("2026-11-22", "2026-11-28")
+    assert fact.evidence() == f"{fact.basis} {fact.as_of}; {fact.source}"
 
 
 @every_fact
@@ -142,7 +145,7 @@ def test_a_family_is_its_own_family(family: str) -> None:
 
 
 def test_every_model_that_the_page_names_has_a_family() -> None:
-    named = set(re.findall(r"kimi-k[\w.-]*\w", SECTIONS["1.2"] + SECTIONS["3.2"]))
+    named = set(re.findall(r"kimi-k[\w.-]*\w|moonshot-v\w+", SECTIONS["1.2"] + SECTIONS["3.2"]))
     assert len(named) > 10
     assert [model for model in named if family_of(model) == "*"] == []
 
@@ -230,6 +233,11 @@ WORDS: dict[str, tuple[object, str]] = {
     "no-texts": ((), "none"),
     "numbers": ({"top_p": 0.95, "n": 1}, "top_p 0.95, n 1"),
     "no-numbers": ({}, "none"),
+    "ranges": (
+        {"thinking": (0, 1), "not thinking": (0.6, 0.6)},
+        "thinking 0 to 1, not thinking 0.6",
+    ),
+    "days": ({"kimi-k2.5": "2026-08-31"}, "kimi-k2.5 2026-08-31"),
     "number": (1024, "1024"),
     "zero": (0, "0"),
     "text": ("any", "any"),
@@ -258,18 +266,19 @@ def test_the_markdown_of_a_table_has_families_side_by_side() -> None:
     assert head == ["capability", "default", "kimi-k2.6", "kimi-k3"]
     assert [line[0].strip("`") for line in lines] == list(TYPES)
     assert lines[3][1:] == [
-        "**no** (documented; 1.3: marked for kimi-k2.6 only)",
-        "**yes** (documented; 1.3)",
-        "**no** (documented; 1.3: marked for kimi-k2.6 only)",
+        "**no** (documented 2026-11-22; 1.3: marked for kimi-k2.6 only)",
+        "**yes** (documented 2026-11-22; 1.3)",
+        "**no** (documented 2026-11-22; 1.3: marked for kimi-k2.6 only)",
     ]
 
 
 def test_families_that_can_do_the_same_share_a_column() -> None:
-    table = TABLES["moonshot"]
-    assert list(table.columns()) == ["default", "kimi-k2.7", "kimi-k3, kimi-k3.1"]
-    assert table.columns()["kimi-k3, kimi-k3.1"] == table.for_model("kimi-k3.1")
+    families = {"kimi-k3": TABLES["acedata"].default, "kimi-k2.6": TABLES["cloudsway"].default}
+    table = CapabilityTable(TABLES["acedata"].default, families)
+    assert list(table.columns()) == ["default, kimi-k3", "kimi-k2.6"]
+    assert table.columns()["default, kimi-k3"] == table.for_model("kimi-k3")
     other = table.override("kimi-k3", stop_limit=9)
-    assert list(other.columns()) == ["default", "kimi-k2.7", "kimi-k3", "kimi-k3.1"]
+    assert list(other.columns()) == ["default", "kimi-k3", "kimi-k2.6"]
 
 
 def test_a_changed_table_changes_its_markdown() -> None:

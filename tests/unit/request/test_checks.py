@@ -32,6 +32,7 @@ TURN = [
     kimi.assistant("So."),
 ]
 
+CONTRADICTIONS = {name: case for name, case in CASES.items() if case.contradiction}
 each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
@@ -43,7 +44,7 @@ def test_a_request_that_would_be_wasted(case: Case) -> None:
     assert (found.code, found.where, found.level) == (
         case.code,
         case.where,
-        "error" if case.error else "warning",
+        "error" if case.error or case.contradiction else "warning",
     )
     assert case.text in found.message
     assert str(found) == f"{case.where}: {found.message} ({case.code})"
@@ -63,17 +64,30 @@ def test_every_code_is_in_the_table() -> None:
 async def test_an_error_is_raised_and_a_warning_is_given(case: Case) -> None:
     host = FakeHost([HELLO])
     client = host.client(case.provider, model=case.model)
-    if case.error:
+    if case.error or case.contradiction:
         with pytest.raises(kimi.ConfigurationError, match="known to refuse this request") as caught:
-            await client.chat(case.bad_messages, **case.bad)
+            await client.chat(case.bad_messages, **{**case.bad, "checks": "error"})
+        assert case.text in str(caught.value)
+        assert host.requests == []
+    if case.contradiction:
+        with pytest.raises(kimi.ConfigurationError, match="no provider can answer") as caught:
+            await client.chat(case.bad_messages, **{**case.bad, "checks": "warn"})
         assert case.text in str(caught.value)
         assert host.requests == []
     else:
         with pytest.warns(KimiWarning) as warned:
-            await client.chat(case.bad_messages, **case.bad)
+            await client.chat(case.bad_messages, **{**case.bad, "checks": "warn"})
         assert case.text in str(warned.list[0].message)
         assert warned.list[0].filename == __file__  # the line of the caller
         assert len(host.requests) == 1
+
+
+@pytest.mark.parametrize("case", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+async def test_a_contradiction_is_sent_only_without_checks(case: Case) -> None:
+    host = FakeHost([HELLO])
+    client = host.client(case.provider, model=case.model, checks="off")
+    assert (await client.chat(case.bad_messages, **case.bad)).text
+    assert len(host.requests) == 1
 
 
 async def test_what_is_done_with_a_finding_can_be_chosen() -> None:
@@ -89,15 +103,15 @@ async def test_what_is_done_with_a_finding_can_be_chosen() -> None:
 
 
 async def test_all_errors_are_told_at_once_and_nothing_that_a_user_said() -> None:
-    client = FakeHost().client(MOONSHOT)
+    client = FakeHost().client(MOONSHOT, checks="error")
     with pytest.raises(kimi.ConfigurationError) as caught:
         await client.chat([kimi.user("secret"), kimi.user("")], top_p=0.5, n=2)
     assert str(caught.value) == (
         "the provider is known to refuse this request:"
         " top_p: only 0.95 is accepted; leave it out (fixed-sampling);"
         " n: only 1 is accepted; leave it out (fixed-sampling);"
-        " messages[1]: there is nothing in it (empty-message)."
-        " checks='warn' sends it all the same."
+        " messages[1]: it has neither content nor calls; leave it out (empty-message)."
+        " checks='warn' sends it anyway."
     )
 
 
@@ -132,7 +146,8 @@ def test_what_the_providers_show_is_no_error(path: Path) -> None:
 @given(
     st.lists(
         st.dictionaries(
-            st.sampled_from(["content", "tool_calls", "partial", "tool_call_id"]), anything
+            st.sampled_from(["content", "tool_calls", "partial", "tool_call_id", "tools"]),
+            anything,
         )
     )
 )
