@@ -88,10 +88,8 @@ class ReplyParser(Protocol):
         """Read a whole JSON body as one chunk."""
         ...
 
-    def parse_error(
-        self, status: int, headers: Mapping[str, str], body: bytes, *, now: float
-    ) -> APIError:
-        """Read an error object."""
+    def parse_error_object(self, data: bytes) -> APIError:
+        """Read an error that arrived inside a success."""
         ...
 
     def excerpt_of(self, body: bytes) -> str:

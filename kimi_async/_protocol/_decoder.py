@@ -287,7 +287,7 @@ class ReplyDecoder:
             self._wire.append(event)
         data = event.data
         if event.event == "error":
-            raise self._provider.parse_error(200, {}, self._not_too_deep(data), now=0.0)
+            raise self._provider.parse_error_object(self._not_too_deep(data))
         if data and (event.event == "message" or data.lstrip().startswith((b"{", b"[DONE]"))):
             self._head = None
             if len(data) > self._shallow:

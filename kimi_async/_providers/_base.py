@@ -14,9 +14,10 @@ from kimi_async._errors import APIError, ConfigurationError
 from kimi_async._models import ModelInfo, Thinking
 from kimi_async._protocol._chunk import Chunk, Done
 from kimi_async._protocol._tool_markers import ToolMarkers
-from kimi_async._providers._errors import excerpt_of, parse_error, without_key
+from kimi_async._providers._errors import parse_error
 from kimi_async._providers._fast_path import parse_fast
 from kimi_async._providers._parsing import parse_any, parse_completion, parse_models
+from kimi_async._providers._texts import excerpt_of, without_key
 from kimi_async._wire import ChatRequest, WireRequest
 
 if TYPE_CHECKING:  # loaded with a provider
@@ -144,7 +145,7 @@ class Provider:
         """Read the list of models; raises like :meth:`parse_completion`."""
         models = parse_models(body)
         if models is None:
-            raise self.parse_error(200, {}, body, now=0.0)
+            raise self.parse_error_object(body)
         return models
 
     def build_request(self, request: ChatRequest) -> WireRequest:
@@ -221,31 +222,35 @@ class Provider:
         """
         chunk = parse_fast(data) or parse_any(data)
         if chunk is None:
-            raise self.parse_error(200, {}, data, now=0.0)
+            raise self.parse_error_object(data)
         return chunk
 
     def parse_completion(self, body: bytes) -> Chunk:
         """Read a whole JSON body as one chunk; raises like :meth:`parse_chunk`."""
         chunk = parse_completion(body)
         if chunk is None:
-            raise self.parse_error(200, {}, body, now=0.0)
+            raise self.parse_error_object(body)
         return chunk
 
     def without_key(self, text: str) -> str:
-        """*text* that a host or the HTTP client said, with the key blotted out of it."""
-        return without_key(text, self.api_key) if self.api_key else text
+        """Return a text that a host or the HTTP client gave, with ``[key]`` for the key."""
+        return without_key(text, self.api_key)
 
     def excerpt_of(self, body: bytes) -> str:
-        """The beginning of a body that is no reply, as one line of text without markup and without the key."""
+        """Return the beginning of a body that is not a reply, as one line without markup and without the key."""
         return excerpt_of(body, key=self.api_key)
 
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, *, now: float
     ) -> APIError:
-        """Read an error body; the key is blotted out of it, should the provider have echoed it."""
+        """Read the body of an error status; the key is cut out of it, should the provider have sent it back."""
         error = parse_error(status, headers, body, now=now, key=self.api_key)
         error.provider = self.name
         return error
+
+    def parse_error_object(self, data: bytes) -> APIError:
+        """Read an error that arrived inside a success, as JSON or as text; its ``status`` is 200."""
+        return self.parse_error(200, {}, data, now=0.0)
 
 
 def _problem_of(value: object) -> str | None:

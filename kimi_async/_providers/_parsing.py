@@ -16,6 +16,7 @@ from kimi_async._errors import ProtocolError
 from kimi_async._json_text import decode_object
 from kimi_async._models import ModelInfo
 from kimi_async._protocol._chunk import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
+from kimi_async._providers._envelopes import is_error
 from kimi_async._record import Usage
 
 __all__ = ["parse_any", "parse_completion", "parse_models"]
@@ -89,23 +90,6 @@ def _parse_model(item: Mapping[str, Any]) -> ModelInfo:
         supports_video_in=_bool_or_none(item.get("supports_video_in")),
         supports_reasoning=_bool_or_none(item.get("supports_reasoning")),
         raw=item,
-    )
-
-
-def is_error(raw: Mapping[str, Any]) -> bool:
-    """Whether a JSON object says that something failed, whatever else it holds (``docs/providers.md`` 6.4).
-
-    ``error`` counts beside ``choices`` too; the flat forms count only without them.
-    """
-    if raw.get("error"):
-        return True
-    if raw.get("choices"):
-        return False
-    return (
-        raw.get("success") is False
-        or raw.get("object") == "error"
-        or raw.get("type") == "error"
-        or ("code" in raw and "message" in raw)
     )
 
 

@@ -91,6 +91,7 @@ PROVIDERS: Final[dict[str, Case]] = {
     "1.5-403-forbidden": ace(403, "forbidden", ContentFilteredError),
     "1.5-404-no_api": ace(404, "no_api", NotFoundError),
     "1.5-429-too_many_requests": ace(429, "too_many_requests", RateLimitError),
+    "1.1-429-rate_limited": ace(429, "rate_limited", RateLimitError),
     "1.5-500-api_error": ace(500, "api_error", ServerError),
     "1.5-504-timeout": ace(504, "timeout", ServerError),
     "1.5-without-success": Case(
@@ -156,6 +157,30 @@ PROVIDERS: Final[dict[str, Case]] = {
         403, "permission_denied_error", PermissionDeniedError
     ),
     "3.5-404-resource_not_found_error": moonshot(404, "resource_not_found_error", NotFoundError),
+    "9-403-weekly-limit": moonshot(
+        403,
+        "access_terminated_error",
+        QuotaExceededError,
+        "You've reached your weekly usage limit",
+    ),
+    "9-403-other-client": moonshot(
+        403,
+        "access_terminated_error",
+        PermissionDeniedError,
+        "Kimi For Coding is currently only available for Coding Agents",
+    ),
+    "9-200-other-client": moonshot(
+        200,
+        "access_terminated_error",
+        PermissionDeniedError,
+        "Kimi For Coding is currently only available for Coding Agents",
+    ),
+    "9-400-message-size": moonshot(
+        400,
+        "invalid_request_error",
+        ContextLengthError,
+        "total message size 10176584 exceeds limit 2097152",
+    ),
     "3.5-413": silent(413, BadRequestError),
     "3.5-429-engine_overloaded_error": Case(
         429,
@@ -169,11 +194,20 @@ PROVIDERS: Final[dict[str, Case]] = {
         ),
         {"retry-after": "3", "x-trace-id": "x-1"},
     ),
-    "3.5-429-rate_limit_reached_error": moonshot(
+    "3.5-429-rate_limit_reached_error": Case(
         429,
-        "rate_limit_reached_error",
-        RateLimitError,
-        "Your account reached max request: 3, please try again after 1 seconds",
+        {
+            "error": {
+                "type": "rate_limit_reached_error",
+                "message": "Your account reached max request: 3, please try again after 1 seconds",
+            }
+        },
+        Said(
+            RateLimitError,
+            "Your account reached max request: 3, please try again after 1 seconds",
+            type="rate_limit_reached_error",
+            retry_after=1.0,
+        ),
     ),
     "3.5-429-exceeded_current_quota_error": moonshot(
         429, "exceeded_current_quota_error", QuotaExceededError
@@ -363,20 +397,148 @@ SHAPES: Final[dict[str, Case]] = {
     "6.1-502-html-without-text": Case(
         502, b"<html><hr/></html>", Said(ServerError, "HTTP 502 without a message")
     ),
-    "6.1-502-long-text": Case(502, b"ab " * 9_000, Said(ServerError, ("ab " * 100)[:300])),
+    "6.1-502-long-text": Case(502, b"ab " * 9_000, Said(ServerError, ("ab " * 100)[:299])),
     "6.1-502-not-utf-8": Case(502, b"caf\xe9", Said(ServerError, "caf\ufffd")),
     "6.1-padding-and-byte-order-mark": Case(
         400, b'\n \xef\xbb\xbf {"code":"E1","message":"no"}', Said(BadRequestError, "no", code="E1")
     ),
     "empty": silent(502, ServerError),
     "blank": Case(502, b" \r\n", Said(ServerError, "HTTP 502 without a message")),
-    "json-list": Case(500, b'["no"]', Said(ServerError, '["no"]')),
-    "json-text": Case(500, b'"no"', Said(ServerError, '"no"')),
-    "deep": Case(500, b"[" * 100_000, Said(ServerError, "[" * 300)),
-    "message-odd": Case(
-        500, {"error": {"message": ["no"]}}, Said(ServerError, "HTTP 500 without a message")
+    "json-list": Case(500, b'["no"]', Said(ServerError, "no")),
+    "json-list-of-errors": Case(
+        429,
+        b'[{"error":{"code":429,"message":"no","status":"RESOURCE_EXHAUSTED"}}]',
+        Said(RateLimitError, "no", code="429"),
     ),
-    "error-odd": Case(500, {"error": ["no"]}, Said(ServerError, "HTTP 500 without a message")),
+    "json-list-that-is-cut": Case(500, b'["no', Said(ServerError, '["no')),
+    "json-text": Case(500, b'"no"', Said(ServerError, "no")),
+    "json-text-that-holds-an-object": Case(
+        400, b'"{\\"error\\":{\\"message\\":\\"no\\"}}"', Said(BadRequestError, "no")
+    ),
+    "deep": Case(500, b"[" * 100_000, Said(ServerError, "[" * 300)),
+    "message-list": Case(500, {"error": {"message": ["no"]}}, Said(ServerError, "no")),
+    "message-number": Case(500, {"message": 5}, Said(ServerError, "5")),
+    "message-fraction": Case(500, {"message": 1.5}, Said(ServerError, '{"message":1.5}')),
+    "message-object": Case(500, {"message": {"reason": "no"}}, Said(ServerError, "no")),
+    "message-holds-json": Case(
+        429,
+        {"error": {"message": '{"error":{"code":"used_up","message":"no more"}}', "code": "x"}},
+        Said(QuotaExceededError, "no more", code="x"),
+    ),
+    "message-holds-broken-json": Case(
+        400, {"message": '{"error":'}, Said(BadRequestError, '{"error":')
+    ),
+    "error-list": Case(500, {"error": ["no", "never"]}, Said(ServerError, "no; never")),
+    "error-list-of-objects": Case(
+        400,
+        {"error": [{"code": "E1", "message": "a"}, {"code": "E2", "message": "b"}]},
+        Said(BadRequestError, "a; b", code="E1"),
+    ),
+    "error-true": Case(400, {"error": True, "message": "no"}, Said(BadRequestError, "no")),
+    "error-number": Case(400, {"error": 5}, Said(BadRequestError, "5")),
+    "error-name-beside-a-message": Case(
+        403,
+        {"timestamp": "2026", "status": 403, "error": "Forbidden", "message": "no", "path": "/v1"},
+        Said(ContentFilteredError, "Forbidden: no"),
+    ),
+    "error-name-in-the-message": Case(
+        400, {"error": "bad", "message": "bad"}, Said(BadRequestError, "bad")
+    ),
+    "error-in-an-error": Case(
+        400,
+        {"error": {"error": {"message": "no", "code": "model_not_found"}}},
+        Said(NotFoundError, "no", code="model_not_found"),
+    ),
+    "errors": Case(400, {"errors": [{"message": "no"}]}, Said(BadRequestError, "no")),
+    "detail-of-fastapi": Case(
+        422,
+        {"detail": [{"loc": ["body", "model"], "msg": "field required", "type": "missing"}]},
+        Said(BadRequestError, "body.model: field required", type="missing"),
+    ),
+    "detail-of-fastapi-two": Case(
+        422,
+        {
+            "detail": [
+                {"loc": ["body", "messages", 0], "msg": "no list", "input": "secret prompt"},
+                {"loc": [], "msg": "no"},
+            ]
+        },
+        Said(BadRequestError, "body.messages.0: no list; no"),
+    ),
+    "detail-object": Case(
+        400, {"detail": {"code": "E1", "message": "no"}}, Said(BadRequestError, "no", code="E1")
+    ),
+    "detail-object-in-a-success": Case(
+        200,
+        {"detail": {"error": {"message": "no", "type": "overloaded_error"}}},
+        Said(OverloadedError, "no"),
+    ),
+    "error_code-in-a-success": Case(
+        200,
+        {"error_code": 336003, "error_msg": "the max length of current question is 8"},
+        Said(APIError, "the max length of current question is 8", code="336003"),
+    ),
+    "words-by-their-field": Case(
+        400, {"stream": ["no", "yes"], "x": 1}, Said(BadRequestError, "stream: no; yes")
+    ),
+    "words-in-an-unknown-object": Case(
+        400, {"fault": {"faultstring": "no"}}, Said(BadRequestError, "no")
+    ),
+    "words-in-objects-of-other-names": Case(
+        400, {"a": {"b": {"message": "no"}}}, Said(BadRequestError, "a: b: no")
+    ),
+    "no-known-words": Case(
+        400, {"who": "me", "why": None, "ok": False}, Said(BadRequestError, '{"who":"me"}')
+    ),
+    "no-known-words-in-a-list": Case(
+        400, {"who": [{"me": 1.5}, True]}, Said(BadRequestError, '{"who":[{"me":1.5}]}')
+    ),
+    "words-beyond-any-depth": Case(
+        400,
+        {"a": {"a": {"a": {"a": {"a": {"a": {"a": "no"}}}}}}},
+        Said(BadRequestError, '{"a":{"a":{"a":{"a":{"a":{"a":"..."}}}}}}'),
+    ),
+    "status_code-in-a-success": Case(
+        200,
+        {"error": {"message": "no call", "code": "tool_use_failed", "status_code": 400}},
+        Said(BadRequestError, "no call", code="tool_use_failed"),
+    ),
+    "status_code-before-the-status": Case(
+        500, {"error": {"message": "no", "statusCode": "404"}}, Said(NotFoundError, "no")
+    ),
+    "status-that-is-no-error": Case(500, {"message": "no", "status": 200}, Said(ServerError, "no")),
+    "hint-in-a-success": Case(
+        200,
+        {"error": {"message": "no", "type": "authentication_error"}},
+        Said(AuthenticationError, "no", type="authentication_error"),
+    ),
+    "hint-beside-a-status": Case(
+        404,
+        {"error": {"message": "no", "type": "invalid_request_error"}},
+        Said(NotFoundError, "no", type="invalid_request_error"),
+    ),
+    "403-pre_consume_token_quota_failed": Case(
+        403,
+        {"error": {"message": "no", "code": "pre_consume_token_quota_failed"}},
+        Said(QuotaExceededError, "no", code="pre_consume_token_quota_failed"),
+    ),
+    "llama.cpp-context-size": Case(
+        200,
+        {"code": 400, "message": "the request exceeds the available context size"},
+        Said(ContextLengthError, "the request exceeds the available context size", code="400"),
+    ),
+    "several-lines": Case(400, {"message": " a\n\tb\r\n \u2028c "}, Said(BadRequestError, "a b c")),
+    "control-characters": Case(
+        400, {"message": "a\x1b[31mb\u202ec\x00"}, Said(BadRequestError, r"a\x1b[31mb\u202ec\x00")
+    ),
+    "long-message": Case(
+        400, {"message": "ab " * 40_000}, Said(BadRequestError, ("ab " * 167)[:500])
+    ),
+    "long-facts": Case(
+        400,
+        {"message": "no", "code": "c" * 300, "type": "t\n" * 9, "trace_id": "d" * 300},
+        Said(BadRequestError, "no", code="c" * 200, type=" ".join("t" * 9), trace_id="d" * 200),
+    ),
     "status-alone-405": silent(405, NotFoundError),
     "status-alone-408": silent(408, ServerError),
     "status-alone-410": silent(410, BadRequestError),
@@ -413,7 +575,21 @@ WORDINGS: Final[dict[str, Case]] = {
         ((429,), "your account org-1 <ak-1> is suspended", QuotaExceededError),
         ((429,), "账户余额不足", QuotaExceededError),
         ((403,), "账号已欠费", QuotaExceededError),
-        ((400,), "billing", BadRequestError),
+        ((400, 403, 500), "billing", QuotaExceededError),
+        ((403, 429), "Your balance", QuotaExceededError),
+        ((400,), "brackets must balance", BadRequestError),
+        ((400, 403), "the monthly limit of your plan is reached", QuotaExceededError),
+        ((400, 429), "user quota is not enough", QuotaExceededError),
+        ((429,), "Quota exceeded for requests per minute", RateLimitError),
+        ((429,), "Throttling: quota exceeded", RateLimitError),
+        ((200, 429), "Concurrency limit exceeded", RateLimitError),
+        ((200, 400), "API key not valid", AuthenticationError),
+        ((200, 400), "the model kimi-x does not exist", NotFoundError),
+        ((400,), "tool_call_id a is not found", BadRequestError),
+        ((200,), "upstream failed", ServerError),
+        ((200,), "service temporarily unavailable", OverloadedError),
+        ((200, 400, 413, 422, 500), "the request exceeds the context size", ContextLengthError),
+        ((200,), "no", APIError),
         ((429,), "the load balancer is full", RateLimitError),
         ((403,), "rebalanced", PermissionDeniedError),
         ((200, 429, 500, 502, 503), "engine Overloaded", OverloadedError),

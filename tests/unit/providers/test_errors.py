@@ -124,6 +124,7 @@ def test_every_adapter_reads_every_envelope_and_says_who_it_is(provider: Provide
         (b'{"error":{"code":1}, "more":[null]}', {"error": {"code": 1}, "more": [None]}),
         (b"<h1>no</h1>\nsuch", "no such"),
         (b'["no"]', '["no"]'),
+        (b'{"a":' * 3_000 + b"1" + b"}" * 3_000, '{"a":' * 60),
         (b"", None),
         (b"<br>", None),
     ],
@@ -219,9 +220,50 @@ def test_retry_after_in_every_time_zone(
 
 
 @pytest.mark.parametrize(
+    ("headers", "text", "seconds"),
+    [
+        ({"retry-after-ms": "1500", "retry-after": "9"}, "", 1.5),
+        ({"retry-after-ms": "soon", "retry-after": "9"}, "", 9.0),
+        ({"x-retry-after": "7"}, "", 7.0),
+        ({"retry-after": "soon", "x-retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, "", 100.0),
+        ({"retry-after": "2"}, "please try again after 1 seconds", 2.0),
+        ({}, "please try again after 1 seconds", 1.0),
+        ({}, "Rate limit reached. Please try again in 6m20.4s. Visit the page", 380.4),
+        ({}, "try again in 120ms", 0.12),
+        ({}, "Please retry your request in 1 hour", 3600.0),
+        ({}, "retry after 5 milliseconds or 3 s", 0.005),
+        ({}, "wait for 2 minutes 3 secs", 123.0),
+        ({}, "try again in 3 models", None),
+        ({}, "try again in a while, or 3 s", None),
+        ({}, "reached 3 s", None),
+    ],
+)
+def test_the_wait_by_other_headers_and_by_words(
+    headers: dict[str, str], text: str, seconds: float | None
+) -> None:
+    error = parse_error(429, headers, as_json({"message": text or "no"}), now=NOW)
+    assert error.retry_after == (seconds if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        ({"error": {"message": "no", "retry_after": 3}}, 3.0),
+        ({"error": {"message": "no", "details": [{"retryDelay": "34s"}]}}, 34.0),
+        ({"error": {"message": "try again in 5 s", "retry_after": "soon"}}, 5.0),
+    ],
+)
+def test_the_wait_by_a_field_of_the_error(body: JSON, seconds: float) -> None:
+    assert parse_error(429, {}, as_json(body), now=NOW).retry_after == seconds
+
+
+@pytest.mark.parametrize(
     ("headers", "request_id"),
     [
         ({}, None),
+        ({"cf-ray": "f", "x-msh-trace-id": "e", "msh-request-id": "c"}, "c"),
+        ({"cf-ray": "f", "x-msh-trace-id": "e"}, "e"),
+        ({"cf-ray": "f"}, "f"),
         ({"x-request-id": "a", "request-id": "b", "x-trace-id": "c", "trace-id": "d"}, "a"),
         ({"trace-id": "d", "x-trace-id": "c", "request-id": "b"}, "b"),
         ({"trace-id": "d", "x-trace-id": "c"}, "c"),
@@ -337,6 +379,27 @@ def test_the_key_is_blotted_out_of_an_error_in_a_stream(provider: Provider) -> N
         with pytest.raises(APIError, match=r"^bad key \[key\]") as caught:
             read(body)
         assert_hidden(caught.value, KEY)
+
+
+@pytest.mark.parametrize("key", ["k", "wrong", "key", "sk-1234"])
+def test_a_short_key_is_left_because_it_is_a_part_of_words(key: str) -> None:
+    body = as_json({"message": f"token: the key is missing or {key}"})
+    assert parse_error(401, {}, body, now=NOW, key=key).message.startswith("token: the key is")
+
+
+def test_the_key_is_cut_out_in_one_pass() -> None:
+    key = "[key]key"
+    body = as_json({"message": f"{key} and {key}{key}"})
+    assert parse_error(401, {}, body, now=NOW, key=key).message == "[key] and [key][key]"
+
+
+def test_the_key_is_not_left_in_half_where_a_text_is_cut() -> None:
+    key = "secret-0123456789"
+    body = as_json({"message": "a" * 490 + key, "code": "c" * 195 + key})
+    error = parse_error(401, {}, body, now=NOW, key=key)
+    assert (error.message, error.code) == ("a" * 490 + "[key]", "c" * 195 + "[key]")
+    text = parse_error(401, {}, b"a" * 290 + key.encode(), now=NOW, key=key)
+    assert text.message == "a" * 290 + "[key]"
 
 
 def test_an_adapter_without_key_reads_errors_too() -> None:

@@ -1,0 +1,228 @@
+"""Which class an error has: tables from codes, words and statuses to a class; pure.
+
+A reseller passes on the errors of the hosts that it uses, so any provider's codes and words can come from any host (see
+the page Providers, sections 1.5, 2.5, 3.5 and 6.4). :func:`class_of` asks the tables in this order:
+
+1. :data:`CODES`: a code or type with only one meaning decides, whatever the status is.
+2. :data:`WORDINGS`: the first wording that the text or a code matches, at the statuses where it is trusted.
+3. The status that the error object itself names, then the HTTP status: :data:`STATUSES`.
+4. :data:`HINTS`: codes and types that say little, for an error inside a success.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from kimi_async._errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    ContentFilteredError,
+    ContextLengthError,
+    NotFoundError,
+    OverloadedError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitError,
+    ServerError,
+)
+
+__all__ = ["CODES", "HINTS", "STATUSES", "WORDINGS", "Wording", "class_of"]
+
+#: Codes and types that decide, in lower case.
+CODES: Final[Mapping[str, type[APIError]]] = {
+    # Ace Data Cloud (1.1, 1.5); "token" is the API key there.
+    "bad_request": BadRequestError,
+    "no_token": AuthenticationError,
+    "token_mismatched": AuthenticationError,
+    "invalid_token": AuthenticationError,
+    "token_expired": AuthenticationError,
+    "api_not_implemented": NotFoundError,
+    "no_api": NotFoundError,
+    "used_up": QuotaExceededError,
+    "disabled": PermissionDeniedError,
+    "forbidden": ContentFilteredError,
+    "too_many_requests": RateLimitError,
+    "rate_limited": RateLimitError,
+    "api_error": ServerError,
+    "timeout": ServerError,
+    # Cloudsway (2.5): no route to a backend, which passes; a wrong endpoint path, which does not.
+    "no_balancer_error": ServerError,
+    "no_provider_error": ServerError,
+    "no_passageway": ServerError,
+    "model_type_not_found": NotFoundError,
+    "ai_passageway_group_is_empty_error": NotFoundError,
+    "no_endpoint": NotFoundError,
+    # Moonshot (3.5).
+    "content_filter": ContentFilteredError,
+    "invalid_authentication_error": AuthenticationError,
+    "incorrect_api_key_error": AuthenticationError,
+    "permission_denied_error": PermissionDeniedError,
+    "resource_not_found_error": NotFoundError,
+    "engine_overloaded_error": OverloadedError,
+    "rate_limit_reached_error": RateLimitError,
+    "exceeded_current_quota_error": QuotaExceededError,
+    "server_error": ServerError,
+    "unexpected_output": ServerError,
+    "server_unavailable": OverloadedError,
+    # The OpenAI words that compatible hosts use.
+    "invalid_api_key": AuthenticationError,
+    "insufficient_quota": QuotaExceededError,
+    "context_length_exceeded": ContextLengthError,
+    "rate_limit_exceeded": RateLimitError,
+    "model_not_found": NotFoundError,
+}
+
+#: Codes and types with which hosts name a whole family of errors, in lower case: the text or the status knows more.
+HINTS: Final[Mapping[str, type[APIError]]] = {
+    "invalid_request_error": BadRequestError,
+    "invalid_request": BadRequestError,
+    "invalid_argument": BadRequestError,
+    "badrequesterror": BadRequestError,
+    "tool_use_failed": BadRequestError,
+    "json_validate_failed": BadRequestError,
+    "authentication_error": AuthenticationError,
+    "unauthenticated": AuthenticationError,
+    "permission_error": PermissionDeniedError,
+    "permission_denied": PermissionDeniedError,
+    "access_terminated_error": PermissionDeniedError,
+    "not_found_error": NotFoundError,
+    "not_found": NotFoundError,
+    "rate_limit_error": RateLimitError,
+    "resource_exhausted": RateLimitError,
+    "overloaded_error": OverloadedError,
+    "unavailable": OverloadedError,
+    "service_unavailable": OverloadedError,
+    "internal_server_error": ServerError,
+    "internal_error": ServerError,
+    "internalservererror": ServerError,
+    "deadline_exceeded": ServerError,
+    "upstream_error": ServerError,
+    "bad_gateway": ServerError,
+    "gateway_timeout": ServerError,
+}
+
+
+class Wording(NamedTuple):
+    """One way in which the text or the code of an error says its class.
+
+    Attributes:
+        pattern: A regular expression, for any case.
+        statuses: The statuses at which it is trusted; ``None``: all of them.
+        kind: The class.
+    """
+
+    pattern: str
+    statuses: frozenset[int] | None
+    kind: type[APIError]
+
+
+def _at(*statuses: int) -> frozenset[int]:
+    return frozenset(statuses)
+
+
+#: The patterns are compiled when an error is read, and kept by ``re``: most programs see no error, and all would pay
+#: 3 ms for them.
+WORDINGS: Final[tuple[Wording, ...]] = (
+    Wording(
+        r"context[ _-]?(length|window|size)|maximum context|model token limit|too many (input )?tokens"
+        r"|prompt is too long|input (is )?too long|input length|total message size|message size .{0,40}exceed"
+        r"|reduce the length of",
+        _at(200, 400, 413, 422, 500),
+        ContextLengthError,
+    ),
+    Wording(
+        r"content.?(filter|policy)|high risk|(?<!case[- ])\bsensitive|moderation|unsafe content"
+        r"|data.?inspection|policy violation|safety (system|filter|check)|违规|敏感",
+        _at(200, 400, 403, 422),
+        ContentFilteredError,
+    ),
+    # A rate of short time, in words that also speak of a quota: it passes.
+    Wording(
+        r"throttl|per (second|minute)|requests? rate|\b(qps|rpm|tpm)\b|concurren(t|cy)",
+        _at(200, 403, 429),
+        RateLimitError,
+    ),
+    # Money, an allowance or the limit of a plan: final, whatever the status is (6.4).
+    Wording(
+        r"insufficient.{0,20}(quota|credit|fund|balance)|balance.{0,20}(insufficient|not enough|too low|negative)"
+        r"|current quota|quota.{0,40}(exceed|exhaust|used up|fail|insufficient|not.?enough|reached)"
+        r"|exceed.{0,40}quota|out of (quota|credit)|(no|not enough) (more )?credits?\b"
+        r"|credits?.{0,20}(exhaust|deplet|used up)|billing|\brecharge\b|\btop.?up\b|arrear|overdue"
+        r"|payment required|account.{0,40}suspended|余额|欠费|额度|配额"
+        r"|(usage|spending|spend|monthly|weekly|plan.{0,20}) limit\b|limit (of|for) your (plan|subscription)",
+        None,
+        QuotaExceededError,
+    ),
+    Wording(r"\bbalance\b", _at(200, 402, 403, 429), QuotaExceededError),
+    Wording(
+        r"overloaded|over capacity|too busy|负载", _at(200, 429, 500, 502, 503), OverloadedError
+    ),
+    Wording(r"rate.?limit|too many requests|限流", _at(200), RateLimitError),
+    Wording(
+        r"(invalid|incorrect|wrong|missing|expired) (api.?|access.?)?(key|authentication|credential)|unauthorized"
+        r"|api.?key.{0,20}(invalid|incorrect|not valid|expired|missing|required)",
+        _at(200, 400, 403),
+        AuthenticationError,
+    ),
+    Wording(
+        r"\bmodel\b.{0,60}(not found|not exist)|no such model|unknown model",
+        _at(200, 400),
+        NotFoundError,
+    ),
+    Wording(
+        r"service (is )?(temporarily )?unavailable|at capacity",
+        _at(200),
+        OverloadedError,
+    ),
+    Wording(
+        r"internal (server )?error|bad gateway|timed? ?out|upstream.{0,20}(error|fail|unavailable|reset|closed)"
+        r"|connection (error|reset|refused|closed)|fetch failed",
+        _at(200),
+        ServerError,
+    ),
+)
+
+STATUSES: Final[Mapping[int, type[APIError]]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    402: QuotaExceededError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    405: NotFoundError,
+    408: ServerError,
+    409: ConflictError,
+    413: BadRequestError,
+    422: BadRequestError,
+    429: RateLimitError,
+    503: OverloadedError,
+    529: OverloadedError,
+}
+
+
+def class_of(
+    words: Iterable[str], text: str, inner_status: int | None, status: int
+) -> type[APIError]:
+    """Return the class of an error.
+
+    Args:
+        words: Its codes and types, from the innermost error object to the outermost one.
+        text: All that it says in words, its codes and types included.
+        inner_status: The status that the error object itself names, or ``None``.
+        status: The HTTP status; 200 for an error inside a success.
+    """
+    words = [word.lower() for word in words]
+    decided = next((CODES[word] for word in words if word in CODES), None)
+    if decided is not None:
+        return decided
+    said = status if inner_status is None else inner_status
+    for wording in WORDINGS:
+        trusted = wording.statuses is None or said in wording.statuses
+        if trusted and re.search(wording.pattern, text, re.IGNORECASE):
+            return wording.kind
+    if said < 400:
+        return next((HINTS[word] for word in words if word in HINTS), APIError)
+    return STATUSES.get(said, ServerError if said >= 500 else BadRequestError)
