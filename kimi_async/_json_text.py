@@ -1,7 +1,4 @@
-"""Reading JSON that was not written here: how deep it is, and whether it fits a type; pure.
-
-pydantic models are known by their methods ``model_validate`` and ``errors``: pydantic is never imported.
-"""
+"""Reading JSON that was not written here: how deep it is, and whether it fits a type; pure."""
 
 from __future__ import annotations
 
@@ -9,11 +6,14 @@ import json
 import re
 from collections.abc import Mapping
 from itertools import accumulate
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from kimi_async._errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from kimi_async._types import Reader
 
 __all__ = ["decode_object", "is_deeper", "read_json_text"]
 
@@ -73,50 +73,32 @@ def read_json_text(text: str, into: Any = Any) -> Any:
 
     Args:
         text: The JSON.
-        into: A type that msgspec can validate, or a pydantic model, or one with such models inside.
+        into: A type; the page "Tools" says which types there are.
 
     Raises:
-        ValueError: What is wrong with it: what was expected, and where.
+        ValueError: The text does not fit; the message says what was expected, and where.
         ConfigurationError: Nothing can be read into *into*.
     """
-    problem, unknown = None, ""
     try:
         value = json.loads(text, strict=False, parse_constant=_refuse_constant)
-        if into is not Any:
-            value = msgspec.convert(value, into, str_keys=True, dec_hook=_model)
+        return value if into is Any else _reader_of(into).read(value)
     except RecursionError:
         problem = "it is nested too deeply"
-    except ValueError as error:  # json's own, and those of msgspec, which name the path
+    except ValueError as error:  # of json, and of the reader, which names the place
         problem = str(error)
-    except (TypeError, NotImplementedError) as error:  # msgspec does not know the type
-        unknown = str(error).rpartition("\n")[2]
-    else:
-        return value
-    if problem is None:
-        raise ConfigurationError(f"nothing can be read into this type: {unknown}")
     raise ValueError(problem)
+
+
+def _reader_of(into: Any) -> Reader:
+    # Loaded when it is used: most programs read no types.
+    from kimi_async._types import reader_of
+
+    try:
+        return reader_of(into)
+    except ConfigurationError as error:
+        problem = error.message
+    raise ConfigurationError(f"nothing can be read into this type: {problem}")
 
 
 def _refuse_constant(word: str) -> None:
     raise ValueError(f"{word} is not JSON")
-
-
-def _model(into: Any, value: object) -> object:
-    """Give *value* as a pydantic model, for msgspec, which adds the place to what is raised here."""
-    if into is object:
-        return value
-    if not hasattr(into, "model_validate"):
-        raise NotImplementedError(f"type {into!r} is not supported")
-    try:
-        return into.model_validate(value)
-    except ValueError as error:
-        problem = _found(error)
-    raise ValueError(problem)
-
-
-def _found(error: Any) -> str:
-    """All that pydantic found, without the values and the link to its own pages."""
-    if not hasattr(error, "errors"):
-        return str(error)
-    found = error.errors(include_url=False)
-    return "; ".join(f"{each['msg']} - at `{'.'.join(map(str, each['loc']))}`" for each in found)

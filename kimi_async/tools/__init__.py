@@ -1,6 +1,7 @@
 """Tools: functions that the model can call, and the loop that runs them (``client.run()``)."""
 
 from kimi_async.tools._executor import Approve, Deny, ToolResult, ToolStatus
+from kimi_async.tools._moonshot import moonshot_schema
 from kimi_async.tools._run import (
     RunEvent,
     RunParams,
@@ -10,7 +11,6 @@ from kimi_async.tools._run import (
     Stopped,
     ToolRun,
 )
-from kimi_async.tools._schema import moonshot_schema
 from kimi_async.tools._tool import Tool, ToolError, tool
 
 __all__ = [

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, Final, Generic, ParamSpec, TypeVar, overload
 
-import msgspec
 from attrs import field, frozen
 
 from kimi_async._errors import ConfigurationError, OutputError
@@ -76,7 +75,9 @@ class Tool(Generic[P, R_co]):
     @property
     def is_async(self) -> bool:
         """Whether the function is ``async``."""
-        return inspect.iscoroutinefunction(self.function)
+        return inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(
+            _inner(self.function)
+        )
 
     def bind(self, arguments: str) -> Callable[[], R_co]:
         """Check what the model wrote, and give the call that it asks for, ready to be made.
@@ -94,8 +95,7 @@ class Tool(Generic[P, R_co]):
         except ValueError as error:
             problem = str(error)
         else:
-            given = values if self.arguments is _ANY else _given(values)
-            return functools.partial(self.function, **given)
+            return functools.partial(self.function, **values)
         raise OutputError(
             f"the arguments of the tool call {self.name!r} do not fit: {problem}", text=arguments
         )
@@ -157,27 +157,28 @@ def tool(
 def _tool_of(
     function: Callable[P, R], /, *, name: str | None, description: str | None
 ) -> Tool[P, R]:
-    if not inspect.isroutine(function):
-        kind = type(function).__name__
+    if isinstance(function, type) or not callable(function):
+        kind = "a class" if isinstance(function, type) else type(function).__name__
         raise ConfigurationError(f"a tool is made of a function or a bound method, not of {kind}")
     try:
         return _made(function, name, description)
     except ConfigurationError as error:
         problem = error.message
-    raise ConfigurationError(f"{function.__name__}() cannot be a tool: {problem}")
+    raise ConfigurationError(f"{_name_of(function)}() cannot be a tool: {problem}")
 
 
 def _made(function: Callable[P, R], name: str | None, description: str | None) -> Tool[P, R]:
-    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+    inner = _inner(function)
+    if inspect.isasyncgenfunction(inner) or inspect.isgeneratorfunction(inner):
         raise ConfigurationError("a generator gives no result")
-    from kimi_async.tools._docstring import read_docstring
+    from kimi_async._types._docstring import read_docstring
 
-    said, texts = read_docstring(inspect.getdoc(function))
+    said, texts = read_docstring(inspect.getdoc(inner))
     parameters = _parameters_of(function)
-    types = _types_of(function, parameters)
-    arguments = _struct_of(parameters, types)
+    types = _types_of(inner, parameters)
+    arguments = _typed_dict_of(parameters, types)
     return Tool(
-        name=function.__name__ if name is None else name,
+        name=_name_of(function) if name is None else name,
         description=(said or None) if description is None else description,
         parameters=_schema(arguments, parameters, texts),
         function=function,
@@ -185,7 +186,23 @@ def _made(function: Callable[P, R], name: str | None, description: str | None) -
     )
 
 
+def _inner(function: Any) -> Any:
+    """Return what has the annotations: the function in a ``partial``, or the ``__call__`` of an object."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function if inspect.isroutine(function) else function.__call__
+
+
+def _name_of(function: Any) -> str:
+    """Return the name of a function; that of its class for an object that can be called."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    name: str = getattr(function, "__name__", type(function).__name__)
+    return name
+
+
 def _parameters_of(function: Callable[..., object]) -> list[inspect.Parameter]:
+    """Return the parameters that the model gives; an argument that a ``partial`` names is given already."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:
@@ -199,13 +216,12 @@ def _parameters_of(function: Callable[..., object]) -> list[inspect.Parameter]:
             )
         if each.kind is each.POSITIONAL_ONLY:
             raise ConfigurationError(f"{each.name!r} cannot be given by name")
-    return parameters
+    given = function.keywords if isinstance(function, functools.partial) else {}
+    return [each for each in parameters if each.name not in given]
 
 
-def _types_of(
-    function: Callable[..., object], parameters: list[inspect.Parameter]
-) -> dict[str, Any]:
-    """The types of the parameters; that of the result may name what only type checkers import."""
+def _types_of(function: Any, parameters: list[inspect.Parameter]) -> dict[str, Any]:
+    """Return the types of the parameters; the type of the result may be known to type checkers only."""
     innermost = inspect.unwrap(getattr(function, "__func__", function))
     notes = {
         name: note
@@ -222,6 +238,7 @@ def _types_of(
             return typing.get_type_hints(
                 SimpleNamespace(__annotations__=notes),
                 globalns=getattr(innermost, "__globals__", {}),
+                localns={each.__name__: each for each in getattr(innermost, "__type_params__", ())},
                 include_extras=True,
             )
         except (NameError, TypeError, SyntaxError, AttributeError) as error:
@@ -229,36 +246,34 @@ def _types_of(
     raise ConfigurationError(problem)
 
 
-def _struct_of(parameters: list[inspect.Parameter], types: dict[str, Any]) -> type[msgspec.Struct]:
-    """What the arguments are read into.
+def _typed_dict_of(parameters: list[inspect.Parameter], types: dict[str, Any]) -> Any:
+    """Return the type of the arguments.
 
-    An argument that was not given stays unset, so that the function's own default is used. One that the function does
-    not know is refused: ignored, it would run a call that the model did not mean.
+    A ``TypedDict`` takes any name, leaves out an argument that was not given, so that the function's own default is
+    used, and refuses one that the function does not know.
     """
-    fields = [
-        (each.name, types[each.name])
+    fields = {
+        each.name: types[each.name]
         if each.default is each.empty
-        else (each.name, types[each.name], msgspec.UNSET)
+        else typing.NotRequired[types[each.name]]
         for each in parameters
-    ]
-    return msgspec.defstruct("Arguments", fields, kw_only=True, forbid_unknown_fields=True)
-
-
-def _given(values: msgspec.Struct) -> dict[str, Any]:
-    fields = {name: getattr(values, name) for name in values.__struct_fields__}
-    return {name: value for name, value in fields.items() if value is not msgspec.UNSET}
+    }
+    make: Any = typing.TypedDict  # with fields that type checkers cannot see
+    return make("Arguments", fields)
 
 
 def _schema(
-    arguments: type[msgspec.Struct], parameters: list[inspect.Parameter], texts: Mapping[str, str]
+    arguments: object, parameters: list[inspect.Parameter], texts: Mapping[str, str]
 ) -> dict[str, Any]:
-    from kimi_async.tools._schema import moonshot_schema, schema_of
+    """Return the schema of the arguments, with the words of the docstring and the defaults of the function."""
+    from kimi_async.tools._moonshot import moonshot_schema
+    from kimi_async.tools._schema import plain_schema_of
 
-    schema = schema_of(arguments)
-    del schema["title"]
+    plain = plain_schema_of(arguments)
+    own = plain["$defs"].pop(plain["$ref"].rpartition("/")[2])
+    del own["title"]
     for each in parameters:
         said = {"description": texts[each.name]} if each.name in texts else {}
         default = {} if each.default is each.empty else {"default": each.default}
-        schema["properties"][each.name] = {**said, **schema["properties"][each.name], **default}
-    # Not every place may say a default, and not every default can be said.
-    return moonshot_schema(schema)
+        own["properties"][each.name] = {**said, **own["properties"][each.name], **default}
+    return moonshot_schema({**own, "$defs": plain["$defs"]})

@@ -25,12 +25,12 @@ OUTSIDE = {"testing", "cli"}
 PURE = {
     *("_errors", "_events", "_finish_reasons", "_json_text", "_models", "_prefix", "_record"),
     *("_settings", "_wire"),
-    *("_protocol", "_providers", "_request", "capabilities"),
+    *("_protocol", "_providers", "_request", "_types", "capabilities"),
 }
 #: Pure modules inside rooms that do I/O.
 PURE_MODULES = {
     "_http/_framing.py",
-    *(f"tools/_{name}.py" for name in ("call_ids", "docstring", "schema", "tool")),
+    *(f"tools/_{name}.py" for name in ("call_ids", "moonshot", "schema", "tool")),
 }
 #: The one module of ``_providers`` that is handed the environment.
 IMPURE = {
@@ -152,7 +152,7 @@ LATER = {
             *(f"_http._{name}" for name in ("own_transport", "stream", "tls", "trio_stream")),
             "_providers._environment",
         ),
-        *("tools._docstring", "tools._call_ids"),
+        *("_types", "tools._call_ids"),
     )
 }
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import copy
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +36,11 @@ def check(node: dict[str, Any], *, at_root: bool = True) -> None:
     else:
         assert node["type"] in TYPES
         assert not {"oneOf", "allOf", "const", "pattern", "format", "prefixItems"} & node.keys()
-    assert node.get("$ref", "#/$defs/").startswith("#/$defs/")
+    assert node.get("$ref", "#") == "#" or node["$ref"].startswith("#/$defs/")
+    assert 1 <= len(node.get("anyOf", [1])) <= 10
+    assert set(node.get("required", ())) <= node.get("properties", {}).keys()
+    assert all(isinstance(node.get(key, ""), str) for key in ("title", "description"))
+    assert node.get("enum") != []
     parts = [*node.get("anyOf", ()), *node.get("properties", {}).values()]
     parts += [node[key] for key in ("items", "additionalProperties") if key in node]
     for part in [*parts, *node.get("$defs", {}).values()]:
@@ -155,10 +161,65 @@ def of_one(schema: object, **more: Any) -> dict[str, Any]:
         pytest.param(
             {"type": "number", "default": 1}, {"type": "number", "default": 1}, id="whole"
         ),
+        pytest.param(
+            {"type": "integer", "enum": [1.0, 2]}, {"type": "integer", "enum": [1.0, 2]}, id="1.0"
+        ),
+        pytest.param(
+            {"type": "array", "enum": [[1]], "description": "One."},
+            {"description": "One. (enum: [[1]])", "type": "array"},
+            id="enum-of-arrays",
+        ),
+        pytest.param(
+            {"enum": [{}, "a"]},
+            {
+                "description": '(enum: [{}, "a"])',
+                "anyOf": [{"type": "object"}, {"type": "string", "enum": ["a"]}],
+            },
+            id="enum-with-an-object",
+        ),
+        pytest.param(
+            {"type": ["integer", "string"], "enum": ["a"]},
+            {"type": "string", "enum": ["a"]},
+            id="type-without-a-value",
+        ),
+        pytest.param(
+            {"type": "string", "nullable": True, "description": "d"},
+            {"description": "d", "anyOf": [TEXT, NULL]},
+            id="nullable",
+        ),
+        pytest.param({"type": "string", "nullable": False}, TEXT, id="not-nullable"),
+        pytest.param({"type": "string", "description": None, "title": 1}, TEXT, id="odd-notes"),
+        pytest.param(
+            of_one(TEXT, required=["a", "b", "a"]),
+            of_one(TEXT, required=["a"]),
+            id="required-and-missing",
+        ),
+        pytest.param(of_one(TEXT, required=True), of_one(TEXT), id="required-of-draft-3"),
+        pytest.param(
+            {"allOf": [{"minimum": 1}, {"type": "integer", "maximum": 3}]},
+            {"type": "integer", "minimum": 1, "maximum": 3},
+            id="allOf-that-adds-up",
+        ),
+        pytest.param(
+            {"allOf": [of_one(TEXT), {"$ref": "#/$defs/b"}]},
+            {"type": "object", "properties": {"a": TEXT, "b": NULL}},
+            id="allOf-with-a-reference",
+        ),
+        pytest.param(
+            {"enum": [1], "anyOf": [{"const": n} for n in range(21)]},
+            {
+                "anyOf": [
+                    {"anyOf": [{"type": "integer", "enum": [n]} for n in range(10)]},
+                    {"anyOf": [{"type": "integer", "enum": [n]} for n in range(10, 20)]},
+                    {"type": "integer", "enum": [20]},
+                ]
+            },
+            id="many-branches",
+        ),
     ],
 )
 def test_a_schema_in_the_flavour(given: object, written: dict[str, Any]) -> None:
-    schema = of_one(given)
+    schema = of_one(given, **{"$defs": {"b": {"properties": {"b": NULL}}}})
     before = copy.deepcopy(schema)
     flavoured = moonshot_schema(schema)
     assert flavoured == of_one(written)
@@ -176,6 +237,105 @@ def test_definitions_stand_below_defs_and_only_those_that_are_used() -> None:
         {"$ref": "#/$defs/Node", "description": "First."},
         **{"$defs": {"Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}}},
     )
+
+
+@pytest.mark.parametrize(
+    ("schema", "written"),
+    [
+        pytest.param({}, {"type": "object"}, id="nothing-said"),
+        pytest.param({"type": ["object", "null"]}, {"type": "object"}, id="or-null"),
+        pytest.param(
+            {"$schema": "x", "$id": "y", "nullable": True, **of_one(TEXT)}, of_one(TEXT), id="notes"
+        ),
+        pytest.param(of_one({"$ref": "#"}), of_one({"$ref": "#"}), id="itself"),
+        pytest.param(
+            of_one(TEXT) | {"properties": {"a": TEXT, "b": {"$ref": "#/properties/a"}}},
+            {
+                "type": "object",
+                "properties": {"a": TEXT, "b": {"$ref": "#/$defs/a"}},
+                "$defs": {"a": TEXT},
+            },
+            id="another-property",
+        ),
+        pytest.param(
+            of_one(
+                {"type": "array", "items": [{"$ref": "#/$defs/x~1y/anyOf/1"}]},
+                **{"$defs": {"x/y": {"anyOf": [NULL, TEXT]}}},
+            ),
+            of_one(
+                {"type": "array", "items": {"$ref": "#/$defs/1"}},
+                **{"$defs": {"1": TEXT}},
+            ),
+            id="a-part-of-a-definition",
+        ),
+        pytest.param(
+            {
+                "type": "object",
+                "properties": {"a": {"$ref": "#/$defs/x~1y"}, "b": {"$ref": "#/definitions/x_y"}},
+                "$defs": {"x/y": NULL},
+                "definitions": {"x_y": TEXT},
+            },
+            {
+                "type": "object",
+                "properties": {"a": {"$ref": "#/$defs/x_y"}, "b": {"$ref": "#/$defs/x_y_2"}},
+                "$defs": {"x_y": NULL, "x_y_2": TEXT},
+            },
+            id="two-of-one-name",
+        ),
+        pytest.param(
+            {
+                **of_one(TEXT, required=["a"], description="Send."),
+                "anyOf": [
+                    {"required": ["b", "c"], "properties": {"b": TEXT, "c": TEXT}},
+                    {"$ref": "#/$defs/or"},
+                ],
+                "$defs": {"or": {"required": ["b"], "properties": {"b": NULL}}},
+            },
+            {
+                "type": "object",
+                "description": (
+                    'Send. (anyOf: [{"required": ["b", "c"], "properties": {"b": {"type": "string"}, '
+                    '"c": {"type": "string"}}}, {"required": ["b"], "properties": {"b": {"type": "null"}}}])'
+                ),
+                "properties": {"a": TEXT, "b": {"anyOf": [TEXT, NULL]}, "c": TEXT},
+                "required": ["a", "b"],
+            },
+            id="alternatives",
+        ),
+        pytest.param(
+            {
+                "oneOf": [
+                    of_one({"const": each}, additionalProperties=False) for each in ("x", "y", "z")
+                ]
+            },
+            {
+                "type": "object",
+                "description": "(oneOf: "
+                + json.dumps(
+                    [of_one({"const": each}, additionalProperties=False) for each in "xyz"]
+                )
+                + ")",
+                "properties": {
+                    "a": {"anyOf": [{"type": "string", "enum": [each]} for each in "xyz"]}
+                },
+                "required": [],
+                "additionalProperties": False,
+            },
+            id="only-alternatives",
+        ),
+        pytest.param(
+            of_one(TEXT, anyOf=[]),
+            of_one(TEXT, description="(anyOf: [])"),
+            id="no-alternative",
+        ),
+        pytest.param(
+            {"allOf": [of_one(TEXT), {"required": ["a"]}]}, of_one(TEXT, required=["a"]), id="allOf"
+        ),
+    ],
+)
+def test_the_root_in_the_flavour(schema: dict[str, Any], written: dict[str, Any]) -> None:
+    assert moonshot_schema(schema) == written
+    check(written)
 
 
 def test_a_root_that_is_a_reference_is_written_out() -> None:
@@ -197,27 +357,37 @@ def test_a_root_that_is_a_reference_is_written_out() -> None:
     ("schema", "problem"),
     [
         (TEXT, "the root: it must be an object"),
-        ({"anyOf": [{"type": "object"}]}, "the root: it must be an object"),
-        ({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}}, "it must be an object"),
+        ({"anyOf": [{"type": "object"}, TEXT]}, "each of its alternatives must be an object"),
+        ({"anyOf": [{"minLength": 1}]}, "each of its alternatives must be an object"),
+        ({"anyOf": [1]}, "a subschema must be an object"),
+        (
+            {"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}},
+            "it must be an object, and refers",
+        ),
         ({"$ref": "#/$defs/A"}, "#/$defs/A: there is no such definition"),
         (of_one({"$ref": "#/$defs/A"}), "#/$defs/A: there is no such definition"),
-        (of_one({"$ref": "#/properties/b"}), "the root.a: '$ref' must begin with #/$defs/"),
-        (of_one({"$ref": 1}), "'$ref' must begin with #/$defs/"),
-        (of_one({}, **{"$defs": {"a/b": {}}}), "$defs.a/b: the name of a definition must not hold"),
+        (of_one({"$ref": "#/properties/b"}), "#/properties/b: there is no such definition"),
+        (of_one({"$ref": "#/required/1"}, required=["a"]), "#/required/1: there is no such"),
+        (of_one({"$ref": "#/required/0"}, required=["a"]), "a subschema must be an object"),
+        (of_one({"$ref": "other.json"}), "the root.a: '$ref' must be '#' or begin with '#/'"),
+        (of_one({"$ref": 1}), "'$ref' must be '#' or begin with '#/'"),
         (of_one({"not": {}}), "the root.a: 'not' is not known there"),
         (of_one({"type": "object", "patternProperties": {}}), "'patternProperties' is not known"),
-        (of_one({"allOf": [{}, {}]}), "'allOf' of several schemas is not known there"),
+        (of_one({"allOf": [{"minimum": 1}, {"minimum": 2}]}), "'allOf' of schemas that limit the"),
+        (of_one({"allOf": [of_one(TEXT), of_one(NULL)]}), "'allOf' of schemas that limit the"),
+        (of_one({"allOf": [{"$ref": "#/properties/a"}, {}]}), "this is not a JSON Schema"),
+        (of_one({"type": []}), "the root.a: no value can be of its type"),
+        (of_one({"type": "integer", "enum": ["a"]}), "the root.a: no value can be of its type"),
+        (of_one({"anyOf": []}), "the root.a: 'anyOf' is empty"),
         (of_one({"allOf": [1]}), "a subschema must be an object"),
         (of_one(False), "the root.a: a subschema must be an object"),
         (of_one({"anyOf": [1]}), "a subschema must be an object"),
         (of_one({"type": "text"}), "the root.a: there is no type 'text'"),
-        (of_one({"enum": []}), "'enum' must list texts, numbers, booleans or null"),
-        (of_one({"enum": [{}]}), "'enum' must list texts, numbers, booleans or null"),
-        (of_one({}, required=["b"]), "the required 'b' is not among the properties"),
+        (of_one({"enum": []}), "the root.a: 'enum' is empty"),
         ({"type": "object", "properties": {"anyOf": TEXT}}, "must not be named 'anyOf'"),
-        ({"type": "object", "properties": 1}, "this is no JSON Schema: "),
-        (of_one({"type": 1}), "this is no JSON Schema: "),
-        (of_one({"allOf": {"type": None}}), "this is no JSON Schema: "),
+        ({"type": "object", "properties": 1}, "this is not a JSON Schema: "),
+        (of_one({"type": 1}), "this is not a JSON Schema: "),
+        (of_one({"allOf": {"type": None}}), "a subschema must be an object"),
     ],
 )
 def test_what_cannot_be_written(schema: dict[str, Any], problem: str) -> None:
@@ -295,7 +465,7 @@ class Model(pydantic.BaseModel):
 
 
 Other = pydantic.create_model("Point", y=(str, ...))
-Holder = pydantic.create_model("Holder", other=(Other, ...))
+Holder = pydantic.create_model("Holder", other=(Other, ...), another=(Other, ...))
 
 
 class Plain:
@@ -308,8 +478,30 @@ def test_a_type_whose_values_are_objects() -> None:
         "type": "object",
         "properties": {"x": INTEGER},
         "required": ["x"],
+        "additionalProperties": False,
     }
     assert schema_of(Model)["properties"] == {"point": {"title": "Point", "type": "integer"}}
+
+
+def test_two_types_of_one_name() -> None:
+    """A pydantic model is a definition of its own where it is used twice."""
+    both = msgspec.defstruct("Both", [("a", Point), ("b", Holder), ("c", Holder), ("d", Point)])
+    schema = schema_of(both)
+    point = {"title": "Point", "type": "object", "required": ["y"]}
+    assert schema["properties"]["a"] == schema["properties"]["d"] == {"$ref": "#/$defs/Point"}
+    for name in "bc":
+        other = {"$ref": "#/$defs/Point_2"}
+        assert schema["properties"][name]["properties"] == {"other": other, "another": other}
+    assert schema["$defs"]["Point"]["properties"] == {"x": INTEGER}
+    assert schema["$defs"]["Point_2"] == {
+        **point,
+        "properties": {"y": {"title": "Y", "type": "string"}},
+    }
+    assert schema["$defs"].keys() == {"Point", "Point_2"}
+
+
+class Unsayable(pydantic.BaseModel):
+    run: Callable[[], None]
 
 
 @pytest.mark.parametrize(
@@ -317,12 +509,9 @@ def test_a_type_whose_values_are_objects() -> None:
     [
         (list[int], "the root: it must be an object"),
         (Plain, "Plain'> is not supported"),
-        (
-            msgspec.defstruct("Both", [("a", Point), ("b", Holder)]),
-            "two different types are named 'Point'",
-        ),
+        (Unsayable, "no JSON Schema can be made of Unsayable: Cannot generate a JsonSchema"),
     ],
-    ids=["no-object", "unknown", "one-name-twice"],
+    ids=["no-object", "unknown", "pydantic"],
 )
 def test_a_type_without_a_schema(into: object, problem: str) -> None:
     with pytest.raises(ConfigurationError) as caught:

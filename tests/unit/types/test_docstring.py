@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimi_async.tools._docstring import read_docstring
+from kimi_async._types._docstring import read_docstring
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,27 @@ from kimi_async.tools._docstring import read_docstring
             "Note: this is text.\nArgs: so is this.",
             {},
             id="prose",
+        ),
+        pytest.param(
+            ":class:`Foo`: a place.\n:func:`find` looks. See :ref:`x`:\nmore.",
+            ":class:`Foo`: a place.\n:func:`find` looks. See :ref:`x`:\nmore.",
+            {},
+            id="roles",
+        ),
+        pytest.param(
+            "Find.\n\n:meta private:\n:param:`x`: a role\n:keyword a:\n    A.\n:ivar int b: B.",
+            "Find.",
+            {"a": "A.", "b": "B."},
+            id="other-fields",
+        ),
+        pytest.param(
+            "Find.\n\nKeyword Args:\n    a: A.\n\nOther Parameters:\n    b: B.\n\nWarns:\n    c: C.",
+            "Find.",
+            {"a": "A.", "b": "B."},
+            id="keyword-args",
+        ),
+        pytest.param(
+            "A place.\n\nAttributes:\n    a: A.", "A place.", {"a": "A."}, id="attributes"
         ),
         pytest.param("Find.\n\nRaises:\n    KeyError: Never.", "Find.", {}, id="other-section"),
         pytest.param(

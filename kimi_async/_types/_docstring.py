@@ -1,7 +1,7 @@
-"""What a docstring says of a function and of each of its parameters; pure.
+"""The descriptions in a docstring: of a function or class, and of each parameter or attribute; pure.
 
-Google's sections and the field lists of reST are read, the two that say what belongs to which parameter in one line.
-A dependency for it would be larger than this.
+Google's sections and the field lists of reST are read, because both say in one line which text belongs to which name.
+A dependency for this would be larger than this module.
 """
 
 from __future__ import annotations
@@ -12,16 +12,30 @@ from typing import Final
 
 __all__ = ["read_docstring"]
 
-#: A line that begins a section; what stands above the first of them is the description.
-_SECTION: Final = re.compile(
-    r"(Args|Arguments|Parameters|Params|Returns?|Yields?|Raises|Examples?|Notes?|Attributes|Warnings?|See Also):\s*$"
+_ARGUMENTS: Final = frozenset(
+    {"Args", "Arguments", "Parameters", "Params", "Attributes", "Other Parameters"}
+    | {f"{word} {what}" for word in ("Keyword", "Other") for what in ("Args", "Arguments")}
 )
-_ARGUMENTS: Final = frozenset({"Args", "Arguments", "Parameters", "Params"})
+_OTHER_SECTIONS: Final = (
+    *("Returns?", "Yields?", "Raises", "Warns", "Examples?", "Notes?", "Warnings?", "See Also"),
+    *("References", "Todo", "Methods"),
+)
+#: A line that begins a section; the text above the first one is the description.
+_SECTION: Final = re.compile(rf"({'|'.join([*sorted(_ARGUMENTS), *_OTHER_SECTIONS])}):\s*$")
 #: ``name (type, optional): text`` in Google's form.
 _ENTRY: Final = re.compile(r"(\w+)\s*(?:\((?:[^()]|\([^()]*\))*\))?\s*:(?:\s+(.*))?$")
-#: ``:param type name: text`` in that of reST.
-_FIELD: Final = re.compile(r":(\w+)\s*([^:]*):\s*(.*)$")
-_PARAMETER_FIELDS: Final = frozenset({"param", "parameter", "arg", "argument", "key", "keyword"})
+_PARAMETER_FIELDS: Final = (
+    *("param", "parameter", "arg", "argument", "key", "keyword", "kwarg", "kwparam"),
+    *("ivar", "var", "cvar", "attribute"),
+)
+_OTHER_FIELDS: Final = (
+    *("returns?", "rtype", "raises?", "except", "exception", "type", "vartype", "yields?", "ytype"),
+    *("meta", "warns?", "deprecated", "since", "see", "example"),
+)
+#: ``:param type name: text`` in that of reST. A role, such as ``:class:`Foo```, is not a field.
+_FIELD: Final = re.compile(
+    rf":({'|'.join([*_PARAMETER_FIELDS, *_OTHER_FIELDS])})\b(?!:`)\s*([^:]*):(?:\s+(.*)|$)"
+)
 
 
 def read_docstring(text: str | None) -> tuple[str, dict[str, str]]:
@@ -50,7 +64,8 @@ def _read_fields(lines: list[str], found: dict[str, list[str]]) -> None:
         if field:
             kind, subject, text = field.groups()
             is_parameter = kind in _PARAMETER_FIELDS and subject.strip()
-            current = found.setdefault(subject.split()[-1], [text]) if is_parameter else None
+            pieces = [text or ""]
+            current = found.setdefault(subject.split()[-1], pieces) if is_parameter else None
         elif current is not None and line[:1].isspace():
             current.append(line.strip())
         elif line:
@@ -58,7 +73,7 @@ def _read_fields(lines: list[str], found: dict[str, list[str]]) -> None:
 
 
 def _read_sections(lines: list[str], found: dict[str, list[str]]) -> None:
-    """An entry is a line at the indentation of the first one; what is indented further goes on with it."""
+    """Read each entry: a line at the indentation of the first one, with the lines that are indented further."""
     inside, margin = False, 0
     current: list[str] | None = None
     for line in lines:
