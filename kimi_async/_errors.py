@@ -220,7 +220,7 @@ class ProgressTimeout(KimiTimeoutError):
 
 
 class SlotTimeout(KimiTimeoutError):
-    """No free slot of ``max_concurrency`` within ``Timeouts.first_output`` or ``total``; nothing was sent.
+    """No free slot of ``max_concurrency`` within ``Timeouts.slot`` or ``total``; nothing was sent.
 
     ``limit`` is ``"slot"``, and ``seconds`` the shorter one of the two.
     """

@@ -14,23 +14,25 @@ __all__ = ["DEFAULT_LIMITS", "Limits", "Timeouts"]
 
 @frozen(kw_only=True)
 class Timeouts:
-    """One limit for each way in which a reply can hang, in seconds; ``None`` is no limit.
+    """One limit for each way in which a reply can hang, in seconds; ``None`` means no limit.
 
-    Before the first output ``connect``, ``write``, ``first_output`` and ``total`` run; from then on ``idle`` and
-    ``progress``; after the last finish reason ``finish_grace``.
+    While a reply waits for its turn ``slot`` runs; before the first output ``connect``, ``write`` and
+    ``first_output``; from then on ``idle`` and ``progress``; after the last finish reason ``finish_grace``; and
+    ``total`` all the time.
 
     Attributes:
         connect: TCP and TLS, each.
-        write: One write of the request.
-        first_output: From the begin of the request to the first reasoning, content, refusal, tool call or finish
-            reason. For ``chat(stream=False)`` it covers the whole wait. A wait for a permit of ``max_concurrency``,
-            which comes before, may take as long again.
-        idle: No byte at all; comments count as bytes. Minutes, because the gateways are silent while a model writes a
-            large tool call (``docs/providers.md`` 6.1).
-        progress: No model output, whatever else arrives.
-        finish_grace: Waiting for usage and ``[DONE]`` after the last finish reason. Running out of it ends the stream
+        write: The longest time without progress of the upload of a request.
+        first_output: From the sending of a request to its first reasoning, content, refusal, tool call or finish
+            reason; it begins anew with each attempt. With ``wire="json"`` it covers the whole wait.
+        idle: Time without any byte; comments count as bytes. Minutes, because the gateways are silent while a model
+            writes a large tool call.
+        progress: Time without output of the model, whatever else arrives.
+        finish_grace: The wait for usage and ``[DONE]`` after the last finish reason. When it runs out, the stream ends
             well: the reply is complete by then.
-        total: All of it, every attempt and the wait for a permit included.
+        slot: The wait for one of the ``max_concurrency`` replies in flight to end. Each of them has limits of its own,
+            so the queue moves, and there is no limit by default.
+        total: Everything, with all attempts and the wait for a slot.
 
     Raises:
         ConfigurationError: A limit is not a positive number.
@@ -42,6 +44,7 @@ class Timeouts:
     idle: float | None = 300.0
     progress: float | None = 300.0
     finish_grace: float | None = 5.0
+    slot: float | None = None
     total: float | None = None
 
     # In place of a validator for each field, which attrs writes out: 0.4 ms of import time.

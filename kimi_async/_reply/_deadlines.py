@@ -51,8 +51,12 @@ class Deadlines:
         return None if longest == math.inf else longest
 
     def until_first_output(self, now: float) -> float:
-        """Seconds that the whole way to the first output may take, or the wait for a permit before it."""
+        """Return the seconds that an attempt, begun *now*, may take until its first output."""
         return min(_or_never(self.timeouts.first_output), self._total_at - now)
+
+    def until_permit(self, now: float) -> float:
+        """Return the seconds that the wait for a permit, begun *now*, may take."""
+        return min(_or_never(self.timeouts.slot), self._total_at - now)
 
     def for_read(self, now: float) -> float:
         """Seconds that the next read may take; not above 0 when a limit has run out."""
@@ -82,8 +86,8 @@ class Deadlines:
         return FirstOutputTimeout(first_output, stage=stage)
 
     def slot_error(self) -> KimiTimeoutError:
-        """The error for a wait for a permit that took as long as :meth:`until_first_output` allowed."""
-        limits = _or_never(self.timeouts.first_output), _or_never(self.timeouts.total)
+        """Return the error for a wait for a permit that took as long as :meth:`until_permit` allowed."""
+        limits = _or_never(self.timeouts.slot), _or_never(self.timeouts.total)
         return SlotTimeout(min(limits), stage="waiting for a slot")
 
     def read_error(self, begun: float) -> KimiTimeoutError:

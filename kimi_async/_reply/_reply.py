@@ -183,7 +183,7 @@ class Reply:
 
     async def _acquire_permit(self) -> None:
         deadlines = self._deadlines()
-        with anyio.move_on_after(deadlines.until_first_output(self._begun)):
+        with anyio.move_on_after(deadlines.until_permit(self._begun)):
             self._permit = await self._transport.acquire_permit(self._max_concurrency)
             return
         raise deadlines.slot_error()

@@ -164,9 +164,9 @@ async def full() -> AsyncIterator[Full]:
 @pytest.mark.parametrize(
     ("limits", "seconds"),
     [
-        pytest.param(Timeouts(first_output=0.05), 0.05, id="first_output"),
+        pytest.param(Timeouts(slot=0.05), 0.05, id="slot"),
         pytest.param(Timeouts(total=0.05), 0.05, id="total"),
-        pytest.param(Timeouts(first_output=5, total=0.05), 0.05, id="the shorter"),
+        pytest.param(Timeouts(slot=5, total=0.05), 0.05, id="the shorter"),
     ],
 )
 async def test_a_wait_for_a_slot_is_bounded(full: Full, limits: Timeouts, seconds: float) -> None:
@@ -191,7 +191,8 @@ async def test_a_wait_for_a_slot_is_bounded(full: Full, limits: Timeouts, second
     [
         pytest.param(Timeouts(first_output=10), kimi.FirstOutputTimeout, 18, id="first_output"),
         pytest.param(Timeouts(first_output=10, total=15), kimi.TotalTimeout, 15, id="total"),
-        pytest.param(Timeouts(first_output=7), kimi.SlotTimeout, 7, id="no permit"),
+        pytest.param(Timeouts(slot=7), kimi.SlotTimeout, 7, id="slot"),
+        pytest.param(Timeouts(first_output=7), kimi.FirstOutputTimeout, 15, id="queue-is-free"),
     ],
 )
 async def test_first_output_counts_from_the_slot_on_and_total_from_the_begin(
@@ -250,7 +251,7 @@ async def test_clients_that_share_connections_share_the_count(full: Full) -> Non
     assert other.in_flight == 1
     assert (await other.chat("Hi")).text == "Hello"
     with pytest.raises(kimi.SlotTimeout):
-        await full.client.with_options(timeouts=Timeouts(first_output=0.05)).chat("Hi")
+        await full.client.with_options(timeouts=Timeouts(slot=0.05)).chat("Hi")
 
 
 async def test_without_a_limit_nobody_waits() -> None:

@@ -29,6 +29,7 @@ def test_the_defaults() -> None:
         "idle": 300.0,
         "progress": 300.0,
         "finish_grace": 5.0,
+        "slot": None,
         "total": None,
     }
 
