@@ -191,7 +191,7 @@ class CapabilityTable:
             values: Fields of :class:`Capabilities` and their new values.
 
         Raises:
-            ConfigurationError: There is no such field.
+            ConfigurationError: A field does not exist.
         """
         unknown = values.keys() - {name.name for name in fields(Capabilities)}
         if unknown:

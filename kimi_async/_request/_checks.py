@@ -37,7 +37,7 @@ _MEDIA: Final = ("image_url", "video_url")
 
 
 def check_request(request: ChatRequest, provider: Provider) -> tuple[Finding, ...]:
-    """Find what *provider* is known or likely to refuse in *request*."""
+    """Find the parts of *request* that *provider* is known or likely to refuse."""
     known = provider.capabilities.for_model(request.model)
     found = [
         *_model(request.model, provider, known),

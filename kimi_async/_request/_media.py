@@ -11,7 +11,7 @@ from kimi_async._errors import ConfigurationError
 
 __all__ = ["file_part", "image_part", "text_part", "video_part"]
 
-#: How the types begin, at which offset; ``docs/providers.md`` 3.3 rules SVG out.
+#: The offset and the first bytes of each type. SVG has no row, because Moonshot refuses it (page Providers, 3.3).
 _SIGNATURES: Final[tuple[tuple[int, bytes, str], ...]] = (
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
     (0, b"\xff\xd8\xff", "image/jpeg"),
@@ -32,12 +32,18 @@ _SIGNATURES: Final[tuple[tuple[int, bytes, str], ...]] = (
 #: A data URL, an http(s) URL, or Moonshot's id of an uploaded file.
 _URL: Final = re.compile(r"(https?://|ms://|data:[\w.+-]+/[\w.+-]+[;,]).", re.IGNORECASE)
 
-#: The largest source that becomes a data URL; 4/3 of it is in the body, of which Moonshot takes 100 MB.
+#: The largest source that becomes a data URL: base64 makes it 4/3 as long, and Moonshot accepts bodies of 100 MB.
 MAX_BYTES: Final = 70_000_000
 
 
 def text_part(text: str) -> dict[str, Any]:
-    """Make a part with *text*."""
+    """Make a part with *text*.
+
+    Raises:
+        ConfigurationError: *text* is not a text.
+    """
+    if not isinstance(text, str):
+        raise ConfigurationError(f"a text part needs a text, not {type(text).__name__}")
     return {"type": "text", "text": text}
 
 
@@ -46,17 +52,17 @@ def image_part(
 ) -> dict[str, Any]:
     """Make a part with an image.
 
-    What a provider takes is in its capabilities (``media``, ``media_urls``, ``max_body_bytes``), and is looked at
-    before a request is sent.
+    The capabilities of a provider (``media``, ``media_urls``, ``max_body_bytes``) say which parts it accepts; each
+    request is checked against them before it is sent.
 
     Args:
-        source: A URL (``https:``, ``data:``, or ``ms://`` for a file at Moonshot), which is sent as it is; or the
+        source: A URL (``https:``, ``data:``, or ``ms://`` for a file at Moonshot), which is sent unchanged; or the
             :class:`~pathlib.Path` of a file or its bytes, which become a data URL.
-        media_type: The type, such as ``"image/png"``; ``None`` tells it from the first bytes.
-        max_bytes: The most bytes that become a data URL.
+        media_type: The type, such as ``"image/png"``; ``None`` reads it from the first bytes.
+        max_bytes: The largest number of bytes that become a data URL.
 
     Raises:
-        ConfigurationError: It is no image that can be told, is empty or too large, or no URL.
+        ConfigurationError: The source is not an image of a known type, is empty or too large, or is not a URL.
         OSError: The file cannot be read.
     """
     return {"type": "image_url", "image_url": {"url": _url(source, "image", media_type, max_bytes)}}
@@ -65,7 +71,7 @@ def image_part(
 def video_part(
     source: str | Path | bytes, *, media_type: str | None = None, max_bytes: int = MAX_BYTES
 ) -> dict[str, Any]:
-    """Make a part with a video; as :func:`image_part`."""
+    """Make a part with a video; takes and raises the same as :func:`image_part`."""
     return {"type": "video_url", "video_url": {"url": _url(source, "video", media_type, max_bytes)}}
 
 
@@ -76,20 +82,33 @@ def file_part(
     media_type: str | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> dict[str, Any]:
-    """Make a part with a file of any type, in the OpenAI form, which Ace Data Cloud takes; as :func:`image_part`.
+    """Make a part with a file of any type, in the OpenAI form, which Ace Data Cloud accepts.
 
     Args:
-        source: As of :func:`image_part`.
-        filename: Its name; ``None`` takes that of the path.
-        media_type: The type; what cannot be told is ``application/octet-stream``.
-        max_bytes: The most bytes that become a data URL.
+        source: The same as for :func:`image_part`.
+        filename: The name of the file; ``None`` uses the name of the path.
+        media_type: The type; an unknown type becomes ``application/octet-stream``.
+        max_bytes: The largest number of bytes that become a data URL.
+
+    Raises:
+        ConfigurationError: The source is empty or too large, or is not a URL.
+        OSError: The file cannot be read.
     """
+    _check_text(filename, "filename")
     name = source.name if filename is None and isinstance(source, Path) else filename
     data = {"file_data": _url(source, None, media_type, max_bytes)}
     return {"type": "file", "file": data if name is None else {"filename": name, **data}}
 
 
+def _check_text(value: object, name: str) -> None:
+    if value is not None and not (isinstance(value, str) and value):
+        raise ConfigurationError(f"{name} must be a text, or None")
+
+
 def _url(source: object, kind: str | None, media_type: str | None, max_bytes: int) -> str:
+    _check_text(media_type, "media_type")
+    if type(max_bytes) is not int or max_bytes < 1:
+        raise ConfigurationError("max_bytes must be a whole number above 0")
     if isinstance(source, str):
         if not _URL.match(source):
             raise ConfigurationError(
@@ -109,7 +128,7 @@ def _url(source: object, kind: str | None, media_type: str | None, max_bytes: in
     if found is None:
         raise ConfigurationError(f"the type of the {kind} cannot be told; give media_type=...")
     if kind is not None and not found.startswith(f"{kind}/"):
-        raise ConfigurationError(f"this is {found}, and no {kind}")
+        raise ConfigurationError(f"this is {found} and not of the type {kind}")
     return f"data:{found};base64,{base64.b64encode(source).decode()}"
 
 

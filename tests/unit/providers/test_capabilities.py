@@ -66,7 +66,7 @@ def test_a_basis_is_one_of_five_and_has_its_day(place: str) -> None:
 
 @every_fact
 def test_a_source_is_there(place: str) -> None:
-    """A section of the page of wire facts, or a recording; notes stand behind a colon."""
+    """A section of the page of wire facts, or a recording; notes stand after a colon."""
     sources = FACTS[place].source.partition(":")[0].split(", ")
     if set(sources) <= ELSEWHERE:
         assert place.startswith("openai/")

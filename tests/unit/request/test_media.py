@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -85,10 +85,15 @@ def test_a_type_can_be_given() -> None:
         ("file:///etc/passwd", {}, "must be a URL"),
         (b"", {}, "is empty"),
         (b"<svg/>", {}, "the type of the image cannot be told; give media_type"),
-        (VIDEOS["video/mp4"], {}, "this is video/mp4, and no image"),
-        (PNG, {"media_type": "video/mp4"}, "this is video/mp4, and no image"),
+        (VIDEOS["video/mp4"], {}, "this is video/mp4 and not of the type image"),
+        (PNG, {"media_type": "video/mp4"}, "this is video/mp4 and not of the type image"),
         (PNG, {"max_bytes": 10}, f"has {len(PNG)} bytes, and max_bytes is 10"),
         (bytearray(PNG), {}, "a URL, a pathlib.Path or bytes, not bytearray"),
+        *((PNG, {"media_type": value}, "media_type must be a text, or None") for value in (5, "")),
+        *(
+            (PNG, {"max_bytes": value}, "max_bytes must be a whole number above 0")
+            for value in (0, "1", True, None)
+        ),
     ],
 )
 def test_what_is_no_image_is_refused(source: Any, more: dict[str, Any], problem: str) -> None:
@@ -104,6 +109,13 @@ def test_a_large_file_is_not_even_read(tmp_path: Path) -> None:
         video_part(path)
     with pytest.raises(FileNotFoundError):
         video_part(tmp_path / "none")
+
+
+def test_a_text_part_and_a_file_name_are_texts() -> None:
+    with pytest.raises(ConfigurationError, match="a text part needs a text, not int"):
+        text_part(cast("Any", 5))
+    with pytest.raises(ConfigurationError, match="filename must be a text, or None"):
+        file_part(b"x", filename=cast("Any", 5))
 
 
 def test_parts_make_a_message() -> None:

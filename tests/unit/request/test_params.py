@@ -25,7 +25,7 @@ from kimi_async._request._params import ChatParams, chat_request, check_headers
 from kimi_async._wire import ChatRequest
 from kimi_async.tools import tool
 
-#: What no error may repeat.
+#: A text that no error may repeat.
 SECRET = "s3cret"
 HI = ({"role": "user", "content": "Hi"},)
 CIRCLE: list[object] = []
@@ -56,7 +56,7 @@ NO_OBJECT = [
     *({"a": [{"b": (1, value)}]} for value in CHANGED),
 ]
 
-# Under each name what is accepted, and what is refused.
+# For each name the values that are accepted, and those that are refused.
 PARAMS: dict[str, tuple[list[Any], list[Any]]] = {
     "temperature": (
         [0, 0.0, 0.7, 1, 2, 2.0],
@@ -109,7 +109,7 @@ PARAMS: dict[str, tuple[list[Any], list[Any]]] = {
     "seed": ([0, -1, 2**40], [1.5, "1", True]),
     "prompt_cache_key": (["", "key"], NO_TEXT),
 }
-#: These are no parameters of the body.
+#: Parameters that are not part of the body.
 OTHERS: dict[str, tuple[list[Any], list[Any]]] = {
     "model": (["kimi-k3"], ["", 1, b"kimi", ["kimi"]]),
     "extra_body": ([{}, {"a": [1, None]}], [*NO_OBJECT, MappingProxyType({"a": SECRET})]),
@@ -135,7 +135,7 @@ def test_the_tables_hold_every_parameter() -> None:
 
 @pytest.mark.parametrize(("name", "value"), rows(0))
 def test_accepted(name: str, value: object) -> None:
-    """And handed on as it came: a parameter of the body under its name, nothing else beside it."""
+    """A parameter of the body is handed on unchanged, and nothing else with it."""
     chat = request({name: value})
     assert chat.params == ({name: value} if name in PARAMS else {})
     assert chat.messages == HI
