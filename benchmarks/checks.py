@@ -28,7 +28,7 @@ def main() -> None:
     history = tuple(message.to_wire() for _ in range(MESSAGES // len(TURN)) for message in TURN)
     print(f"CPU time of all checks of {len(history)} messages, median of {ROUNDS}")
     for provider in (kimi.AceDataCloud("k"), kimi.Cloudsway("k", "path"), kimi.Moonshot("k")):
-        request = ChatRequest(model="kimi-k2.6", messages=history, stream=True)
+        request = ChatRequest(model="kimi-k2.6", messages=history, wire="stream")
         times: list[float] = []
         for _ in range(ROUNDS):
             begun = time.process_time()

@@ -25,12 +25,10 @@ def get_distance(location1: str, location2: str) -> str:
     return "1000" if {location1, location2} == {"北京", "上海"} else "unknown"
 
 
-async def main(*, stream: bool) -> None:
+async def main(*, wire: kimi.Wire) -> None:
     question = "计算北京和上海的直线距离"
     async with kimi.AsyncKimi() as client:
-        async with client.run(
-            question, tools=[get_distance], tool_choice="auto", stream=stream
-        ) as run:
+        async with client.run(question, tools=[get_distance], tool_choice="auto", wire=wire) as run:
             async for event in run:
                 match event:
                     case kimi.ContentDelta(text=text):
@@ -44,4 +42,4 @@ async def main(*, stream: bool) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(stream="--whole" not in sys.argv))
+    asyncio.run(main(wire="json" if "--whole" in sys.argv else "stream"))

@@ -9,6 +9,7 @@
 """
 
 from kimi_async._client import AsyncKimi
+from kimi_async._configuration import CallOptions, CallParams, Checks, ClientOptions
 from kimi_async._errors import (
     APIError,
     AuthenticationError,
@@ -79,7 +80,6 @@ from kimi_async._models import (
     tool_result,
     user,
 )
-from kimi_async._options import CallParams, Checks, ClientOptions
 from kimi_async._prefix import Prefix
 from kimi_async._protocol._decoder import ReplyDecoder
 from kimi_async._protocol._tool_markers import ToolMarkers
@@ -94,7 +94,7 @@ from kimi_async._request._params import ChatParams
 from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream, ResponseInfo
 from kimi_async._version import __version__
-from kimi_async._wire import Finding, WireRequest
+from kimi_async._wire import Finding, Wire, WireRequest
 
 __all__ = [
     "APIError",
@@ -104,6 +104,7 @@ __all__ = [
     "AttemptRecord",
     "AuthenticationError",
     "BadRequestError",
+    "CallOptions",
     "CallParams",
     "ChatCompletion",
     "ChatParams",
@@ -178,6 +179,7 @@ __all__ = [
     "Usage",
     "UsageOrigin",
     "UsageUpdate",
+    "Wire",
     "WireRequest",
     "WriteTimeout",
     "__version__",

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast, overload
 
 from attrs import evolve
 
-from kimi_async._configuration import ClientSettings, chosen_provider
+from kimi_async._caller import Caller
+from kimi_async._configuration import (
+    CallParams,
+    Checks,
+    ClientOptions,
+    ClientSettings,
+    NoOptions,
+    chosen_providers,
+)
 from kimi_async._errors import ConfigurationError, KimiError
 from kimi_async._http._cancellation import prepare_loop
 from kimi_async._http._clients import HttpClient
 from kimi_async._http._transport import Transport
 from kimi_async._models import ChatCompletion, Message, Messages, ModelInfo
-from kimi_async._options import OF_THE_CLIENT, CallParams, Checks, ClientOptions
 from kimi_async._providers import Provider
-from kimi_async._reply import OnComplete, Reply, fetch, one_attempt
-from kimi_async._request._checks import check_body, check_request, report
-from kimi_async._request._params import chat_request
+from kimi_async._record import OnComplete
+from kimi_async._reply import fetch
+from kimi_async._request._borrowed import refuse_unknown
 from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream
-from kimi_async._wire import ChatRequest, Finding, WireRequest
+from kimi_async._wire import Wire, WireRequest
 
 if TYPE_CHECKING:  # what a plain reply does not need is loaded when it is used
     from kimi_async.conversation import Conversation
-    from kimi_async.structured import Parsed, ParsedStream, Question
+    from kimi_async.structured import Parsed, ParsedStream
     from kimi_async.tools._executor import Approve
     from kimi_async.tools._run import ToolRun
 
@@ -68,7 +75,7 @@ class AsyncKimi:
 
     def __init__(
         self,
-        provider: Provider | None = None,
+        provider: Provider | Sequence[Provider] | None = None,
         *,
         model: str | None = None,
         timeouts: Timeouts | None = None,
@@ -78,9 +85,11 @@ class AsyncKimi:
         headers: Mapping[str, str] | None = None,
         checks: Checks = "warn",
         http_client: HttpClient | None = None,
+        **unknown: Unpack[NoOptions],
     ) -> None:
-        self._settings = ClientSettings(
-            provider=chosen_provider(provider),
+        refuse_unknown(unknown, "setting", ClientOptions.__annotations__)
+        settings = ClientSettings(
+            providers=chosen_providers(provider),
             model=model or os.environ.get("KIMI_MODEL", "").strip() or None,
             timeouts=Timeouts() if timeouts is None else timeouts,
             limits=Limits() if limits is None else limits,
@@ -89,19 +98,19 @@ class AsyncKimi:
             headers={} if headers is None else headers,
             checks=checks,
         )
-        self._transport = Transport(http_client)
+        self._caller = Caller(settings, Transport(http_client))
 
     def __repr__(self) -> str:
         # Also asked of a client that __init__ refused, by whoever prints a traceback with its locals.
-        if not hasattr(self, "_transport"):
+        if not hasattr(self, "_caller"):
             return "<AsyncKimi>"
-        settings = self._settings
-        return f"<AsyncKimi {settings.provider.name} model={settings.model!r}>"
+        names = ", ".join(provider.name for provider in self.providers)
+        return f"<AsyncKimi {names} model={self._caller.settings.model!r}>"
 
     @property
-    def provider(self) -> Provider:
-        """The provider in use, with what the environment added; its ``repr`` shows no key."""
-        return self._settings.provider
+    def providers(self) -> tuple[Provider, ...]:
+        """The providers in their order, with the values from the environment; their ``repr`` shows no key."""
+        return self._caller.settings.providers
 
     @property
     def in_flight(self) -> int:
@@ -109,7 +118,7 @@ class AsyncKimi:
 
         0 when nothing runs. What stays above that belongs to streams that were neither read to their end nor closed.
         """
-        return self._transport.limiter.taken
+        return self._caller.transport.limiter.taken
 
     def with_options(self, **options: Unpack[ClientOptions]) -> Self:
         """The same client with other settings, sharing the connections; closing either closes both.
@@ -117,12 +126,9 @@ class AsyncKimi:
         Raises:
             ConfigurationError: A setting that cannot work.
         """
-        unknown = options.keys() - ClientOptions.__annotations__
-        if unknown:
-            raise ConfigurationError(f"no such option: {', '.join(sorted(unknown))}")
         other = object.__new__(type(self))
-        other._settings = self._settings.changed(cast("Mapping[str, Any]", options))
-        other._transport = self._transport
+        settings = self._caller.settings.with_options(cast("Mapping[str, Any]", options))
+        other._caller = evolve(self._caller, settings=settings)
         return other
 
     async def __aenter__(self) -> Self:
@@ -139,24 +145,24 @@ class AsyncKimi:
 
     async def aclose(self) -> None:
         """Close the HTTP client, if it is our own; idempotent. Streams that still run are cut."""
-        await self._transport.aclose()
+        await self._caller.transport.aclose()
 
     async def chat(
-        self, messages: Messages, *, stream: bool = True, **params: Unpack[CallParams]
+        self, messages: Messages, *, wire: Wire = "stream", **params: Unpack[CallParams]
     ) -> ChatCompletion:
         """Ask for one whole reply.
 
         Args:
             messages: One text of the user, or a list of messages (values or OpenAI-style dicts).
-            stream: Ask for it as a stream and put it together: long thinking then meets no gateway's time limit, and
-                a reply that breaks is in the error's ``partial``. ``False`` asks for one JSON body, and
-                ``Timeouts.first_output`` covers the whole wait. The completion is the same.
+            wire: ``"stream"`` asks for a stream and joins its events: a gateway does not stop a model that thinks for
+                long, and the error of a reply that breaks has the text so far in ``partial``. ``"json"`` asks for one
+                JSON body; ``Timeouts.first_output`` then covers the whole wait. The completion is the same.
             params: See :class:`~kimi_async.ChatParams` and :class:`~kimi_async.CallParams`.
 
         Raises:
             KimiError: The reply could not be had whole.
         """
-        return await self._open(messages, params, stream=stream).final()
+        return await self._caller.open(messages, params, wire=wire).final()
 
     def stream(self, messages: Messages, **params: Unpack[CallParams]) -> ChatStream:
         """Ask for one reply as events; nothing is sent until the stream is entered or read.
@@ -168,7 +174,7 @@ class AsyncKimi:
         Raises:
             ConfigurationError: A parameter or message that cannot be sent, or no model.
         """
-        return self._open(messages, params, stream=True)
+        return self._caller.open(messages, params)
 
     def run(
         self,
@@ -180,7 +186,7 @@ class AsyncKimi:
         on_tool_error: Literal["return", "raise"] = "return",
         approve: Approve | None = None,
         rewrite_tool_ids: bool = False,
-        stream: bool = True,
+        wire: Wire = "stream",
         **params: Unpack[CallParams],
     ) -> ToolRun:
         """Ask, run the tools that the model calls, send it their results, and so on until it has its answer.
@@ -203,33 +209,26 @@ class AsyncKimi:
                 or async.
             rewrite_tool_ids: Give a call whose id an earlier call has another id, for hosts that refuse it; ids are
                 sent back as they came otherwise.
-            stream: As of :meth:`chat`.
+            wire: As in :meth:`chat`.
             params: See :class:`~kimi_async.ChatParams` and :class:`~kimi_async.CallParams`; ``tools`` are those that
                 run. They are the same for every request of the run.
 
         Raises:
             ConfigurationError: A parameter, message or tool that cannot be sent, or no model.
         """
-        from kimi_async.tools._executor import ToolExecutor
-        from kimi_async.tools._run import ToolRun, check_run
+        from kimi_async.tools._run import ToolRun
 
-        check_run(max_steps, tool_timeout, tool_concurrency, on_tool_error, approve)
-        self._prepare(messages, params, stream=stream)
         return ToolRun(
-            # What the model said goes back as it came, whatever is known of it: nobody could mend it here.
-            lambda conversation, is_own: self._open(
-                conversation, params, stream=stream, is_checked=is_own
-            ),
+            self._caller,
             messages,
-            executor=ToolExecutor(
-                params.get("tools") or (),
-                timeout=tool_timeout,
-                concurrency=tool_concurrency,
-                raises=on_tool_error == "raise",
-                approve=approve,
-            ),
             max_steps=max_steps,
-            rewrite_ids=bool(rewrite_tool_ids),
+            tool_timeout=tool_timeout,
+            tool_concurrency=tool_concurrency,
+            on_tool_error=on_tool_error,
+            approve=approve,
+            rewrite_tool_ids=rewrite_tool_ids,
+            wire=wire,
+            **params,
         )
 
     @overload
@@ -239,7 +238,7 @@ class AsyncKimi:
         into: type[T],
         *,
         repairs: int = 1,
-        stream: bool = True,
+        wire: Wire = "stream",
         **params: Unpack[CallParams],
     ) -> Parsed[T]: ...
     @overload
@@ -249,7 +248,7 @@ class AsyncKimi:
         into: Any,
         *,
         repairs: int = 1,
-        stream: bool = True,
+        wire: Wire = "stream",
         **params: Unpack[CallParams],
     ) -> Parsed[Any]: ...
     async def parse(
@@ -258,7 +257,7 @@ class AsyncKimi:
         into: Any,
         *,
         repairs: int = 1,
-        stream: bool = True,
+        wire: Wire = "stream",
         **params: Unpack[CallParams],
     ) -> Parsed[Any]:
         """Ask for a value of a type: the model is told its JSON Schema, and the answer is checked here.
@@ -269,7 +268,7 @@ class AsyncKimi:
                 classes, ``msgspec.Struct``, pydantic models. One whose JSON is no object is asked for as
                 ``{"value": ...}``, which is taken off again.
             repairs: How often the model is shown its answer, with what is wrong in it, and asked again.
-            stream: As of :meth:`chat`.
+            wire: As in :meth:`chat`.
             params: See :class:`~kimi_async.ChatParams` and :class:`~kimi_async.CallParams`, for every round.
 
         Raises:
@@ -278,9 +277,10 @@ class AsyncKimi:
             ConfigurationError: *into* has no JSON Schema, or something cannot be sent.
             KimiError: A reply could not be had whole.
         """
-        from kimi_async.structured import answer_of
+        from kimi_async.structured import answer_of, question_for
 
-        return await answer_of(self._question(messages, params, into, stream), repairs)
+        question = question_for(self._caller, messages, params, into, wire=wire)
+        return await answer_of(question, repairs)
 
     @overload
     def stream_parse(
@@ -300,31 +300,12 @@ class AsyncKimi:
         Raises:
             ConfigurationError: *into* has no JSON Schema, or something cannot be sent.
         """
-        from kimi_async.structured import ParsedStream
+        from kimi_async.structured import ParsedStream, question_for
 
-        return ParsedStream(self._question(messages, params, into, stream=True))
-
-    def _question(
-        self, messages: Messages, params: CallParams, into: object, stream: bool
-    ) -> Question[Any]:
-        from kimi_async.structured import question_for
-
-        settings, request = self._prepare(messages, params, stream=stream)
-        if settings.provider.prefix_of(request) is not None:
-            raise ConfigurationError(
-                "into= asks for a whole value, not for one that goes on from a prefix"
-            )
-        return question_for(
-            into,
-            messages,
-            params,
-            settings.provider.capabilities.for_model(request.model),
-            # What the model said goes back as it came, as in a run.
-            lambda said, asked, is_own: self._open(said, asked, stream=stream, is_checked=is_own),
-        )
+        return ParsedStream(question_for(self._caller, messages, params, into))
 
     def preview(
-        self, messages: Messages, *, stream: bool = True, **params: Unpack[CallParams]
+        self, messages: Messages, *, wire: Wire = "stream", **params: Unpack[CallParams]
     ) -> WireRequest:
         """What :meth:`chat` or :meth:`stream` would send, to which URL, without the key; sends nothing.
 
@@ -334,9 +315,7 @@ class AsyncKimi:
         Raises:
             ConfigurationError: A parameter or message that cannot be sent, or no model.
         """
-        settings, request = self._prepare(messages, params, stream=stream)
-        wire = settings.provider.build_request(request)
-        return evolve(wire, findings=_findings(settings, request, wire))
+        return self._caller.prepare(messages, params, wire=wire).preview()
 
     def conversation(
         self,
@@ -357,12 +336,7 @@ class AsyncKimi:
         Raises:
             ConfigurationError: *saved* cannot be read, or comes with a beginning.
         """
-        from kimi_async.conversation import (
-            Conversation,
-            Opening,
-            load_history,
-            opening_history,
-        )
+        from kimi_async.conversation import Conversation, load_history, opening_history
 
         if saved is None:
             history = opening_history(system, messages)
@@ -370,17 +344,7 @@ class AsyncKimi:
             raise ConfigurationError("a saved conversation has its beginning: give saved= alone")
         else:
             history = load_history(saved)
-        opening = Opening(turn=self._open_turn, question=self._question, run=self.run)
-        return Conversation(opening, params, history)
-
-    def _open_turn(
-        self,
-        messages: Messages,
-        params: CallParams,
-        stream: bool,
-        on_end: Callable[[ChatCompletion], None],
-    ) -> ChatStream:
-        return self._open(messages, params, stream=stream, on_end=on_end)
+        return Conversation(self._caller, params, history)
 
     async def models(self) -> tuple[ModelInfo, ...]:
         """The models that the provider lists for this key.
@@ -389,14 +353,14 @@ class AsyncKimi:
             NotFoundError: The provider has no such list under this ``base_url``.
             KimiError: It could not be had; ``Timeouts.first_output`` covers the whole wait.
         """
-        settings = self._settings
-        provider = settings.provider
+        settings = self._caller.settings
+        provider = settings.providers[0]
         try:
             body = await fetch(
                 provider,
                 provider.build_models_request(),
                 headers=settings.headers,
-                transport=self._transport,
+                transport=self._caller.transport,
                 timeouts=settings.timeouts,
                 limits=settings.limits,
             )
@@ -404,63 +368,3 @@ class AsyncKimi:
         except KimiError as error:
             error.provider, error.stage = provider.name, error.stage or "listing models"
             raise
-
-    def _prepare(
-        self, messages: Messages, params: CallParams, *, stream: object
-    ) -> tuple[ClientSettings, ChatRequest]:
-        """The settings of one call, and its request."""
-        given = cast("Mapping[str, Any]", params)
-        options = {name: given[name] for name in OF_THE_CLIENT & given.keys()}
-        settings = self._settings.changed(options) if options else self._settings
-        if not isinstance(stream, bool):
-            raise ConfigurationError("stream must be True or False")
-        request = chat_request(
-            messages,
-            {name: value for name, value in given.items() if name not in OF_THE_CLIENT},
-            model=settings.model,
-            stream=stream,
-        )
-        if request.model is None and settings.provider.needs_model:
-            raise ConfigurationError(
-                "no model: give model=... to AsyncKimi or to the call, or set KIMI_MODEL "
-                f"({settings.provider.name} has no default)"
-            )
-        return settings, request
-
-    def _open(
-        self,
-        messages: Messages,
-        params: CallParams,
-        *,
-        stream: bool,
-        is_checked: bool = True,
-        on_end: Callable[[ChatCompletion], None] | None = None,
-    ) -> ChatStream:
-        settings, request = self._prepare(messages, params, stream=stream)
-        wire = settings.provider.build_request(request)
-        if is_checked and settings.checks != "off":
-            report(_findings(settings, request, wire), strict=settings.checks == "error")
-        return ChatStream(
-            Reply(
-                request,
-                (settings.provider,),
-                one_attempt,
-                wire_request=wire,
-                headers={**settings.headers, **(params.get("extra_headers") or {})},
-                transport=self._transport,
-                timeouts=settings.timeouts,
-                limits=settings.limits,
-                max_concurrency=settings.max_concurrency,
-                on_complete=settings.on_complete,
-            ),
-            on_end,
-        )
-
-
-def _findings(
-    settings: ClientSettings, request: ChatRequest, wire: WireRequest
-) -> tuple[Finding, ...]:
-    return (
-        *check_request(request, settings.provider),
-        *check_body(len(wire.content), request, settings.provider),
-    )

@@ -1,68 +1,161 @@
-"""The settings of a client, checked before anything is sent."""
+"""The settings of a client and of one call: each is declared here, with its type and its check.
+
+A setting has one line in a ``TypedDict`` and one in :class:`ClientSettings`. The ``TypedDict`` says where it can be
+given: those of :class:`CallOptions` for one call, those of :class:`ClientOptions` in ``with_options()``.
+"""
 
 from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping
-from typing import Any, get_args
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
 
-from attrs import evolve, frozen
+import attrs
+from attrs import evolve, field, frozen
 
 from kimi_async._errors import ConfigurationError
-from kimi_async._options import Checks
 from kimi_async._providers import Provider
-from kimi_async._reply import OnComplete
-from kimi_async._request._params import check_headers
+from kimi_async._record import OnComplete
+from kimi_async._request._borrowed import refuse_unknown
+from kimi_async._request._params import ChatParams, check_headers
 from kimi_async._settings import Limits, Timeouts
 
-__all__ = ["ClientSettings", "chosen_provider"]
+__all__ = [
+    "CallOptions",
+    "CallParams",
+    "Checks",
+    "ClientOptions",
+    "ClientSettings",
+    "NoOptions",
+    "chosen_providers",
+]
+
+#: What the client does with a request that the provider is known or likely to refuse.
+Checks: TypeAlias = Literal["error", "warn", "off"]
+
+_Field: TypeAlias = "attrs.Attribute[Any]"
+
+
+class CallOptions(TypedDict, total=False):
+    """The settings of a client that one call can replace; :class:`AsyncKimi` says what each of them means.
+
+    ``on_complete`` of a call is called in place of the client's own.
+    """
+
+    provider: Provider | Sequence[Provider]
+    timeouts: Timeouts
+    limits: Limits
+    on_complete: OnComplete | None
+    checks: Checks
+
+
+class ClientOptions(CallOptions, total=False):
+    """The settings that ``with_options()`` can replace; :class:`AsyncKimi` says what each of them means."""
+
+    model: str | None
+    max_concurrency: int | None
+    headers: Mapping[str, str]
+
+
+class CallParams(ChatParams, CallOptions, total=False):
+    """What one call takes: the parameters of its reply, and the settings that count for this call only."""
+
+
+class NoOptions(TypedDict):
+    """No option at all: type checkers refuse every name, and at run time the error can say which one is meant."""
+
+
+_CALL_OPTIONS: Final = frozenset(CallOptions.__annotations__)
+_CLIENT_OPTIONS: Final = frozenset(ClientOptions.__annotations__)
+
+
+def _is_a(kind: type) -> Callable[[object, _Field, object], None]:
+    def check(_: object, setting: _Field, value: object) -> None:
+        if not isinstance(value, kind):
+            raise ConfigurationError(f"{setting.name} must be a {kind.__name__}(...)")
+
+    return check
+
+
+def _is_count(_: object, setting: _Field, value: object) -> None:
+    if value is not None and (type(value) is not int or value < 1):
+        raise ConfigurationError(
+            f"{setting.name} must be a whole number above 0, or None for no limit"
+        )
+
+
+def _is_plain_callable(_: object, setting: _Field, value: object) -> None:
+    if value is not None and (not callable(value) or inspect.iscoroutinefunction(value)):
+        raise ConfigurationError(f"{setting.name} must be a plain callable, which nobody awaits")
+
+
+def _are_headers(_: object, setting: _Field, value: object) -> None:
+    check_headers(value, setting.name)
+
+
+def _is_one_of(words: tuple[str, ...]) -> Callable[[object, _Field, object], None]:
+    def check(_: object, setting: _Field, value: object) -> None:
+        if value not in words:
+            known = ", ".join(map(repr, words))
+            raise ConfigurationError(f"{setting.name} must be one of {known}")
+
+    return check
 
 
 @frozen(kw_only=True)
 class ClientSettings:
-    """The settings of a client, complete and checked."""
+    """The settings of a client or of one call, complete and checked.
 
-    provider: Provider
+    Raises:
+        ConfigurationError: A setting that cannot work.
+    """
+
+    providers: tuple[Provider, ...]
     model: str | None
-    timeouts: Timeouts
-    limits: Limits
-    max_concurrency: int | None
-    on_complete: OnComplete | None
-    headers: Mapping[str, str]
-    checks: Checks
+    timeouts: Timeouts = field(validator=_is_a(Timeouts))
+    limits: Limits = field(validator=_is_a(Limits))
+    max_concurrency: int | None = field(validator=_is_count)
+    on_complete: OnComplete | None = field(validator=_is_plain_callable)
+    headers: Mapping[str, str] = field(validator=_are_headers)
+    checks: Checks = field(validator=_is_one_of(get_args(Checks)))
 
-    def __attrs_post_init__(self) -> None:
-        if self.checks not in get_args(Checks):
-            known = ", ".join(map(repr, get_args(Checks)))
-            raise ConfigurationError(f"checks must be one of {known}")
-        check_headers(self.headers, "headers")
-        for name, kind in (("timeouts", Timeouts), ("limits", Limits)):
-            if not isinstance(getattr(self, name), kind):
-                raise ConfigurationError(f"{name} must be a {kind.__name__}(...)")
-        limit = self.max_concurrency
-        if limit is not None and (type(limit) is not int or limit < 1):
-            raise ConfigurationError(
-                "max_concurrency must be a whole number above 0, or None for no limit"
-            )
-        if self.on_complete is not None and (
-            not callable(self.on_complete) or inspect.iscoroutinefunction(self.on_complete)
-        ):
-            raise ConfigurationError("on_complete must be a plain callable, which nobody awaits")
+    def with_options(self, options: Mapping[str, Any]) -> ClientSettings:
+        """Return the same settings with those of ``with_options()`` replaced.
 
-    def changed(self, options: Mapping[str, Any]) -> ClientSettings:
-        """The same settings with some replaced; raises ConfigurationError for what cannot work."""
+        Raises:
+            ConfigurationError: An option that is unknown or cannot work.
+        """
+        refuse_unknown(options.keys() - _CLIENT_OPTIONS, "option", _CLIENT_OPTIONS)
+        return self._replaced(options)
+
+    def for_call(self, params: Mapping[str, Any]) -> tuple[ClientSettings, Mapping[str, Any]]:
+        """Split what a call was given into its settings and the parameters of its reply.
+
+        Raises:
+            ConfigurationError: A setting that cannot work.
+        """
+        given = _CALL_OPTIONS & params.keys()
+        if not given:
+            return self, params
+        settings = self._replaced({name: params[name] for name in given})
+        return settings, {name: params[name] for name in params if name not in given}
+
+    def _replaced(self, options: Mapping[str, Any]) -> ClientSettings:
         changes = dict(options)
         if "provider" in changes:
-            changes["provider"] = chosen_provider(changes.pop("provider"))
+            changes["providers"] = chosen_providers(changes.pop("provider"))
         return evolve(self, **changes)
 
 
-def chosen_provider(provider: object) -> Provider:
-    """The provider to use, complete and checked; ``None`` asks the environment.
+def chosen_providers(provider: object) -> tuple[Provider, ...]:
+    """Return the providers to use, complete and checked; ``None`` asks the environment.
+
+    Args:
+        provider: One provider, a sequence of them, or ``None``.
 
     Raises:
-        ConfigurationError: There is none, or it cannot work.
+        ConfigurationError: There is none, one cannot work, or two have the same name.
     """
     if provider is None:
         from kimi_async._providers._environment import provider_from_environment
@@ -71,6 +164,21 @@ def chosen_provider(provider: object) -> Provider:
         if isinstance(found, str):
             raise ConfigurationError(found)
         provider = found
+    given = tuple(provider) if isinstance(provider, (list, tuple)) else (provider,)
+    chosen = tuple(map(_complete, given))
+    if not chosen:
+        raise ConfigurationError("provider must hold at least one provider")
+    names = [each.name for each in chosen]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigurationError(
+                f"two providers have the name {name!r}: give one of them another name=..."
+            )
+    return chosen
+
+
+def _complete(provider: object) -> Provider:
+    """Return *provider* with what the environment adds to it, checked."""
     if not isinstance(provider, Provider):
         kind = type(provider).__name__
         raise ConfigurationError(f"provider must be a provider such as AceDataCloud(), not {kind}")

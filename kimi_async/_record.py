@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
 
 from attrs import field, fields, frozen
 
 __all__ = [
     "AttemptRecord",
+    "OnComplete",
     "Outcome",
     "ReplyRecord",
     "Scalar",
@@ -147,6 +148,10 @@ class ReplyRecord:
     usage: Usage | None
     usage_origin: UsageOrigin
     late_error: str | None
+
+
+#: Called with the record of a reply when the reply has ended.
+OnComplete: TypeAlias = Callable[[ReplyRecord], object]
 
 
 def recorded_params(params: Mapping[str, Any]) -> dict[str, Scalar]:

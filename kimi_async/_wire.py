@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 from attrs import Factory, field, frozen
 
 from kimi_async._errors import ConfigurationError
 
-__all__ = ["ChatRequest", "Finding", "ToolDefinition", "WireRequest"]
+__all__ = ["ChatRequest", "Finding", "ToolDefinition", "Wire", "WireRequest"]
+
+#: How a reply is asked for: as a stream of events, or as one JSON body.
+Wire: TypeAlias = Literal["stream", "json"]
 
 
 @frozen(kw_only=True)
@@ -59,14 +62,14 @@ class ChatRequest:
     Attributes:
         model: The model's name, or ``None`` where the provider needs none.
         messages: The messages as JSON objects.
-        stream: Whether the reply comes as events.
+        wire: Whether the reply is asked for as a stream or as one JSON body.
         params: The parameters that the caller gave, under the names of ``ChatParams``; nothing else.
         extra_body: Keys that are laid over the finished body.
     """
 
     model: str | None
     messages: tuple[Mapping[str, Any], ...] = field(repr=False)
-    stream: bool
+    wire: Wire
     params: Mapping[str, Any] = field(factory=dict, repr=False)
     extra_body: Mapping[str, Any] = field(factory=dict, repr=False)
 

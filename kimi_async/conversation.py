@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias, TypeVar, Unpack, overload
 
 import msgspec
 from attrs import evolve, frozen
 
+from kimi_async._caller import Caller
+from kimi_async._configuration import CallParams
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import ChatCompletion, Message, Messages, ToolCall
-from kimi_async._options import CallParams
 from kimi_async._stream import ChatStream
+from kimi_async._wire import Wire
 
 if TYPE_CHECKING:
-    from kimi_async.structured import Parsed, Question
+    from kimi_async.structured import Parsed
     from kimi_async.tools._run import RunParams, RunResult, ToolRun
 
-__all__ = ["Conversation", "Opening", "load_history", "opening_history"]
+__all__ = ["Conversation", "load_history", "opening_history"]
 
 T = TypeVar("T")
 _Said: TypeAlias = Message | Mapping[str, Any]
-
-
-@frozen(kw_only=True)
-class Opening:
-    """How a turn is begun.
-
-    Attributes:
-        turn: Makes the stream of one reply: messages, parameters, whether as events, and what is called with the reply.
-        question: Makes the question of ``parse()``: messages, parameters, the type, whether as events.
-        run: ``client.run``.
-    """
-
-    turn: Callable[[Messages, CallParams, bool, Callable[[ChatCompletion], None]], ChatStream]
-    question: Callable[[Messages, CallParams, object, bool], Question[Any]]
-    run: Callable[..., ToolRun]
 
 
 class _Turn(Protocol):
@@ -71,10 +58,8 @@ class Conversation:
     One turn at a time; :meth:`fork` makes another line of the same conversation.
     """
 
-    def __init__(
-        self, opening: Opening, params: CallParams, history: _History | None = None
-    ) -> None:
-        self._opening = opening
+    def __init__(self, caller: Caller, params: CallParams, history: _History | None = None) -> None:
+        self._caller = caller
         self._params = params
         self._history = history or _History()
         self._turn: _Turn | None = None
@@ -96,21 +81,21 @@ class Conversation:
         self,
         message: Messages | Message | Mapping[str, Any],
         *,
-        stream: bool = True,
+        wire: Wire = "stream",
         **params: Unpack[CallParams],
     ) -> ChatCompletion:
         """Say something and get the whole reply.
 
         Args:
             message: A text of the user, a message, or several, such as the results of tool calls.
-            stream: As of ``client.chat()``.
+            wire: As in ``client.chat()``.
             params: Parameters of this turn, over those of the conversation.
 
         Raises:
             KimiError: The reply could not be had whole; the history is as it was.
             RuntimeError: Another turn is under way.
         """
-        return await self._begin(message, params, stream).final()
+        return await self._begin(message, params, wire=wire).final()
 
     def stream(
         self, message: Messages | Message | Mapping[str, Any], **params: Unpack[CallParams]
@@ -119,10 +104,14 @@ class Conversation:
 
         Takes and raises what :meth:`send` does.
         """
-        return self._begin(message, params, stream=True)
+        return self._begin(message, params)
 
     def _begin(
-        self, message: Messages | Message | Mapping[str, Any], params: CallParams, stream: bool
+        self,
+        message: Messages | Message | Mapping[str, Any],
+        params: CallParams,
+        *,
+        wire: Wire = "stream",
     ) -> ChatStream:
         begun, asked = self._history, _as_sequence(message)
 
@@ -130,8 +119,9 @@ class Conversation:
             self._go_on(begun, _with_turn(begun, asked, reply))
 
         self._check_free()
-        turn = self._opening.turn((*begun.said, *asked), self._merged(params), stream, keep)
-        self._turn = turn
+        self._turn = turn = self._caller.open(
+            (*begun.said, *asked), self._merged(params), wire=wire, on_end=keep
+        )
         return turn
 
     @overload
@@ -141,7 +131,7 @@ class Conversation:
         into: type[T],
         *,
         repairs: int = 1,
-        stream: bool = True,
+        wire: Wire = "stream",
         **params: Unpack[CallParams],
     ) -> Parsed[T]: ...
     @overload
@@ -151,7 +141,7 @@ class Conversation:
         into: Any,
         *,
         repairs: int = 1,
-        stream: bool = True,
+        wire: Wire = "stream",
         **params: Unpack[CallParams],
     ) -> Parsed[Any]: ...
     async def parse(
@@ -160,7 +150,7 @@ class Conversation:
         into: Any,
         *,
         repairs: int = 1,
-        stream: bool = True,
+        wire: Wire = "stream",
         **params: Unpack[CallParams],
     ) -> Parsed[Any]:
         """Say something and get a value of a type; see ``client.parse()``.
@@ -172,18 +162,20 @@ class Conversation:
             message: As of :meth:`send`.
             into: As of ``client.parse()``, and so are the others.
             repairs: How often the model is asked again.
-            stream: As of ``client.chat()``.
+            wire: As in ``client.chat()``.
             params: Parameters of this turn, over those of the conversation.
 
         Raises:
             KimiError: There is no value; the history is as it was.
             RuntimeError: Another turn is under way.
         """
-        from kimi_async.structured import answer_of
+        from kimi_async.structured import answer_of, question_for
 
         self._check_free()
         begun, asked = self._history, _as_sequence(message)
-        question = self._opening.question((*begun.said, *asked), self._merged(params), into, stream)
+        question = question_for(
+            self._caller, (*begun.said, *asked), self._merged(params), into, wire=wire
+        )
         self._turn = rounds = _Rounds()
         try:
             parsed = await answer_of(question, repairs)
@@ -210,6 +202,8 @@ class Conversation:
             ConfigurationError: Something cannot be sent.
             RuntimeError: Another turn is under way.
         """
+        from kimi_async.tools._run import ToolRun
+
         self._check_free()
         begun = self._history
 
@@ -217,9 +211,9 @@ class Conversation:
             self._go_on(begun, _with_run(begun, result))
 
         said = (*begun.said, *_as_sequence(message))
-        run = self._opening.run(said, **{**self._params, **params})
+        merged: RunParams = {**self._params, **params}
+        self._turn = run = ToolRun(self._caller, said, **merged)
         run.on_end = keep
-        self._turn = run
         return run
 
     def _merged(self, params: CallParams) -> CallParams:
@@ -236,7 +230,7 @@ class Conversation:
 
     def fork(self) -> Self:
         """Another conversation with the same history, which goes its own way from here."""
-        return type(self)(self._opening, self._params, self._history)
+        return type(self)(self._caller, self._params, self._history)
 
     def trim(self, *, turns: int | None = None, prompt_tokens: int | None = None) -> int:
         """Forget the oldest turns; the opening messages of role ``system`` and the last turn stay.

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, Generic, Self, TypeAlias, TypeGuard, TypeVar
+from typing import Any, Final, Generic, Self, TypeGuard, TypeVar
 
 import msgspec
 from attrs import evolve, field, frozen
 
+from kimi_async._caller import Caller
+from kimi_async._configuration import CallParams
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._events import ContentDelta, StreamEvent
 from kimi_async._json_text import read_json_text
 from kimi_async._models import ChatCompletion, Message, Messages, system, user
-from kimi_async._options import CallParams
 from kimi_async._protocol._partial_json import PartialJSON
-from kimi_async._providers._capabilities import Capabilities
 from kimi_async._record import Usage
 from kimi_async._request._media import text_part
 from kimi_async._stream import ChatStream
+from kimi_async._wire import Wire
 from kimi_async.tools._call_ids import AnyMessage, sayable
 from kimi_async.tools._run import sum_usage
 from kimi_async.tools._schema import schema_of
@@ -31,9 +32,6 @@ from kimi_async.tools._schema import schema_of
 __all__ = ["ParseRound", "Parsed", "ParsedStream", "Question", "answer_of", "question_for"]
 
 T = TypeVar("T")
-
-#: Gives the stream of one reply: messages, parameters, and whether the messages are all the caller's own.
-OpenStream: TypeAlias = Callable[[Messages, CallParams, bool], ChatStream]
 
 _IN_WORDS: Final = (
     "Answer with one JSON object and nothing else: no other text, no Markdown fence."
@@ -88,17 +86,24 @@ class Question(Generic[T]):
     """One question whose answer is a value.
 
     Attributes:
-        messages: What is sent first.
-        open_stream: Gives the stream of a reply to these messages; the second argument says whether they are all the
-            caller's own.
-        into: What the text is read into: the type itself, or a struct with it as ``value``.
-        is_wrapped: Which of the two.
+        caller: Opens the stream of each reply.
+        messages: The messages of the first request.
+        params: The parameters of every request.
+        wire: Whether the replies are asked for as streams or as JSON bodies.
+        into: The type that the text is read into: the type itself, or a struct that has it as ``value``.
+        is_wrapped: Whether it is such a struct.
     """
 
+    caller: Caller
     messages: Messages
-    open_stream: Callable[[Messages, bool], ChatStream]
+    params: CallParams
+    wire: Wire
     into: Any
     is_wrapped: bool
+
+    def open(self, messages: Messages, *, is_checked: bool = True) -> ChatStream:
+        """Return the stream of one reply to *messages*; raises like ``Caller.open()``."""
+        return self.caller.open(messages, self.params, wire=self.wire, is_checked=is_checked)
 
     def read(self, completion: ChatCompletion) -> T | _Problem:
         """Give the value of a reply, or what is wrong with it."""
@@ -114,28 +119,29 @@ class Question(Generic[T]):
 
 
 def question_for(
-    into: object,
-    messages: Messages,
-    params: CallParams,
-    known: Capabilities,
-    open_stream: OpenStream,
+    caller: Caller, messages: Messages, params: CallParams, into: object, *, wire: Wire = "stream"
 ) -> Question[Any]:
     """Make the question, in the strictest form that the model is known to take.
 
     Args:
+        caller: Opens the stream of each reply.
+        messages: The messages, as the user gave them.
+        params: The parameters, as the user gave them.
         into: The type of the answer.
-        messages: The caller's messages; checked.
-        params: The caller's parameters.
-        known: What the model can do.
-        open_stream: Opens the stream of a reply.
+        wire: Whether the replies are asked for as streams or as JSON bodies.
 
     Raises:
-        ConfigurationError: *into* has no JSON Schema or cannot be read into, or the format of the reply is also given.
+        ConfigurationError: Something cannot be sent, *into* has no JSON Schema or cannot be read into, or the format
+            of the reply or a prefix is also given.
     """
+    call = caller.prepare(messages, params, wire=wire)
+    if call.prefix is not None:
+        raise ConfigurationError("into= asks for a whole value, not for the rest of a prefix")
     if params.get("response_format") is not None:
         raise ConfigurationError("response_format is chosen for into=; leave it out")
     schema, target, is_wrapped = _target(into)
     asked: CallParams = {**params}
+    known = call.capabilities
     if known.json_schema.value:
         described = {"name": "answer", "schema": schema}
         asked["response_format"] = {"type": "json_schema", "json_schema": described}
@@ -144,8 +150,10 @@ def question_for(
         if known.json_object.value:
             asked["response_format"] = {"type": "json_object"}
     return Question(
+        caller=caller,
         messages=messages,
-        open_stream=lambda said, is_own: open_stream(said, asked, is_own),
+        params=asked,
+        wire=wire,
         into=target,
         is_wrapped=is_wrapped,
     )
@@ -228,7 +236,7 @@ async def answer_of(question: Question[T], repairs: int) -> Parsed[T]:
     rounds: list[ParseRound] = []
     messages = question.messages
     while True:
-        completion = await question.open_stream(messages, not rounds).final()
+        completion = await question.open(messages, is_checked=not rounds).final()
         read = question.read(completion)
         if not isinstance(read, _Problem):
             return _parsed(read, [*rounds, ParseRound(completion)])
@@ -274,7 +282,7 @@ class ParsedStream(Generic[T]):
 
     def __init__(self, question: Question[T]) -> None:
         self._question = question
-        self._stream = question.open_stream(question.messages, True)
+        self._stream = question.open(question.messages)
         self._growing = PartialJSON()
 
     def __repr__(self) -> str:

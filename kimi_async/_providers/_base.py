@@ -159,12 +159,13 @@ class Provider:
             body["model"] = self.models.get(request.model, request.model)
         body["messages"] = list(request.messages)
         # Always said, so that nobody has to guess a default (docs/providers.md 6.1); a JSON boolean (section 4).
-        body["stream"] = request.stream
-        if request.stream:
+        is_stream = request.wire == "stream"
+        body["stream"] = is_stream
+        if is_stream:
             body["stream_options"] = {"include_usage": True}
         body.update(self.spell(request.params))
         body.update(request.extra_body)
-        accept = "text/event-stream, application/json" if request.stream else "application/json"
+        accept = "text/event-stream, application/json" if is_stream else "application/json"
         headers = {"accept": accept, "content-type": "application/json"}
         return WireRequest(method="POST", url=self.url, headers=headers, body=body)
 

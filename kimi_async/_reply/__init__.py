@@ -2,6 +2,6 @@
 
 from kimi_async._reply._fetch import fetch
 from kimi_async._reply._plan import one_attempt
-from kimi_async._reply._reply import OnComplete, Reply
+from kimi_async._reply._reply import Reply
 
-__all__ = ["OnComplete", "Reply", "fetch", "one_attempt"]
+__all__ = ["Reply", "fetch", "one_attempt"]

@@ -30,7 +30,7 @@ from kimi_async._models import ChatCompletion
 from kimi_async._protocol._decoder import ReplyDecoder
 from kimi_async._protocol._sse import SSEEvent
 from kimi_async._providers import Provider
-from kimi_async._record import Outcome, ReplyRecord, recorded_params, total_usage
+from kimi_async._record import OnComplete, Outcome, ReplyRecord, recorded_params, total_usage
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._deadlines import Deadlines
 from kimi_async._reply._plan import (
@@ -51,9 +51,7 @@ from kimi_async._wire import ChatRequest, WireRequest
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["OnComplete", "Reply"]
-
-OnComplete = Callable[[ReplyRecord], object]
+__all__ = ["Reply"]
 
 _logger: Final = logging.getLogger("kimi_async")
 

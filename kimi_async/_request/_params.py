@@ -11,7 +11,8 @@ import msgspec
 
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Message, MessageDict, Messages, Thinking, ThinkingDict
-from kimi_async._wire import ChatRequest, ToolDefinition
+from kimi_async._request._borrowed import refuse_unknown
+from kimi_async._wire import ChatRequest, ToolDefinition, Wire
 
 __all__ = ["ChatParams", "chat_request", "check_headers"]
 
@@ -103,7 +104,7 @@ _NOT_IN_BODY: Final = frozenset({"model", "extra_body", "extra_headers"})
 
 
 def chat_request(
-    messages: Messages, params: Mapping[str, Any], *, model: str | None, stream: bool
+    messages: Messages, params: Mapping[str, Any], *, model: str | None, wire: Wire
 ) -> ChatRequest:
     """Check *messages* and *params* and make a request of them.
 
@@ -111,7 +112,7 @@ def chat_request(
         messages: The messages as the caller gave them.
         params: The parameters as the caller gave them; a value of ``None`` counts as not given.
         model: The model of the client, used if *params* has none.
-        stream: Whether the reply comes as events.
+        wire: Whether the reply is asked for as a stream or as one JSON body.
 
     Raises:
         ConfigurationError: A parameter is unknown, of a wrong type or out of range, or a message has a wrong form. The
@@ -120,9 +121,12 @@ def chat_request(
     given = {name: value for name, value in params.items() if value is not None}
     if model is not None:
         given.setdefault("model", model)
-    unknown = next((name for name in given if name not in _NAMES), None)
-    if unknown is not None:
-        raise ConfigurationError(_unknown_parameter(unknown))
+    refuse_unknown(
+        [name for name in given if name not in _NAMES],
+        "parameter",
+        _NAMES,
+        "extra_body={...} sends a key that has no parameter here",
+    )
     if "tools" in given:
         given["tools"] = _wire_tools(given["tools"])
     if "thinking" in given:
@@ -134,7 +138,7 @@ def chat_request(
     return ChatRequest(
         model=given.get("model"),
         messages=_wire_messages(messages),
-        stream=stream,
+        wire=wire,
         params={name: value for name, value in given.items() if name not in _NOT_IN_BODY},
         extra_body=dict(given.get("extra_body", {})),
     )
@@ -170,18 +174,6 @@ def _as_thinking(value: object) -> bool | Thinking:
             " budget_tokens; extra_body={'thinking': ...} sends any other form"
         )
     return Thinking(enabled=word == "enabled", **fields)
-
-
-def _unknown_parameter(name: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, _NAMES, n=1)
-    hint = (
-        f"did you mean {near[0]!r}?"
-        if near
-        else "extra_body={...} sends a key that has no parameter here"
-    )
-    return f"unknown parameter {name!r}; {hint}"
 
 
 def _problem_of(given: Mapping[str, Any]) -> str | None:

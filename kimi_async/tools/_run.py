@@ -10,17 +10,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Literal, Self, TypeAlias, Unpack
 
 import anyio
 from attrs import field, fields, frozen
 
+from kimi_async._caller import Caller
+from kimi_async._configuration import CallParams
 from kimi_async._errors import ConfigurationError, StreamInterrupted
 from kimi_async._events import StreamEnd, StreamEvent
 from kimi_async._models import ChatCompletion, Message, Messages, ToolCall, tool_result, user
-from kimi_async._options import CallParams
 from kimi_async._record import Outcome, Usage
 from kimi_async._stream import ChatStream
+from kimi_async._wire import Wire
 from kimi_async.tools._call_ids import AnyMessage, sayable, with_ids, with_unique_ids
 from kimi_async.tools._executor import Approve, ToolExecutor, ToolResult
 
@@ -32,7 +34,6 @@ __all__ = [
     "StepStart",
     "Stopped",
     "ToolRun",
-    "check_run",
     "sum_usage",
 ]
 
@@ -46,7 +47,7 @@ class RunParams(CallParams, total=False):
     on_tool_error: Literal["return", "raise"]
     approve: Approve | None
     rewrite_tool_ids: bool
-    stream: bool
+    wire: Wire
 
 
 #: Why a run is over; see :class:`RunResult`.
@@ -115,12 +116,16 @@ class ToolRun:
     step, cannot be gone on with: its calls would run twice. :attr:`messages` says how far it came.
 
     Args:
-        open_stream: Gives the stream of one reply to these messages; the second argument says whether they are all the
-            caller's own.
-        messages: What the conversation begins with; checked.
-        executor: Runs the calls.
-        max_steps: The most replies to ask for.
-        rewrite_ids: Whether ids that repeat over the turns get a new one.
+        caller: Opens the stream of each reply.
+        messages: The first messages of the conversation.
+        max_steps: As in ``client.run()``, and so are the others.
+        tool_timeout: Seconds for one call.
+        tool_concurrency: How many calls run at once.
+        on_tool_error: Whether a tool that raises ends the run.
+        approve: Called before each call.
+        rewrite_tool_ids: Whether ids that repeat over the turns get a new one.
+        wire: Whether the replies are asked for as streams or as JSON bodies.
+        params: The parameters of every request.
 
     Attributes:
         on_end: Called with the result when the run has ended well, before anybody else sees it.
@@ -128,26 +133,41 @@ class ToolRun:
 
     def __init__(
         self,
-        open_stream: Callable[[Messages, bool], ChatStream],
+        caller: Caller,
         messages: Messages,
         *,
-        executor: ToolExecutor,
-        max_steps: int,
-        rewrite_ids: bool,
+        max_steps: int = 20,
+        tool_timeout: float | None = 60.0,
+        tool_concurrency: int = 8,
+        on_tool_error: Literal["return", "raise"] = "return",
+        approve: Approve | None = None,
+        rewrite_tool_ids: bool = False,
+        wire: Wire = "stream",
+        **params: Unpack[CallParams],
     ) -> None:
-        self._open_stream = open_stream
+        _check_options(max_steps, tool_timeout, tool_concurrency, on_tool_error, approve)
+        caller.prepare(messages, params, wire=wire)
+        self._caller = caller
+        self._params = params
+        self._wire: Wire = wire
         self._messages: list[AnyMessage] = (
             [user(messages)] if isinstance(messages, str) else list(messages)
         )
-        if rewrite_ids:
+        if rewrite_tool_ids:
             self._messages = with_unique_ids(self._messages)
-        self._executor = executor
+        self._executor = ToolExecutor(
+            params.get("tools") or (),
+            timeout=tool_timeout,
+            concurrency=tool_concurrency,
+            raises=on_tool_error == "raise",
+            approve=approve,
+        )
         self._max_steps = max_steps
-        self._rewrite_ids = rewrite_ids
+        self._rewrite_ids = bool(rewrite_tool_ids)
         self._events: deque[RunEvent] = deque()
         self._completions: list[ChatCompletion] = []
         #: Opened at once, so that what cannot be sent is refused at once; nothing is sent by that.
-        self._first: ChatStream | None = open_stream(self._messages, True)
+        self._first: ChatStream | None = self._open()
         self._stream: ChatStream | None = None
         #: Whether the reply of the stream is whole and its calls are to be answered.
         self._replied = False
@@ -248,6 +268,11 @@ class ToolRun:
         finally:
             self._busy = False
 
+    def _open(self, *, is_checked: bool = True) -> ChatStream:
+        return self._caller.open(
+            self._messages, self._params, wire=self._wire, is_checked=is_checked
+        )
+
     async def _begin(self) -> None:
         self._start_step()
         assert self._stream is not None
@@ -267,7 +292,7 @@ class ToolRun:
                 self._replied = True
 
     def _start_step(self) -> None:
-        self._stream = self._first or self._open_stream(self._messages, False)
+        self._stream = self._first or self._open(is_checked=False)
         self._first = None
         self._events.append(StepStart(len(self._completions) + 1))
 
@@ -355,7 +380,7 @@ def _left_early() -> StreamInterrupted:
     return StreamInterrupted("the run was left before its end")
 
 
-def check_run(
+def _check_options(
     max_steps: object,
     tool_timeout: object,
     tool_concurrency: object,

@@ -111,7 +111,7 @@ async def test_every_way_of_asking_gives_the_same_completion(
         AsyncKimi(ADAPTERS[name](fake), model="kimi-k3") as client,
     ):
         whole = await client.chat("Hi")
-        unstreamed = await client.chat("Hi", stream=False)
+        unstreamed = await client.chat("Hi", wire="json")
         async with client.stream("Hi") as stream:
             events = [event async for event in stream]
             final = await stream.final()

@@ -190,6 +190,6 @@ def test_the_example_of_thinking_off(
 def test_documented_requests_are_sent_through_unchanged(name: str, provider: Provider) -> None:
     documented = shown(name)
     given = {key: value for key, value in documented.items() if key != "messages"}
-    wire = AsyncKimi(provider, model="m").preview(documented["messages"], stream=False, **given)
+    wire = AsyncKimi(provider, model="m").preview(documented["messages"], wire="json", **given)
     assert wire.body is not None
     assert {key: wire.body[key] for key in documented} == documented

@@ -265,7 +265,7 @@ async def test_an_empty_body_may_be_asked_for_again() -> None:
 @pytest.mark.fact("6.1/no-stream-asked-sse-returned")
 async def test_a_stream_that_nobody_asked_for_is_read_and_none_was_asked_for() -> None:
     host = FakeHost([HELLO])
-    assert (await host.client().chat("Hi", stream=False)).text == "Hello"
+    assert (await host.client().chat("Hi", wire="json")).text == "Hello"
     assert json.loads(host.requests[0].content)["stream"] is False
 
 
@@ -329,16 +329,16 @@ async def test_reasoning_goes_back_under_the_key_that_it_came_by() -> None:
 
 
 @pytest.mark.fact("6.3/marker-tokens-tool-calls-section")
-@pytest.mark.parametrize("stream", [True, False])
-async def test_a_call_that_the_host_left_in_the_text(stream: bool) -> None:
+@pytest.mark.parametrize("wire", ["stream", "json"])
+async def test_a_call_that_the_host_left_in_the_text(wire: kimi.Wire) -> None:
     text = '<|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{"a":1}<|tool_call_end|>'
     body = sse(delta("Let me see." + text), STOP)
-    if not stream:
+    if wire == "json":
         said = {"role": "assistant", "content": "Let me see." + text}
         whole = {"choices": [{"index": 0, "message": said, "finish_reason": "stop"}]}
         body = json.dumps(whole).encode()
     client = FakeHost([body]).client(AceDataCloud("test-key", tool_markers="parse"))
-    reply = await client.chat("Hi", stream=stream)
+    reply = await client.chat("Hi", wire=wire)
     assert (reply.text, reply.outcome) == ("Let me see.", "tool_calls")
     assert reply.tool_calls == (kimi.ToolCall(id="functions.f:0", name="f", arguments='{"a":1}'),)
 

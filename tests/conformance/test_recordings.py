@@ -75,7 +75,7 @@ def completion_of(name: str) -> kimi.ChatCompletion:
     client = FakeHost([body]).client(provider)
 
     async def chat() -> kimi.ChatCompletion:
-        return await client.chat("Hi", stream=False)
+        return await client.chat("Hi", wire="json")
 
     return anyio.run(chat)
 

@@ -193,7 +193,7 @@ async def test_what_is_as_deep_as_allowed_can_be_copied() -> None:
     body = nested(127).replace(
         '"choices":[]', '"choices":[{"message":{"content":"a"},"finish_reason":"stop"}]'
     )
-    reply = await FakeHost([body.encode()]).client().chat("Hi", stream=False)
+    reply = await FakeHost([body.encode()]).client().chat("Hi", wire="json")
     assert copy.deepcopy(reply).raw == pickle.loads(pickle.dumps(reply)).raw == json.loads(body)
 
 

@@ -19,7 +19,7 @@ async def chat(client: AsyncKimi) -> object:
 
 
 async def one_body(client: AsyncKimi) -> object:
-    return await client.chat("Hi", stream=False)
+    return await client.chat("Hi", wire="json")
 
 
 async def models(client: AsyncKimi) -> object:

@@ -48,7 +48,7 @@ class Late:
     at: float | None = None  # where it is not the limit itself
     partial: str | None = None
     timeouts: Timeouts = Timeouts()
-    stream: bool = True
+    wire: kimi.Wire = "stream"
     connect: float | None = 0.0
     write: float | None = 0.0
 
@@ -79,7 +79,7 @@ LATE = {
         reply=Faulty(HELLO, SlowHeaders(200), Stall(200, after_event=1)),
     ),
     "one-body": before_output(
-        kimi.FirstOutputTimeout, 300, reply=Faulty(HELLO, Stall(at_byte=1)), stream=False
+        kimi.FirstOutputTimeout, 300, reply=Faulty(HELLO, Stall(at_byte=1)), wire="json"
     ),
     "silence": after_hello(kimi.IdleTimeout, 300, reply=Faulty(HELLO, Stall(after_event=2))),
     "silence-after-slow-output": after_hello(
@@ -136,7 +136,7 @@ LATE = {
 async def test_a_limit_ends_a_wait_to_the_second(case: Late) -> None:
     fake = FakeTransport([case.reply], connect=case.connect, write=case.write)
     with pytest.raises(case.error) as caught:
-        await fake.client(timeouts=case.timeouts).chat("Hi", stream=case.stream)
+        await fake.client(timeouts=case.timeouts).chat("Hi", wire=case.wire)
     error = caught.value
     assert type(error) is case.error
     assert (error.stage, error.seconds) == (case.stage, case.seconds)
@@ -156,7 +156,7 @@ class Whole:
     usage: bool = True
     kept_alive: bool = True
     timeouts: Timeouts = Timeouts()
-    stream: bool = True
+    wire: kimi.Wire = "stream"
 
 
 FOR_EVER = Timeouts(first_output=None, idle=None, progress=None)
@@ -188,7 +188,7 @@ WHOLE = {
     "slow-to-begin": Whole(
         reply=Faulty(HELLO, SlowHeaders(140), Stall(150, after_event=1)), at=290
     ),
-    "one-body-that-takes-long": Whole(reply=Faulty(HELLO, SlowHeaders(290)), at=290, stream=False),
+    "one-body-that-takes-long": Whole(reply=Faulty(HELLO, SlowHeaders(290)), at=290, wire="json"),
     "an-hour-of-silence": Whole(
         reply=Faulty(HELLO, Stall(3600, after_event=2)), at=3600, timeouts=FOR_EVER
     ),
@@ -201,7 +201,7 @@ WHOLE = {
 @pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in WHOLE.items()])
 async def test_a_reply_survives_the_waits_that_its_limits_allow(case: Whole) -> None:
     fake = FakeTransport([case.reply])
-    reply = await fake.client(timeouts=case.timeouts).chat("Hi", stream=case.stream)
+    reply = await fake.client(timeouts=case.timeouts).chat("Hi", wire=case.wire)
     assert reply.text == "Hello there"
     assert [call.complete for call in reply.tool_calls] == [True] * len(reply.tool_calls)
     assert (reply.finish_reason, reply.usage is not None) == (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import anyio
@@ -73,7 +73,7 @@ class FakeHost(httpx.AsyncBaseTransport):
         self.bodies.append(body)
         return httpx.Response(self.status, headers={"x-request-id": "req-1"}, stream=body)
 
-    def client(self, provider: Provider = ACE, **settings: Any) -> AsyncKimi:
+    def client(self, provider: Provider | Sequence[Provider] = ACE, **settings: Any) -> AsyncKimi:
         """A client that talks to this host alone."""
         defaults: dict[str, Any] = {
             "model": "kimi-k2.6",

@@ -90,7 +90,7 @@ if TYPE_CHECKING:
             thinking=kimi.Thinking(keep="all"),
             tool_choice={"type": "function", "function": {"name": "f"}},
             extra_headers={"x-trace": "1"},
-            stream=False,
+            wire="json",
         )
 
     async def streams(client: kimi.AsyncKimi) -> None:

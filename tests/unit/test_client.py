@@ -30,7 +30,7 @@ def test_the_environment_gives_provider_key_and_model(monkeypatch: pytest.Monkey
     monkeypatch.setenv("CLOUDSWAY_ENDPOINT_PATH", "/path/")
     monkeypatch.setenv("KIMI_MODEL", " kimi-k3 ")
     client = AsyncKimi()
-    assert client.provider == Cloudsway("key", "path")
+    assert client.providers == (Cloudsway("key", "path"),)
     assert repr(client) == "<AsyncKimi cloudsway model='kimi-k3'>"
 
 
@@ -38,9 +38,9 @@ def test_what_is_given_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "theirs")
     monkeypatch.setenv("KIMI_MODEL", "theirs")
     client = AsyncKimi(AceDataCloud("mine"), model="mine")
-    assert client.provider.api_key == "mine"
+    assert client.providers[0].api_key == "mine"
     assert repr(client) == "<AsyncKimi acedata model='mine'>"
-    assert AsyncKimi(AceDataCloud()).provider.api_key == "theirs"
+    assert AsyncKimi(AceDataCloud()).providers[0].api_key == "theirs"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ async def test_streamed_and_unstreamed_ask_differently_and_give_the_same() -> No
     )
     host = FakeHost([HELLO], [body])
     client = host.client()
-    streamed, unstreamed = await client.chat("Hi"), await client.chat("Hi", stream=False)
+    streamed, unstreamed = await client.chat("Hi"), await client.chat("Hi", wire="json")
     assert streamed == unstreamed
     assert (streamed.raw, (unstreamed.raw or {})["extra"]) == (None, 1)
     assert b'"stream":true' in host.requests[0].content
@@ -141,7 +141,7 @@ async def test_a_reply_can_be_sent_back_as_it_came() -> None:
     [
         pytest.param("\ud800", {}, "cannot be written as JSON", id="half a character"),
         pytest.param("Hi", {"model": "\ud800"}, "cannot be written as JSON", id="in the model"),
-        pytest.param("Hi", {"stream": "yes"}, "stream must be True or False", id="stream"),
+        pytest.param("Hi", {"wire": "sse"}, 'wire must be "stream" or "json"', id="wire"),
         pytest.param("Hi", {"timeouts": 5}, r"a Timeouts\(...\)", id="timeouts"),
         pytest.param("Hi", {"on_complete": 5}, "plain callable", id="on_complete"),
         pytest.param("Hi", {"provider": 5}, "must be a provider", id="provider"),

@@ -82,28 +82,28 @@ def calling(city: str, key: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("wire", ["stream", "json"])
 @pytest.mark.parametrize("provider", ADAPTERS.values(), ids=ADAPTERS)
 async def test_ten_turns_with_thinking_tools_and_a_failed_one(
-    provider: Callable[[FakeProvider], Provider], stream: bool
+    provider: Callable[[FakeProvider], Provider], wire: kimi.Wire
 ) -> None:
     """What the provider received last is checked whole; failed turns are sent again and leave no trace."""
     async with FakeProvider(SCRIPT) as fake:
         async with AsyncKimi(provider(fake), model="kimi-k2.6") as client:
             chat = client.conversation(system="Be brief.", tools=[WEATHER])
-            await chat.send("Hi", stream=stream)
-            await chat.send("How are you?", stream=stream)
-            (call,) = (await chat.send("Bonn?", stream=stream)).tool_calls
-            await chat.send(kimi.tool_result(call, "dry"), stream=stream)
+            await chat.send("Hi", wire=wire)
+            await chat.send("How are you?", wire=wire)
+            (call,) = (await chat.send("Bonn?", wire=wire)).tool_calls
+            await chat.send(kimi.tool_result(call, "dry"), wire=wire)
             before = chat.messages
             for failure in (kimi.KimiError, kimi.APIError):
                 with pytest.raises(failure):
-                    await chat.send("Köln?", stream=stream)
+                    await chat.send("Köln?", wire=wire)
                 assert chat.messages == before
-            (call,) = (await chat.send("Köln?", stream=stream)).tool_calls
-            await chat.send(kimi.tool_result(call, "wet"), stream=stream)
-            await chat.send("Thanks", stream=stream)
-            await chat.send("Bye", stream=stream)
+            (call,) = (await chat.send("Köln?", wire=wire)).tool_calls
+            await chat.send(kimi.tool_result(call, "wet"), wire=wire)
+            await chat.send("Thanks", wire=wire)
+            await chat.send("Bye", wire=wire)
         *_, last = fake.requests
     # The fake of a compatible host gives its thinking under the other key, and gets it back there.
     key = "reasoning" if last.provider == "openai" else "reasoning_content"
@@ -385,7 +385,7 @@ async def test_a_value_that_never_came_leaves_no_trace(script: list[Any]) -> Non
             with pytest.raises(kimi.KimiError):
                 await chat.parse("Which city?", City)
             assert chat.messages == ()
-            await chat.parse("Which city?", City, stream=False)
+            await chat.parse("Which city?", City, wire="json")
             assert len(chat.messages) == 2
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -22,7 +25,9 @@ from kimi_async import (
     ReplyRecord,
     Timeouts,
     WireRequest,
+    tools,
 )
+from kimi_async.conversation import Conversation
 
 pytestmark = pytest.mark.anyio
 
@@ -84,23 +89,23 @@ def test_a_preview_is_the_whole_request_without_the_key() -> None:
 
 
 @each_provider
-@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("wire", ["stream", "json"])
 async def test_what_is_sent_is_what_was_previewed_and_the_key(
-    provider: Provider, stream: bool
+    provider: Provider, wire: kimi.Wire
 ) -> None:
     host = FakeHost([HELLO])
     client = host.client(provider)
-    wire = client.preview("Hi", stream=stream, seed=1)
-    assert KEY not in repr(wire) + wire.content.decode() + repr(wire.headers) + wire.url
+    shown = client.preview("Hi", wire=wire, seed=1)
+    assert KEY not in repr(shown) + shown.content.decode() + repr(shown.headers) + shown.url
     assert host.requests == []
-    await client.chat("Hi", stream=stream, seed=1)
+    await client.chat("Hi", wire=wire, seed=1)
     (request,) = host.requests
     assert (request.method, str(request.url), request.content) == (
-        wire.method,
-        wire.url,
-        wire.content,
+        shown.method,
+        shown.url,
+        shown.content,
     )
-    assert {name: request.headers[name] for name in wire.headers} == wire.headers
+    assert {name: request.headers[name] for name in shown.headers} == shown.headers
     assert request.headers["authorization"] == f"Bearer {KEY}"
 
 
@@ -140,6 +145,115 @@ async def test_preview_stream_and_chat_refuse_the_same(
     with pytest.raises(kimi.ConfigurationError, match=message):
         await client.chat("Hi", **params)
     assert host.requests == []
+
+
+# Spellings that people bring along from other SDKs.
+
+BORROWED = {
+    "api_key": "give the key to the provider",
+    "base_url": "give the URL to the provider",
+    "max_retries": "a request is sent once",
+    "timeout": r"timeouts=Timeouts\(",
+    "stream": 'wire="json"',
+}
+
+
+@pytest.mark.parametrize(("name", "advice"), BORROWED.items(), ids=BORROWED)
+async def test_a_borrowed_spelling_is_refused_with_ours(name: str, advice: str) -> None:
+    host = FakeHost()
+    client = host.client()
+    given: dict[str, Any] = {name: KEY}
+    calls: list[Callable[..., object]] = [
+        functools.partial(host.client, **given),
+        functools.partial(client.with_options, **given),
+        functools.partial(client.stream, "Hi", **given),
+        functools.partial(client.preview, "Hi", **given),
+        functools.partial(client.run, "Hi", **given),
+        functools.partial(client.stream_parse, "Hi", int, **given),
+        functools.partial(client.conversation().stream, "Hi", **given),
+        functools.partial(client.conversation(**given).stream, "Hi"),
+        functools.partial(client.conversation().run, "Hi", **given),
+    ]
+    for call in calls:
+        with pytest.raises(kimi.ConfigurationError, match=f"'{name}': .*{advice}") as caught:
+            call()
+        assert KEY not in str(caught.value)
+    for ask in (client.chat, functools.partial(client.parse, into=int), client.conversation().send):
+        with pytest.raises(kimi.ConfigurationError, match=f"'{name}': .*{advice}"):
+            await ask("Hi", **given)
+    assert host.requests == []
+
+
+def test_an_unknown_setting_of_a_client_is_refused() -> None:
+    unknown: dict[str, Any] = {"modell": "m"}
+    with pytest.raises(kimi.ConfigurationError, match="setting 'modell'; did you mean 'model'"):
+        AsyncKimi(ACE, **unknown)
+
+
+# Several providers.
+
+
+async def test_several_providers_are_kept_in_their_order_and_the_first_is_asked() -> None:
+    host = FakeHost([HELLO])
+    client = host.client([Moonshot(KEY), Cloudsway(KEY, "path")])
+    assert [provider.name for provider in client.providers] == ["moonshot", "cloudsway"]
+    assert repr(client) == "<AsyncKimi moonshot, cloudsway model='kimi-k2.6'>"
+    assert (await client.chat("Hi")).provider == "moonshot"
+    copy = client.with_options(provider=(Cloudsway(KEY, "path"), ACE))
+    assert copy.preview("Hi").url.startswith("https://genaiapi.cloudsway.net/")
+    assert copy.preview("Hi", provider=[ACE]).url == ACE.url
+
+
+@pytest.mark.parametrize(
+    ("providers", "message"),
+    [
+        pytest.param([], "at least one provider", id="none"),
+        pytest.param([ACE, "moonshot"], "must be a provider .* not str", id="a-name"),
+        pytest.param("ace", "must be a provider .* not str", id="text"),
+        pytest.param([ACE, Moonshot("a b")], "holds blanks", id="bad-key"),
+        pytest.param(
+            [ACE, Moonshot(KEY), AceDataCloud(KEY)],
+            "two providers have the name 'acedata': give one of them another name=",
+            id="one-name-twice",
+        ),
+    ],
+)
+def test_providers_that_cannot_work_together_are_refused(providers: Any, message: str) -> None:
+    with pytest.raises(kimi.ConfigurationError, match=message):
+        AsyncKimi(providers)
+
+
+def test_two_accounts_of_one_provider_have_different_names() -> None:
+    client = AsyncKimi([ACE, AceDataCloud(KEY, name="second")])
+    assert [provider.name for provider in client.providers] == ["acedata", "second"]
+
+
+def test_a_model_is_needed_when_one_of_the_providers_needs_it() -> None:
+    client = FakeHost().client([Cloudsway(KEY, "path"), ACE], model=None)
+    with pytest.raises(kimi.ConfigurationError, match=r"no model: .*acedata has no default"):
+        client.preview("Hi")
+
+
+# Defaults that two signatures declare.
+
+
+@pytest.mark.parametrize(
+    ("ours", "others"),
+    [
+        (AsyncKimi.run, tools.ToolRun.__init__),
+        (AsyncKimi.parse, Conversation.parse),
+        (AsyncKimi.chat, Conversation.send),
+    ],
+    ids=["run", "parse", "chat"],
+)
+def test_a_call_has_the_same_defaults_in_a_conversation(
+    ours: Callable[..., object], others: Callable[..., object]
+) -> None:
+    def defaults(call: Callable[..., object]) -> dict[str, object]:
+        parameters = inspect.signature(call).parameters.values()
+        return {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
+
+    assert defaults(ours) == defaults(others)
 
 
 # A copy with other settings.
@@ -183,13 +297,13 @@ async def test_every_option_of_a_copy_counts() -> None:
     # Not warned of, although it is likely to be refused.
     reply = await client.chat("Hi", reasoning_effort="high")
     (request,) = host.requests
-    assert reply.provider == client.provider.name == "cloudsway"
+    assert reply.provider == client.providers[0].name == "cloudsway"
     assert sent(host)["model"] == "b"
     assert request.extensions["timeout"] == {"connect": 1, "write": 2, "read": 4, "pool": None}
     assert told == [reply.record]
     assert request.headers["x-team"] == "a"
     assert "x-old" not in request.headers
-    assert client._settings.limits is LARGE
+    assert client._caller.settings.limits is LARGE
     assert repr(client) == "<AsyncKimi cloudsway model='b'>"
 
 
@@ -204,16 +318,21 @@ async def test_a_setting_is_taken_back_by_a_copy() -> None:
 
 def test_a_copy_takes_its_provider_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOONSHOT_API_KEY", KEY)
-    assert FakeHost().client().with_options(provider=Moonshot()).provider == Moonshot(KEY)
+    assert FakeHost().client().with_options(provider=Moonshot()).providers == (Moonshot(KEY),)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         pytest.param(
-            {"modell": "b", "api_key": KEY}, "^no such option: api_key, modell$", id="unknown"
+            {"modell": "b", "api_key": KEY},
+            "^unknown option 'api_key': give the key to the provider",
+            id="borrowed",
         ),
-        pytest.param({"http_client": None}, "no such option: http_client", id="http_client"),
+        pytest.param(
+            {"modell": "b"}, "^unknown option 'modell'; did you mean 'model'", id="unknown"
+        ),
+        pytest.param({"http_client": None}, "^unknown option 'http_client'$", id="http_client"),
         pytest.param({"provider": "acedata"}, "must be a provider", id="provider"),
         pytest.param({"provider": Moonshot("a b")}, "holds blanks", id="bad-key"),
         pytest.param({"timeouts": 5}, r"must be a Timeouts\(", id="timeouts"),

@@ -53,13 +53,13 @@ def test_a_prefix_and_its_reply(
         ),
     ],
 )
-@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("wire", ["stream", "json"])
 async def test_the_reply_says_what_became_of_its_prefix(
-    provider: Provider, model: str | None, full: str, honoured: bool | None, stream: bool
+    provider: Provider, model: str | None, full: str, honoured: bool | None, wire: kimi.Wire
 ) -> None:
     asked = [kimi.user("Hi"), kimi.assistant("Oh, ", partial=True)]
     client = FakeHost([HELLO]).client(provider, model=model, checks="off")
-    reply = await client.chat(asked, stream=stream)
+    reply = await client.chat(asked, wire=wire)
     assert (reply.text, reply.full_text, reply.prefix_honoured) == ("Hello", full, honoured)
 
 

@@ -28,8 +28,8 @@ def test_values_do_not_show_the_key() -> None:
     for provider in providers():
         client = AsyncKimi(provider, model="m")
         stream = client.stream("Hi")
-        assert CANARY not in repr([provider, client, client.provider, stream, stream._reply])
-        assert CANARY not in str(vars(client._transport))
+        assert CANARY not in repr([provider, client, client.providers, stream, stream._reply])
+        assert CANARY not in str(vars(client._caller.transport))
 
 
 BROKEN: dict[str, Answer] = {

@@ -107,16 +107,16 @@ def opening(provider: str) -> list[dict[str, Any]]:
 # What is asked for
 
 
-@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("wire", ["stream", "json"], ids=["streamed", "whole"])
 @pytest.mark.parametrize("provider", ADAPTERS)
-async def test_the_schema_goes_where_the_model_takes_it(provider: str, stream: bool) -> None:
+async def test_the_schema_goes_where_the_model_takes_it(provider: str, wire: kimi.Wire) -> None:
     async with FakeProvider([RIGHT]) as fake, client_of(fake, provider) as client:
-        parsed = await client.parse("Who?", into=Struct, stream=stream, seed=7)
+        parsed = await client.parse("Who?", into=Struct, wire=wire, seed=7)
         (request,) = fake.requests
     assert parsed.value == Struct("Ada", 36)
     assert request.body.get("response_format") == FORMATS[provider]
     assert request.body["messages"] == [*opening(provider), {"role": "user", "content": "Who?"}]
-    assert (request.body["stream"], request.body["seed"]) == (stream, 7)
+    assert (request.body["stream"], request.body["seed"]) == (wire == "stream", 7)
 
 
 LISTED = {"role": "system", "content": [{"type": "text", "text": "Be brief."}]}
@@ -226,10 +226,10 @@ async def test_other_types_are_wrapped(
         ({"into": Struct, "repairs": "1"}, "repairs must be a whole number from 0, not '1'"),
         ({"into": Struct, "messages": []}, "at least one message"),
         ({"into": Struct, "temprature": 1}, "did you mean 'temperature'"),
-        ({"into": Struct, "stream": 1}, "stream must be True or False"),
+        ({"into": Struct, "wire": 1}, 'wire must be "stream" or "json"'),
         (
             {"into": Struct, "messages": [kimi.assistant("{", partial=True)]},
-            "not for one that goes on from a prefix",
+            "not for the rest of a prefix",
         ),
     ],
     ids=[
@@ -250,13 +250,13 @@ async def test_what_cannot_be_asked_is_refused_before_anything_is_sent(
 # What is asked again
 
 
-@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("wire", ["stream", "json"], ids=["streamed", "whole"])
 @pytest.mark.parametrize("provider", ADAPTERS)
 async def test_an_answer_that_does_not_fit_is_shown_to_the_model(
-    provider: str, stream: bool
+    provider: str, wire: kimi.Wire
 ) -> None:
     async with FakeProvider([WRONG, RIGHT]) as fake, client_of(fake, provider) as client:
-        parsed = await client.parse([kimi.user("Who?")], into=Struct, stream=stream, max_tokens=99)
+        parsed = await client.parse([kimi.user("Who?")], into=Struct, wire=wire, max_tokens=99)
         first, second = (request.body for request in fake.requests)
     assert parsed.value == Struct("Ada", 36)
     assert [each.error for each in parsed.rounds] == [PROBLEM, None]

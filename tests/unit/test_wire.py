@@ -10,17 +10,17 @@ from kimi_async._wire import ChatRequest, WireRequest
 def test_a_request_does_not_print_what_is_asked() -> None:
     secret = {"content": "s3cret"}
     chat = ChatRequest(
-        model="m", messages=(secret,), stream=True, params={"user": secret}, extra_body=secret
+        model="m", messages=(secret,), wire="stream", params={"user": secret}, extra_body=secret
     )
     wire = WireRequest(
         method="POST", url="https://host/path", headers={"x-trace": "s3cret"}, body=secret
     )
-    assert repr(chat) == "ChatRequest(model='m', stream=True)"
+    assert repr(chat) == "ChatRequest(model='m', wire='stream')"
     assert repr(wire) == "WireRequest(method='POST', url='https://host/path')"
 
 
 def test_a_request_has_no_parameter_that_was_not_given() -> None:
-    chat = ChatRequest(model=None, messages=(), stream=False)
+    chat = ChatRequest(model=None, messages=(), wire="json")
     assert (chat.params, chat.extra_body) == ({}, {})
 
 

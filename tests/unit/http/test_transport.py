@@ -113,7 +113,7 @@ async def test_the_request_carries_our_headers_and_the_caller_s_over_them() -> N
     assert headers["accept"] == "text/event-stream, application/json"
     assert headers["content-type"] == "application/json"
     assert headers.get_list("x-team") == ["b"]
-    await client.chat("Hi", stream=False)
+    await client.chat("Hi", wire="json")
     assert host.requests[1].headers["accept"] == "application/json"
 
 
@@ -199,7 +199,7 @@ async def test_a_client_closes_its_own_http_client_and_never_the_caller_s() -> N
         await client.aclose()
         async with AsyncKimi(fake.acedata(), model="m") as client:
             await client.chat("Hi")
-            own = client._transport._client
+            own = client._caller.transport._client
         assert own is not None
         assert own.is_closed
         await client.aclose()

@@ -25,7 +25,7 @@ from kimi_async import (
 )
 from kimi_async._providers._environment import provider_from_environment
 from kimi_async._request._params import chat_request
-from kimi_async._wire import WireRequest
+from kimi_async._wire import Wire, WireRequest
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -43,9 +43,9 @@ each_provider = pytest.mark.parametrize(
 
 
 def built(
-    provider: Provider, messages: Messages = "Hello", *, stream: bool = False, **params: Any
+    provider: Provider, messages: Messages = "Hello", *, wire: Wire = "json", **params: Any
 ) -> WireRequest:
-    return provider.build_request(chat_request(messages, params, model="kimi-k3", stream=stream))
+    return provider.build_request(chat_request(messages, params, model="kimi-k3", wire=wire))
 
 
 def body(messages: list[JSON] | None = None, **more: Any) -> JSON:
@@ -71,7 +71,7 @@ def test_plain_chat(provider: Provider) -> None:
 @pytest.mark.fact("3.3/stream-options-include-usage")
 @each_provider
 def test_streaming(provider: Provider) -> None:
-    wire = built(provider, stream=True)
+    wire = built(provider, wire="stream")
     assert wire.url == URLS[provider.name]
     assert wire.headers["accept"] == "text/event-stream, application/json"
     assert wire.body == body() | {"stream": True, "stream_options": {"include_usage": True}}
@@ -324,7 +324,7 @@ def test_the_environment_picks_a_provider_or_says_why_not(
         assert expected in str(caught.value)
         assert "hush" not in str(caught.value)
     else:
-        assert AsyncKimi().provider == expected
+        assert AsyncKimi().providers[0] == expected
 
 
 def test_what_is_picked_has_no_key_yet() -> None:
@@ -337,4 +337,4 @@ def test_a_given_base_url_wins_over_that_of_the_environment(
     for variable, value in OPENAI.items():
         monkeypatch.setenv(variable, value)
     client = AsyncKimi(OpenAICompatible(base_url="https://other.test"))
-    assert client.provider == OpenAICompatible("hush-o", "https://other.test")
+    assert client.providers[0] == OpenAICompatible("hush-o", "https://other.test")

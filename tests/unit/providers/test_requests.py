@@ -29,7 +29,7 @@ from kimi_async import (
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Message, Messages, Thinking, ToolCall
 from kimi_async._request._params import chat_request
-from kimi_async._wire import WireRequest
+from kimi_async._wire import Wire, WireRequest
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -56,10 +56,10 @@ def built(
     messages: Messages = "Hello",
     *,
     model: str | None = "kimi-k2.5",
-    stream: bool = False,
+    wire: Wire = "json",
     **params: Any,
 ) -> WireRequest:
-    return provider.build_request(chat_request(messages, params, model=model, stream=stream))
+    return provider.build_request(chat_request(messages, params, model=model, wire=wire))
 
 
 def sent(provider: Provider, messages: Messages = "Hello", **params: Any) -> JSON:
@@ -88,26 +88,27 @@ CALL = ToolCall(id="f:0", name="f", arguments='{"a": 1}')
 )
 @each_provider
 @pytest.mark.parametrize(
-    ("stream", "accept", "added"),
+    ("wire", "accept", "added"),
     [
-        (False, "application/json", {}),
+        ("json", "application/json", {}),
         (
-            True,
+            "stream",
             "text/event-stream, application/json",
             {"stream_options": {"include_usage": True}},
         ),
     ],
 )
-def test_plain_chat(provider: Provider, stream: bool, accept: str, added: JSON) -> None:
-    wire = built(provider, stream=stream)
-    body = {"model": "kimi-k2.5", "messages": HELLO, "stream": stream} | added
-    assert wire == WireRequest(
+def test_plain_chat(provider: Provider, wire: Wire, accept: str, added: JSON) -> None:
+    is_stream = wire == "stream"
+    body = {"model": "kimi-k2.5", "messages": HELLO, "stream": is_stream} | added
+    request = built(provider, wire=wire)
+    assert request == WireRequest(
         method="POST",
         url=URLS[provider.name],
         headers={"accept": accept, "content-type": "application/json"},
         body=body | ALWAYS[provider.name],
     )
-    assert json.loads(wire.content) == wire.body
+    assert json.loads(request.content) == request.body
 
 
 SAME: JSON = {
@@ -354,14 +355,14 @@ def test_messages_are_sent_in_order_and_whole(provider: Provider) -> None:
 def test_the_requests_that_cloudsway_documents(name: str, changed: JSON) -> None:
     documented: JSON = json.loads((REQUESTS / f"{name}.json").read_bytes())
     params = dict(documented)
-    stream = params.pop("stream", False) in {True, "True"}
+    wire: Wire = "stream" if params.pop("stream", False) in {True, "True"} else "json"
     if "thinking" in params:
         assert params["thinking"]["type"] == "false"
         params["thinking"] = Thinking(
             enabled=False, budget_tokens=params["thinking"]["budget_tokens"]
         )
     params.setdefault("model", None)
-    assert sent(CLOUDSWAY, params.pop("messages"), stream=stream, **params) == documented | changed
+    assert sent(CLOUDSWAY, params.pop("messages"), wire=wire, **params) == documented | changed
 
 
 @pytest.mark.fact("1.3/messages-tool-calls-tool-call")
@@ -391,7 +392,7 @@ def test_urls(provider: Provider, url: str) -> None:
 
 @each_provider
 def test_the_key_is_in_the_authorization_alone(provider: Provider) -> None:
-    request = chat_request("Hello", {}, model="m", stream=True)
+    request = chat_request("Hello", {}, model="m", wire="stream")
     wire = provider.build_request(request)
     assert provider.authorization() == f"Bearer {KEY}"
     for shown in (repr(provider), str(provider), repr(request), repr(wire)):
@@ -401,8 +402,8 @@ def test_the_key_is_in_the_authorization_alone(provider: Provider) -> None:
 
 @each_provider
 def test_a_request_shows_no_prompt(provider: Provider) -> None:
-    request = chat_request("Hello", {"user": "u-1"}, model="m", stream=True)
-    assert repr(request) == "ChatRequest(model='m', stream=True)"
+    request = chat_request("Hello", {"user": "u-1"}, model="m", wire="stream")
+    assert repr(request) == "ChatRequest(model='m', wire='stream')"
     url = URLS[provider.name]
     assert repr(provider.build_request(request)) == f"WireRequest(method='POST', url='{url}')"
 

@@ -73,12 +73,12 @@ async def test_events_that_came_before_the_break_are_handed_out_first(case: Brok
     "6.1/no-stream-asked-sse-returned",
 )
 @pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in WHOLE.items()])
-@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "unstreamed"])
-async def test_a_whole_reply_is_the_same_however_it_came(case: Whole, stream: bool) -> None:
+@pytest.mark.parametrize("wire", ["stream", "json"], ids=["streamed", "unstreamed"])
+async def test_a_whole_reply_is_the_same_however_it_came(case: Whole, wire: kimi.Wire) -> None:
     records: list[kimi.ReplyRecord] = []
     host = FakeHost(case.reads)
     client = host.client(timeouts=case.timeouts, on_complete=records.append)
-    reply = await client.chat("Hi", stream=stream)
+    reply = await client.chat("Hi", wire=wire)
     assert reply.text == "Hello"
     assert (reply.finish_reason, reply.outcome) == ("stop", "complete")
     assert (reply.model, reply.provider, reply.request_id) == ("m", "acedata", "req-1")

@@ -71,7 +71,7 @@ class Driven:
     def __init__(self, fake: FakeTransport, plan: Plan, **timeouts: float) -> None:
         self.records: list[kimi.ReplyRecord] = []
         self.a, self.b = fake.acedata(), fake.cloudsway()
-        request = chat_request("Hi", {}, model="kimi-k2.5", stream=True)
+        request = chat_request("Hi", {}, model="kimi-k2.5", wire="stream")
         self.transport = Transport(httpx.AsyncClient(transport=fake))
         self.reply = InnerReply(
             request,
@@ -269,7 +269,7 @@ async def test_a_reply_that_waits_for_its_next_attempt_can_be_closed_from_anothe
 
 
 def test_the_plan_without_retries() -> None:
-    request = chat_request("Hi", {}, model="m", stream=True)
+    request = chat_request("Hi", {}, model="m", wire="stream")
     provider: Provider = kimi.AceDataCloud("key")
     state = PlanState(providers=(provider,))
     assert one_attempt(request, (), state, 0.0, 0.0) == Send(provider=provider)

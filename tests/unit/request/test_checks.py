@@ -153,7 +153,7 @@ def test_what_the_providers_show_is_no_error(path: Path) -> None:
 )
 def test_whatever_a_message_holds_it_is_looked_at(parts: list[dict[str, object]]) -> None:
     messages = tuple({"role": role, **part} for part in parts for role in ("assistant", "tool"))
-    request = ChatRequest(model="kimi-k3", messages=messages or ({"role": "user"},), stream=True)
+    request = ChatRequest(model="kimi-k3", messages=messages or ({"role": "user"},), wire="stream")
     for provider in (ACE, CLOUDSWAY, MOONSHOT):
         for finding in check_request(request, provider):
             assert finding.where.startswith("messages[")
@@ -164,7 +164,7 @@ def test_a_long_history_costs_little() -> None:
 
     def seconds(turns: int) -> float:
         history = tuple(message.to_wire() for _ in range(turns) for message in TURN)
-        request = ChatRequest(model="kimi-k2.6", messages=history, stream=True)
+        request = ChatRequest(model="kimi-k2.6", messages=history, wire="stream")
         best = float("inf")
         for _ in range(5):
             begun = time.process_time()

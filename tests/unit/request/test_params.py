@@ -33,7 +33,7 @@ CIRCLE.append(CIRCLE)
 
 
 def request(params: dict[str, Any], messages: Any = "Hi", model: str | None = None) -> ChatRequest:
-    return chat_request(messages, params, model=model, stream=True)
+    return chat_request(messages, params, model=model, wire="stream")
 
 
 def refused(call: Callable[[], object]) -> str:
@@ -151,7 +151,7 @@ def test_refused(name: str, value: object) -> None:
 
 @pytest.mark.parametrize("name", PARAMS | OTHERS)
 def test_none_is_not_given(name: str) -> None:
-    assert request({name: None}) == ChatRequest(model=None, messages=HI, stream=True)
+    assert request({name: None}) == ChatRequest(model=None, messages=HI, wire="stream")
 
 
 REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
@@ -254,8 +254,8 @@ def test_the_model(params: dict[str, Any], model: str | None, expected: str | No
 
 def test_what_is_not_in_the_body() -> None:
     params = {"model": "m", "extra_headers": {"x-a": "1"}, "extra_body": {"b": 1}, "seed": 2}
-    assert chat_request("Hi", params, model=None, stream=False) == ChatRequest(
-        model="m", messages=HI, stream=False, params={"seed": 2}, extra_body={"b": 1}
+    assert chat_request("Hi", params, model=None, wire="json") == ChatRequest(
+        model="m", messages=HI, wire="json", params={"seed": 2}, extra_body={"b": 1}
     )
 
 

@@ -18,6 +18,7 @@ from kimi_async import (
     StreamInterrupted,
     StreamStart,
 )
+from kimi_async._wire import Wire
 from kimi_async.testing import (
     Answer,
     ErrorReply,
@@ -41,11 +42,11 @@ ACEDATA = "https://api.acedata.cloud/kimi/chat/completions"
 
 
 @pytest.mark.parametrize("provider", ["acedata", "cloudsway", "moonshot", "openai"])
-@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-async def test_a_reply_reaches_the_client(provider: ProviderName, *, stream: bool) -> None:
+@pytest.mark.parametrize("wire", ["stream", "json"], ids=["streamed", "whole"])
+async def test_a_reply_reaches_the_client(provider: ProviderName, *, wire: Wire) -> None:
     said = Reply("Hello", "ok", tool_calls=[FakeToolCall("f", {"a": 1})])
     async with mock_kimi([said], provider=provider) as mock:
-        reply = await mock.client.chat("Hi", stream=stream)
+        reply = await mock.client.chat("Hi", wire=wire)
     assert (reply.text, reply.reasoning, reply.finish_reason) == ("Hello", "ok", "tool_calls")
     assert [call.arguments for call in reply.tool_calls] == ['{"a": 1}']
     assert reply.usage == said.usage

@@ -142,17 +142,17 @@ async def test_without_tools_it_is_one_reply() -> None:
 # What is sent
 
 
-@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("wire", ["stream", "json"], ids=["streamed", "whole"])
 @pytest.mark.parametrize("name", ["acedata", "cloudsway", "moonshot", "compatible"])
-async def test_a_call_is_sent_back_exactly_as_it_came(name: str, stream: bool) -> None:
+async def test_a_call_is_sent_back_exactly_as_it_came(name: str, wire: kimi.Wire) -> None:
     first = Reply("我来计算。", tool_calls=[DISTANCE], reasoning="")
     async with FakeProvider([first, Reply("1000 公里")]) as fake:
         provider = getattr(fake, name)()
         async with kimi.AsyncKimi(provider, model="m") as client:
-            run = client.run("计算", tools=TOOLS, stream=stream, tool_choice="auto")
+            run = client.run("计算", tools=TOOLS, wire=wire, tool_choice="auto")
             result = await run.final()
     for request in fake.requests:
-        assert request.body["stream"] == stream
+        assert request.body["stream"] == (wire == "stream")
         assert request.body["tool_choice"] == "auto"
         assert request.body["tools"] == [each.to_wire() for each in TOOLS]
     question, said, answer = asked(fake, 2)

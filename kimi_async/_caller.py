@@ -1,0 +1,170 @@
+"""Prepare and open one call; the client, a run, a parse and a conversation all ask through this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from attrs import evolve, frozen
+
+from kimi_async._configuration import CallParams, ClientSettings
+from kimi_async._errors import ConfigurationError
+from kimi_async._http._transport import Transport
+from kimi_async._models import ChatCompletion, Messages
+from kimi_async._providers import Provider
+from kimi_async._reply import Reply, one_attempt
+from kimi_async._request._checks import check_body, check_request, report
+from kimi_async._request._params import chat_request
+from kimi_async._stream import ChatStream
+from kimi_async._wire import ChatRequest, Finding, Wire, WireRequest
+
+if TYPE_CHECKING:
+    from kimi_async._prefix import Prefix
+    from kimi_async._providers._capabilities import Capabilities
+
+__all__ = ["Caller", "PreparedCall"]
+
+
+@frozen(kw_only=True)
+class PreparedCall:
+    """One call, checked, before anything of it is sent.
+
+    Attributes:
+        settings: The settings of this call.
+        request: The request, before a provider's spelling.
+        headers: The headers of the client and of the call.
+    """
+
+    settings: ClientSettings
+    request: ChatRequest
+    headers: Mapping[str, str]
+
+    @property
+    def provider(self) -> Provider:
+        """The provider that is asked first."""
+        return self.settings.providers[0]
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the model can do at the provider that is asked first."""
+        return self.provider.capabilities.for_model(self.request.model)
+
+    @property
+    def prefix(self) -> Prefix | None:
+        """The text that the reply is to continue, if there is one."""
+        return self.provider.prefix_of(self.request)
+
+    def build(self) -> WireRequest:
+        """Spell the request for the provider that is asked first.
+
+        Raises:
+            ConfigurationError: Something of it cannot be sent to this provider.
+        """
+        return self.provider.build_request(self.request)
+
+    def preview(self) -> WireRequest:
+        """Return the same with the findings in it; raises the same."""
+        wire_request = self.build()
+        return evolve(wire_request, findings=self._findings(wire_request))
+
+    def check(self, wire_request: WireRequest) -> None:
+        """Warn of the findings, or raise them, as ``checks`` says.
+
+        Raises:
+            ConfigurationError: The request contradicts itself, or the provider is known to refuse it and ``checks`` is
+                ``"error"``.
+        """
+        if self.settings.checks != "off":
+            report(self._findings(wire_request), strict=self.settings.checks == "error")
+
+    def _findings(self, wire_request: WireRequest) -> tuple[Finding, ...]:
+        return (
+            *check_request(self.request, self.provider),
+            *check_body(len(wire_request.content), self.request, self.provider),
+        )
+
+
+@frozen
+class Caller:
+    """The settings and the connections that the calls of one client share.
+
+    Attributes:
+        settings: The settings of every call.
+        transport: The connections.
+    """
+
+    settings: ClientSettings
+    transport: Transport
+
+    def prepare(
+        self, messages: Messages, params: CallParams, *, wire: Wire = "stream"
+    ) -> PreparedCall:
+        """Check a call and join its settings with those of the client.
+
+        Args:
+            messages: The messages, as the caller gave them.
+            params: The parameters and settings of this call.
+            wire: Whether the reply is asked for as a stream or as one JSON body.
+
+        Raises:
+            ConfigurationError: A message, parameter or setting that cannot be sent or cannot work, or no model.
+        """
+        if wire not in get_args(Wire):
+            raise ConfigurationError('wire must be "stream" or "json"')
+        settings, given = self.settings.for_call(cast("Mapping[str, Any]", params))
+        request = chat_request(messages, given, model=settings.model, wire=wire)
+        if request.model is None:
+            _check_without_model(settings)
+        headers = {**settings.headers, **(params.get("extra_headers") or {})}
+        return PreparedCall(settings=settings, request=request, headers=headers)
+
+    def open(
+        self,
+        messages: Messages,
+        params: CallParams,
+        *,
+        wire: Wire = "stream",
+        is_checked: bool = True,
+        on_end: Callable[[ChatCompletion], None] | None = None,
+    ) -> ChatStream:
+        """Return the stream of one reply; nothing is sent before the stream is entered or read.
+
+        Args:
+            messages: As in :meth:`prepare`, and so are *params* and *wire*.
+            params: The parameters and settings of this call.
+            wire: Whether the reply is asked for as a stream or as one JSON body.
+            is_checked: Whether ``checks`` applies. It does not to messages that the model wrote: they are sent back
+                unchanged, and the caller cannot mend them.
+            on_end: Called with the completion before the caller gets it.
+
+        Raises:
+            ConfigurationError: As in :meth:`prepare`, or the provider is known to refuse the request.
+        """
+        call = self.prepare(messages, params, wire=wire)
+        wire_request = call.build()
+        if is_checked:
+            call.check(wire_request)
+        settings = call.settings
+        reply = Reply(
+            call.request,
+            settings.providers,
+            one_attempt,
+            wire_request=wire_request,
+            headers=call.headers,
+            transport=self.transport,
+            timeouts=settings.timeouts,
+            limits=settings.limits,
+            max_concurrency=settings.max_concurrency,
+            on_complete=settings.on_complete,
+        )
+        return ChatStream(reply, on_end)
+
+
+def _check_without_model(settings: ClientSettings) -> None:
+    """Refuse a call without a model where a provider needs one."""
+    for provider in settings.providers:
+        if provider.needs_model:
+            raise ConfigurationError(
+                "no model: give model=... to AsyncKimi or to the call, or set KIMI_MODEL "
+                f"({provider.name} has no default)"
+            )

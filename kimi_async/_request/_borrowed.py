@@ -1,0 +1,50 @@
+"""Names and values that programs bring along from other SDKs, with the name that means the same here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from kimi_async._errors import ConfigurationError
+
+__all__ = ["refuse_unknown"]
+
+#: Spellings of openai-python. Each text follows the name and a colon.
+_OURS: Final = {
+    "api_key": "give the key to the provider, such as AceDataCloud(api_key=...)",
+    "base_url": "give the URL to the provider, such as OpenAICompatible(base_url=...)",
+    "max_retries": "a request is sent once; send it again when the error is .retryable",
+    "timeout": "each wait has a limit of its own, such as timeouts=Timeouts(idle=60, total=600)",
+    "stream": 'client.stream() gives events; wire="json" asks for the reply as one JSON body',
+}
+
+
+def refuse_unknown(
+    names: Collection[str], kind: str, known: Collection[str], more: str = ""
+) -> None:
+    """Refuse names that mean nothing here; do nothing when there are none.
+
+    Args:
+        names: The unknown names.
+        kind: The word for such a name, such as ``"parameter"``.
+        known: The names that mean something.
+        more: Advice for a name that is like none of *known*.
+
+    Raises:
+        ConfigurationError: It names the first one, and the spelling that is likely meant.
+    """
+    if not names:
+        return
+    name = next((each for each in names if each in _OURS), next(iter(names)))
+    raise ConfigurationError(f"unknown {kind} {name!r}{_advice(name, known, more)}")
+
+
+def _advice(name: str, known: Collection[str], more: str) -> str:
+    if name in _OURS:
+        return f": {_OURS[name]}"
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return more and f"; {more}"
