@@ -1,4 +1,4 @@
-"""What CI runs: ``nox``, without arguments, runs every session below from top to bottom.
+"""The sessions of CI: ``nox`` without arguments runs every default session from top to bottom.
 
 The last ones take long and are run by hand, before a release: ``nox -s stress fuzz mutants soak clocks bench``.
 ``nox -s tests-3.12 -- tests/unit/protocol/test_sse.py -k bom`` runs one session, with arguments for pytest;
@@ -31,8 +31,8 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 EXTRAS = ",".join(PYPROJECT["project"]["optional-dependencies"])
 DIST = Path(".nox", "dist")
 
-# Coverage is measured on the newest Python alone, and where that is missing there is no verdict.
-# 3.11 cannot give one: it reports no "call" to a tracer when a coroutine goes on because one that
+# Coverage is measured only on the newest Python; without it there is no result.
+# 3.11 cannot give one: it reports no "call" to a tracer when a coroutine continues because one that
 # it awaits has caught a cancellation, and coverage then loses lines that did run.
 MEASURED = PYTHONS[-1]
 
@@ -139,7 +139,7 @@ def busy_processors() -> Generator[None]:
         yield
 
 
-#: A script finds what lies beside it, which is never the package.
+#: A script finds the modules beside it, which are never the package.
 SCRIPT = {"PYTHONSAFEPATH": ""}
 
 
@@ -159,7 +159,7 @@ def soak(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["build"])
 def clocks(session: nox.Session) -> None:
-    """Measure what the limits cost for each chunk, over each HTTP engine: ``nox -s clocks -- --save``."""
+    """Measure the cost of the timeouts for each chunk, over each HTTP engine: ``nox -s clocks -- --save``."""
     install(session)
     session.run("python", "benchmarks/clocks.py", *session.posargs, env=SCRIPT)
 
@@ -194,13 +194,13 @@ def install(session: nox.Session, *groups: str) -> None:
     """Install the wheel with all extras and the dependency *groups*, and keep the checkout out."""
     (wheel,) = DIST.glob("*.whl")
     session.install(f"{wheel}[{EXTRAS}]", *nox.project.dependency_groups(PYPROJECT, *groups))
-    # pip keeps what has the same version, so a kept environment (`nox -r`) would test an old wheel.
+    # pip keeps a package of the same version, so a kept environment (`nox -r`) would test an old wheel.
     session.install("--force-reinstall", "--no-deps", str(wheel))
     session.env["PYTHONSAFEPATH"] = "1"
 
 
 def files_in(*folders: str) -> set[str]:
-    """Return the files of the checkout below *folders*, but for what Python and the tools left."""
+    """Return the files of the checkout below *folders*, without the caches of Python and the tools."""
     paths = (path for folder in folders for path in Path(folder).rglob("*") if path.is_file())
     left = re.compile(r"/(__pycache__|\.)")
     return {path.as_posix() for path in paths if not left.search(path.as_posix())}

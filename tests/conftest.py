@@ -1,4 +1,4 @@
-"""What every test shares: the event loops, the Hypothesis profiles, and a network that ends at this machine."""
+"""Fixtures of all tests: the event loops, the Hypothesis profiles, and a network that is limited to this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comparison with other SDKs: what it streams is read rightly, and what it shows is what was measured."""
+"""The comparison with other SDKs: its clients read the streams correctly, and its tables show the measured figures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SAVED = ROOT / "docs" / "figures" / "benchmarks.json"
 
 on_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
-#: Those that need nothing but what the tests need.
+#: The clients that need no package except those of the tests.
 MAKERS: dict[str, Callable[[str], Client]] = {
     "kimi_async": lambda url: kimi.make(url, "httpx"),
     "kimi_async, partial()": lambda url: kimi.make(url, "httpx", "total", partial=True),
@@ -73,7 +73,7 @@ async def replaying(server: Server, tls: ssl.SSLContext | None = None) -> AsyncG
 
 @pytest.fixture
 def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
-    """The server's side of TLS, which whoever asks the environment for authorities trusts."""
+    """Return the server's side of TLS, trusted by every client that takes authorities from the environment."""
     context, authority = certified()
     (tmp_path / "authority.pem").write_bytes(authority)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
@@ -138,7 +138,7 @@ def test_a_body_says_what_its_events_say(name: BodyName) -> None:
 
 
 def joined(body: Body) -> Said:
-    """What a body says, read by its own rules."""
+    """Return the content of a body, read by its own rules."""
     deltas = [
         choice["delta"]
         for event in body.events[:-1]

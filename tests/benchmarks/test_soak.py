@@ -1,4 +1,4 @@
-"""The soak session itself: a short one ends as the long one must."""
+"""The soak session: a short run passes its own checks."""
 
 from __future__ import annotations
 

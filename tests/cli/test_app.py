@@ -1,4 +1,4 @@
-"""The commands from their arguments to what a user gets, against a real server on this machine."""
+"""The commands, from their arguments to their output, against a real server on this machine."""
 
 from __future__ import annotations
 
@@ -289,7 +289,7 @@ def test_who_shows_a_reply(file: io.StringIO, as_json: bool, kind: type[object])
 
 
 def test_the_demo_shows_both_replies(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Nothing listens there: whoever uses it fails.
+    # Nothing listens there, so its use fails.
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     code, stdout, stderr = run("demo", "--pace", "0")
     assert (code, stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""Where the prompt of ``kimi-async ask`` comes from; what is done with it is shown in ``test_app.py``."""
+"""The sources of the prompt of ``kimi-async ask``; ``test_app.py`` shows its use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The console script: what it does before a command, and without its extra."""
+"""The console script: its steps before a command, and its message without the extra."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kimi_async.cli import main
 
 @pytest.fixture(autouse=True)
 def fresh_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the commands be imported anew, so that what they import can be missing; other tests keep theirs."""
+    """Import the commands again, so that a package can be missing; other tests keep their modules."""
     for name in [name for name in sys.modules if name.startswith("kimi_async.cli.")]:
         monkeypatch.delitem(sys.modules, name)
         monkeypatch.delattr(kimi_async.cli, name.rpartition(".")[2])

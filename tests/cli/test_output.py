@@ -1,4 +1,4 @@
-"""Text on its way to a file or terminal."""
+"""Text output to a file or terminal."""
 
 from __future__ import annotations
 

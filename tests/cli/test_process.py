@@ -1,4 +1,4 @@
-"""The program in a process of its own: Ctrl-C at a terminal, and a reader that leaves."""
+"""The program in its own process: Ctrl-C at a terminal, and a closed pipe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INTERRUPTED = b"\nkimi-async: interrupted\n"
 
 @pytest.fixture(autouse=True)
 def ctrl_c_works() -> Iterator[None]:
-    """A shell ignores SIGINT for what it starts in the background, and every program under that inherits it."""
+    """A shell ignores SIGINT for its background programs, and their children inherit that."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -31,7 +31,7 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shown(width: int, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What a terminal of that many columns gets."""
+    """Return the output for a terminal of that many columns."""
     monkeypatch.setenv("COLUMNS", str(width))
     terminal = Tty()
     show_providers(terminal, as_json=False)

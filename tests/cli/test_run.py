@@ -1,4 +1,4 @@
-"""The ways in which a command can end."""
+"""The ways a command can end."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def broken_stdout() -> Generator[Output]:
     """Set a stdout whose reader has left, and which is written through a buffer as the real one."""
     reader, writer = os.pipe()
     os.close(reader)
-    # Leaving the block writes what is still in the buffer, which must not fail a second time.
+    # Leaving the block writes the rest of the buffer, which must not fail a second time.
     with pytest.MonkeyPatch.context() as patch, os.fdopen(writer, "w") as stdout:
         patch.setattr(sys, "stdout", stdout)
         yield Output(stdout, styled=False)

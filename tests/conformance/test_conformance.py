@@ -1,7 +1,7 @@
-"""One table of conversations that every provider passes, over every way a reply can come.
+"""One table of conversations for every provider and every form of a reply.
 
 As a stream, as one JSON body, as events put together, and in reads of one byte. The wires differ as their documentation
-does: thinking under one key, under two, or under ``reasoning`` alone; usage in a chunk of its own, inside the finished
+does: thinking under one key, under two, or only under ``reasoning``; usage in a chunk of its own, inside the finished
 choice, or in both.
 """
 
@@ -41,7 +41,7 @@ ADAPTERS: dict[ProviderName, Callable[[FakeProvider], Provider]] = {
     "openai": FakeProvider.compatible,
 }
 
-#: The same without a server, for what reads only.
+#: The same without a server, for tests that only read.
 READERS: dict[ProviderName, Provider] = {
     "acedata": AceDataCloud("test-key"),
     "cloudsway": Cloudsway("test-key", "test-endpoint"),
@@ -91,7 +91,7 @@ CONVERSATIONS = {
     ),
 }
 
-#: What a finish reason comes to, if not to its own name; where there are several choices, the last is the worst.
+#: The outcome of a finish reason, if it has another name; with several choices, the last one is the worst.
 OUTCOMES = {"stop": "complete", "unexpected_state": "other"}
 
 each_conversation = pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def body_of(reply: Reply, name: ProviderName) -> bytes:
 def by_hand(
     body: bytes, name: ProviderName, reads: Iterable[bytes] | None = None
 ) -> list[kimi.StreamEvent]:
-    """The events of a body, read by the pure parts alone; *reads* are how it comes, if not whole."""
+    """Return the events of a body, read only by the pure parts; *reads* are its pieces, if there are several."""
     decoder = ReplyDecoder(READERS[name])
     fed = [decoder.feed(read) for read in reads or [body]]
     return [event for events in [*fed, decoder.close()] for event in events]

@@ -1,4 +1,4 @@
-"""The programs in examples/ run, as a user runs them, against a fake provider."""
+"""The programs in examples/ run like those of a user, against a fake provider."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANSWER: dict[str, Any] = json.loads(recording("cloudsway/chat_after_tool"))["cho
 
 
 def first_reply() -> Reply:
-    """The captured reply in the shapes of whoever is asked."""
+    """Return the captured reply in the wire form of the provider that is asked."""
     (call,) = FIRST["tool_calls"]
     function = call["function"]
     return Reply(
@@ -83,7 +83,7 @@ def test_the_tool_example(
     assert "answer, Usage(" in said
 
 
-# The other examples: a script for each, what each provider must have been sent, and what must be printed.
+# The other examples: the script of each, the request that each provider must receive, and the expected output.
 
 HELLO = " Hello! How can I help you today?"
 AS_JSON = Recording("cloudsway/chat_json_object")

@@ -32,7 +32,7 @@ def call(index: int | None, **fields: Any) -> str:
     return delta(tool_calls=[place | fields | {"function": function}])
 
 
-# The reads of the body, and what the reply is.
+# The reads of the body, and the expected reply.
 WHOLE: dict[str, tuple[list[object], dict[str, Any]]] = {
     "6.1-no-blank-behind-data": (
         [sse(HI, STOP, "[DONE]").replace(b"data: ", b"data:")],
@@ -271,7 +271,7 @@ async def test_a_stream_that_nobody_asked_for_is_read_and_none_was_asked_for() -
 
 @pytest.mark.fact("6.1/minutes-of-silence-before-a")
 async def test_minutes_of_silence_have_a_limit_of_their_own() -> None:
-    """The defaults leave minutes for a big tool call; a shorter ``idle`` ends it by name, with what had come."""
+    """The defaults allow minutes for a large tool call; a shorter ``idle`` ends the wait, with the partial reply."""
     assert (Timeouts().idle or 0) >= 300
     begun = sse(call(0, id="f:0", name="f", arguments='{"a'))
     host = FakeHost([begun, STALL])
@@ -345,7 +345,7 @@ async def test_a_call_that_the_host_left_in_the_text(wire: kimi.Wire) -> None:
 
 @pytest.mark.fact("2.3/messages-1-partial", "6.4/prefill-ignored-by-a-reseller")
 async def test_a_reply_is_not_glued_to_its_prefix() -> None:
-    """Whether it was gone on from cannot be known here, and a reply that starts afresh must not be spoilt."""
+    """The client cannot know whether the reply continues the prefix, and must not change one that starts over."""
     host = FakeHost([HELLO])
     reply = await host.client().chat([kimi.user("Hi"), kimi.assistant("Hel", partial=True)])
     assert reply.text == "Hello"

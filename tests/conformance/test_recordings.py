@@ -1,4 +1,4 @@
-"""What the providers really sent becomes one and the same message, however the reads are cut."""
+"""Recordings of the providers give the same message, wherever the reads are cut."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ USAGE = kimi.Usage(prompt_tokens=9, completion_tokens=135, total_tokens=144)
 
 
 def read_by_hand(body: bytes) -> kimi.Message:
-    """What the recording says, read without any of the code under test."""
+    """Return the content of the recording, read without any of the code under test."""
     deltas = [
         msgspec.json.decode(line[6:])["choices"][0]["delta"]
         for line in body.splitlines()

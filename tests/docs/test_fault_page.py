@@ -20,7 +20,7 @@ Cells: TypeAlias = list[list[str]]
 
 
 def cells(page: str) -> Cells:
-    """The lines of all tables of *page* without their heads, as a reader of Markdown sees them."""
+    """Return the rows of all tables of *page* without their heads, as rendered."""
     lines: Cells = []
     in_body = False
     for token in MarkdownIt("commonmark").enable("table").parse(page):

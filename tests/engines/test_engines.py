@@ -1,4 +1,4 @@
-"""Whatever a request goes over: the same errors, the same text, the same connections."""
+"""Each HTTP client gives the same errors, text and connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every way out of a reply, at every stage of one, on three event loops: against servers that count connections.
+"""Each way to leave a reply at each stage, on three event loops, against servers that count connections.
 
 The table is in ``exit_cases.py``, and how each exit is taken in ``exit_actions.py``.
 """
@@ -65,7 +65,7 @@ def test_the_page_shows_the_matrix() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _cheap_collections() -> Iterator[None]:
-    """Let a cell collect what it left itself and nothing older: 1 ms each time, not 100."""
+    """Let a cell collect only its own garbage and nothing older: 1 ms each time, not 100."""
     gc.collect()
     gc.freeze()
     yield
@@ -112,7 +112,7 @@ async def still_works(at: Situation) -> None:
 
 
 async def test_exhausting_a_reply_keeps_the_connection() -> None:
-    """Leaving the loop once more behind the end changes nothing."""
+    """Leaving the loop again after the end changes nothing."""
     async with FakeProvider([Reply("a", "b")] * 2) as fake:
         async with AsyncKimi(fake.acedata(), model="m") as client:
             for _ in range(2):

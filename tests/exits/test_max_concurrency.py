@@ -1,4 +1,4 @@
-"""``max_concurrency``: each way to leave a reply gives its permit back, and no wait for one is without end."""
+"""``max_concurrency``: each way to leave a reply gives its permit back, and each wait for a permit is limited."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ async def test_a_coroutine_that_is_closed_gives_its_slot_or_its_place_back() -> 
 
 
 class Full:
-    """A client with one permit, a stream that has it, and the records of what was refused meanwhile."""
+    """A client with one permit, a stream that has it, and the records of the calls that were refused meanwhile."""
 
     def __init__(self, *answers: Any) -> None:
         self.records: list[ReplyRecord] = []

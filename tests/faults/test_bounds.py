@@ -1,4 +1,4 @@
-"""No host can fill the memory: what is too large ends in an error that names its limit, or is cut."""
+"""No host can fill the memory: a value over a limit is cut or raises an error that names the limit."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ pytestmark = pytest.mark.anyio
 
 KIB = 1024
 MIB = 1024 * KIB
-#: What a test of 200 MB is fed, again and again: no memory of its own.
+#: A piece that a test of 200 MB sends again and again, so that it needs no memory of its own.
 PIECE = b"x" * (64 * KIB)
 SAID = sse(delta("half an ans"))
 
-#: What does not depend on the event loop, and takes its time.
+#: Slow tests that do not depend on the event loop.
 on_one_loop = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 
@@ -220,7 +220,7 @@ def test_depth_is_that_of_the_value(value: object, levels: int) -> None:
     st.lists(st.sampled_from(["[", "]", "{", "}", '"', "\\", "a"])).map("".join), st.integers(1, 3)
 )
 def test_any_bytes_have_a_depth(text: str, levels: int) -> None:
-    """What is no JSON is refused by the decoder, and never looked at for long."""
+    """The decoder refuses bytes that are not JSON, and the check of the depth stays fast."""
     assert is_deeper(text.encode(), levels) in {True, False}
     assert not is_deeper(b'"' + b'\\"' * 100_000 + text.encode().replace(b"[", b""), 100_000)
 

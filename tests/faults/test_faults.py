@@ -1,4 +1,4 @@
-"""Every fault has the same effect over real sockets and without any."""
+"""Every fault has the same effect over real sockets and without sockets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def script_of(case: FaultCase) -> Callable[[ReceivedRequest], ScriptedReply]:
 
 
 async def check(client: kimi.AsyncKimi, case: FaultCase) -> None:
-    """Ask for the reply of *case*, with a good one before and behind it, and get what it says."""
+    """Ask for the reply of *case*, between two good replies, and return its result."""
     assert (await client.chat("Hi")).text == OTHER.content
     records: list[kimi.ReplyRecord] = []
     asked = client.with_options(timeouts=case.timeouts, on_complete=records.append)

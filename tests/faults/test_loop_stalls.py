@@ -1,4 +1,4 @@
-"""The event loop is never held: not by the first reply of a process, not by a hundred at once, not by a burst."""
+"""No reply holds the event loop: not the first of a process, not a hundred at once, not a burst."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def url() -> Iterator[str]:
             yield fake.url
 
 
-#: What a process does that has done nothing before: one reply, and then what it would cost to build a TLS context.
+#: The first work of a process: one reply, and then the time to build a TLS context.
 FIRST = """
 import asyncio, sys, time
 url, tests, change = sys.argv[1:]
@@ -92,7 +92,7 @@ def test_who_holds_the_loop_is_seen() -> None:
 
 @pytest.mark.anyio
 async def test_a_burst_is_taken_in_pieces_with_a_turn_for_others_between() -> None:
-    """However much one read brings: a megabyte is what a compressed body can be with 1 KB on the wire."""
+    """The size of a read does not matter: 1 KB on the wire can be a compressed body of a megabyte."""
     burst = sse(*[delta("a")] * 10_000)
     turns = 0
 

@@ -1,4 +1,4 @@
-"""Which limit ends which wait, to the second, with the default limits: in virtual time, over no socket."""
+"""The timeout that ends each wait, to the second, with the default limits: in virtual time, without a socket."""
 
 from __future__ import annotations
 

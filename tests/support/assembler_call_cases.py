@@ -320,7 +320,7 @@ CALLS: dict[str, Case] = {
     ),
 }
 
-# chunks: what each delta in its turn shows of the arguments
+# chunks: the partial arguments after each delta
 PARTIAL: dict[str, tuple[list[Json], list[Any]]] = {
     "one-call": (
         [

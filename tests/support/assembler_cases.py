@@ -1,4 +1,4 @@
-"""The table of ``test_assembler.py``: what each rule makes of a stream of chunks.
+"""The table of ``test_assembler.py``: streams of chunks, and the events and message that follow from each.
 
 A name that begins with a number is about that section of ``docs/providers.md``.
 Chunks are in the notation of ``chunk_notation.py``; events have the short names below. The rows of tool calls are in
@@ -29,7 +29,7 @@ START: Final = StreamStart(None, None, None, "test")
 
 @frozen
 class Case:
-    """Chunks, the events behind ``StreamStart``, and fields of the message at the end."""
+    """Chunks, the events after ``StreamStart``, and fields of the message at the end."""
 
     chunks: list[Json]
     events: list[StreamEvent]

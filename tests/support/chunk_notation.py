@@ -1,6 +1,6 @@
-"""Chunks of a stream in short notation, as JSON, and read as a provider's are.
+"""Chunks of a stream in short notation, as JSON and as parsed chunks.
 
-What is not given is absent from the JSON, so that a row of a table can tell absent from null and ``""``.
+A field that is not given is absent from the JSON, so that a row of a table can tell absent from null and ``""``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How replies end: what a server does, and what its caller gets.
+"""The ends of replies: the behaviour of a server, and the result for its caller.
 
 The tests of ``test_attempt.py`` play the rows, and the page of faults in the documentation shows them.
 ``server`` is its first column.
@@ -23,7 +23,7 @@ OVERLOADED = '{"error":{"type":"engine_overloaded_error","message":"busy"}}'
 
 @frozen(kw_only=True)
 class Broken:
-    """A reply that must fail: what the server does, in words and as reads, and what the caller gets."""
+    """A reply that must fail: the behaviour of the server, in words and as reads, and the result for the caller."""
 
     server: str
     reads: list[object]
@@ -321,7 +321,7 @@ BROKEN = {
 
 @frozen(kw_only=True)
 class Whole:
-    """A reply that is whole all the same: what the server does, and what the caller gets beside the answer."""
+    """A reply that is complete: the behaviour of the server, and the result for the caller."""
 
     server: str
     reads: list[object]

@@ -1,4 +1,4 @@
-"""What a server can do to the bytes of HTTP, and what the caller gets: the same over each engine."""
+"""Faults in the bytes of HTTP, and their result for the caller, which is the same over each HTTP client."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def chunk(data: bytes) -> bytes:
 
 @frozen(kw_only=True)
 class EngineFault:
-    """One fault, and what a caller of ``chat()`` gets.
+    """One fault, and its result for a caller of ``chat()``.
 
     Attributes:
         id: A short name.
-        says: What the server says when it has the request, or its part of a TLS handshake.
-        then: What it says when the caller has that.
-        end: What it does then.
-        error: What is raised.
+        says: The bytes that the server sends after the request, or its part of a TLS handshake.
+        then: The bytes that it sends after the caller has received those.
+        end: Its last action.
+        error: The error that is raised.
         stage: Its stage.
         scheme: That of the URL.
         listens: Whether there is a server.
@@ -163,7 +163,7 @@ FAULTS: Final = (
     ),
 )
 
-#: What a proxy does when it is asked for a way to the host.
+#: The behaviour of a proxy that is asked for a connection to the host.
 PROXY_FAULTS: Final = (
     EngineFault(id="no-proxy", listens=False, stage=CONNECTING),
     EngineFault(
@@ -172,7 +172,7 @@ PROXY_FAULTS: Final = (
     EngineFault(
         id="proxy-fails", says=b"HTTP/1.1 502 No\r\ncontent-length: 0\r\n\r\n", stage=CONNECTING
     ),
-    # No engine tells these from what the host itself might do.
+    # No HTTP client can tell these from the behaviour of the host itself.
     EngineFault(id="proxy-hangs-up"),
     EngineFault(id="proxy-resets", end="reset"),
     EngineFault(id="proxy-is-none", says=b"220 mail.example ESMTP\r\n"),
@@ -184,8 +184,8 @@ class Server(anyio.AsyncContextManagerMixin):
 
     Attributes:
         port: Where it listens, or nobody does.
-        heard: What was said to it.
-        told: Set by the test when the caller has what was said first.
+        heard: The bytes that it received.
+        told: Set by the test when the caller has received the first bytes.
         done: Set when it has done all it does.
     """
 

@@ -1,4 +1,4 @@
-"""The event loops that the tests with sockets run on: one more than the two of all others."""
+"""The event loops of the tests with sockets: asyncio, trio, and uvloop."""
 
 from __future__ import annotations
 

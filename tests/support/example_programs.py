@@ -1,4 +1,4 @@
-"""Programs that ask a provider of the environment, and reach a fake one."""
+"""Run programs that use the provider of the environment against a fake provider."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Send = Callable[[httpx.AsyncHTTPTransport, httpx.Request], Awaitable[httpx.Response]]
 
-# What may be set on the machine of whoever runs the tests.
+# These may be set on the machine of the tester.
 SETTINGS = [
     "KIMI_PROVIDER",
     "KIMI_MODEL",
@@ -37,7 +37,7 @@ def provider_of_the_environment(
     name: str = "acedata",
     model: str = "kimi-k3",
 ) -> Generator[FakeProvider]:
-    """Run a fake provider, make it the one of the environment, and send it what goes to any other machine.
+    """Run a fake provider as the one of the environment, and redirect requests to other machines to it.
 
     So a program is run as a user would write it. The fake lives in a thread of its own, because programs run outside of
     any event loop and may call ``asyncio.run``.

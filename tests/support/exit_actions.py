@@ -1,4 +1,4 @@
-"""The ways out of a reply, each as a function that leaves a reply which stands still."""
+"""The ways to leave a reply, each as a function that leaves a waiting reply."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 #: Without a limit that could end a reply by itself.
 PATIENT = Timeouts(finish_grace=None)
 
-#: What the request says that follows.
+#: The text of the next request.
 NEXT_REQUEST = "Do you still work?"
 
 DELTAS = (ReasoningDelta, ContentDelta, ToolCallDelta)
@@ -51,10 +51,10 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 class SilentServer(anyio.AsyncContextManagerMixin):
-    """Accepts connections, reads what comes, and says nothing: no TLS handshake and no HTTP.
+    """Accept connections, read, and send nothing: no TLS handshake and no HTTP.
 
     Args:
-        end: What it does when a request, or the client's part of a handshake, has come.
+        end: Its action after a request, or after the client's part of a handshake.
 
     Attributes:
         heard: Whether one has.
@@ -107,13 +107,13 @@ class Situation:
 
     Args:
         stage: Where it stands still.
-        end: What the server does there.
+        end: The action of the server there.
         limits: The client's.
         loop: The event loop that runs, as anyio names it, and its options.
 
     Attributes:
         seen: The events that the reader has.
-        records: What ``on_complete`` was called with.
+        records: The arguments of the calls of ``on_complete``.
     """
 
     def __init__(self, stage: Stage, end: Ending, limits: Timeouts, loop: Loop) -> None:
@@ -176,7 +176,7 @@ class Situation:
         )
 
     async def expect(self, error: type[kimi.KimiError] | None) -> None:
-        """Read to the end: *error*, with what had come, or a whole reply where that is ``None``."""
+        """Read to the end: *error* with the partial reply, or a complete reply if *error* is ``None``."""
         if error is None:
             await self.read()
             assert isinstance(self.seen[-1], StreamEnd)
@@ -188,7 +188,7 @@ class Situation:
             assert said(caught.value.partial) == self.seen_text()
 
     def seen_text(self) -> str:
-        """What the model has said so far, by the events."""
+        """Return the text so far, from the events."""
         deltas = [event for event in self.seen if isinstance(event, DELTAS)]
         return "".join(
             delta.arguments if isinstance(delta, ToolCallDelta) else delta.text for delta in deltas
@@ -196,7 +196,7 @@ class Situation:
 
 
 def said(partial: kimi.ChatCompletion | None) -> str:
-    """What the model has said, by the reply so far."""
+    """Return the text of the reply so far."""
     if partial is None:
         return ""
     calls = [call.arguments for call in partial.tool_calls]
@@ -286,7 +286,7 @@ async def close_client(at: Situation) -> None:
 
 
 async def end_loop_while_reading(at: Situation) -> None:
-    """The main function returns, and ``asyncio.run`` cancels what is left."""
+    """The main function returns, and ``asyncio.run`` cancels the other tasks."""
     tasks: list[asyncio.Task[None]] = []
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""Every way out of a reply at every stage of one: the stages, the exits, and the outcome of each pair.
+"""Each way to leave a reply at each stage: the stages, the exits, and the outcome of each pair.
 
 A row of :data:`STAGES` says where a reply stands still; a row of :data:`EXITS` says how it is left from there, and what
 outcome the record then has. A pair is left out only for the reason that :func:`left_out` gives.
@@ -45,17 +45,17 @@ class Stage:
     """Where a reply stands still.
 
     Attributes:
-        name: What the docs call it.
+        name: Its name in the documentation.
         phase: How much has come.
         scheme: A server that never answers is asked, with this scheme; ``None``: the fake provider is.
-        reply: What the fake provider sends up to here, with the ending behind it.
+        reply: The reply of the fake provider up to here, followed by the ending.
         reached: Whether the reader waits here. It is asked between two turns of the loop: a reader that has the last
-            event is, by then, in the read behind it.
+            event is then in the next read.
         nothing_to_leave: Why no event is handed out here that a loop could be left at; ``""`` where one is.
         limits: One of ours runs out here.
-        at_limit: What the reader gets then; ``None`` is a whole reply.
-        at_end: What it gets when the body, or the connection, ends politely.
-        at_break: What it gets when the connection breaks.
+        at_limit: The error for the reader then; ``None`` is a complete reply.
+        at_end: The error when the body or the connection ends cleanly.
+        at_break: The error when the connection breaks.
     """
 
     name: str
@@ -178,7 +178,7 @@ STAGES = (
         reply=lambda end: evolve(TALK, cuts="whole", end=end),
         reached=has(kimi.UsageUpdate(USAGE)),
         nothing_to_leave=NO_LATE_EVENT,
-        limits=PATIENT,  # and the bound of the drain, which is no limit of the caller's
+        limits=PATIENT,  # and the limit of the drain, which is not a setting of the caller
         at_limit=None,
         at_end=None,
         at_break=None,
@@ -188,19 +188,19 @@ STAGES = (
 
 @frozen(kw_only=True)
 class Exit:
-    """How a reply is left, and what its record says then.
+    """One way to leave a reply, and its outcome on the record.
 
     Attributes:
-        name: What the docs call it.
+        name: Its name in the documentation.
         leave: Leaves it.
         before: The outcome before the first output.
         during: The outcome after it.
         whole: The outcome once every choice has its finish reason.
-        end: What the server does at the stage.
+        end: The action of the server at the stage.
         needs_event: Whether the exit is out of the body of a loop.
         asyncio_only: Why there is none on trio; ``""`` where there is.
         takes_client: Whether the client is gone too, and the next request needs another.
-        own_limit: Whether a limit of ours is what ends the reply.
+        own_limit: Whether a limit of ours ends the reply.
     """
 
     name: str
@@ -283,14 +283,14 @@ EXITS = (
 
 
 def left_out(stage: Stage, exit_: Exit, loop: str) -> str:
-    """Why there is no such pair on this event loop; ``""`` where there is one."""
+    """Return the reason why this event loop has no such pair; ``""`` if it has one."""
     if exit_.needs_event and stage.nothing_to_leave:
         return stage.nothing_to_leave
     return exit_.asyncio_only if loop == "trio" else ""
 
 
 def outcome(stage: Stage, exit_: Exit) -> str:
-    """What the record says."""
+    """Return the outcome on the record."""
     return {"before": exit_.before, "during": exit_.during, "whole": exit_.whole}[stage.phase]
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong on the way, and what the caller gets: one row for each, played over sockets and without.
+"""Faults and their results for the caller: one row for each, played over sockets and without.
 
 The page of the documentation that lists them is made from these rows.
 """
@@ -33,15 +33,15 @@ __all__ = ["FAULTS", "FaultCase"]
 
 @frozen(kw_only=True)
 class FaultCase:
-    """One fault, and what a caller of ``chat()`` gets.
+    """One fault, and its result for a caller of ``chat()``.
 
     Attributes:
         id: A short name.
-        server: What the server does, as the end of a sentence that begins with "The server".
+        server: The action of the server, as the end of a sentence that begins with "The server".
         reply: The scripted reply with the fault.
-        gets: What the caller gets, in a few words: the beginning of a sentence, without the names of classes.
+        gets: The result for the caller in a few words, without the names of classes.
         outcome: The outcome on the record.
-        error: What is raised; ``None`` if the reply is whole.
+        error: The error that is raised; ``None`` if the reply is complete.
         limit: The limit of ``Timeouts`` or ``Limits`` that ended it, if one did.
         timeouts: The limits; short, because over a socket they take real time.
         text: The text of the reply, or of ``error.partial``; ``None`` if there is no partial reply.

@@ -1,4 +1,4 @@
-"""Compare the reading of growing JSON with ``ToolCall.parse`` on texts that nobody thought of.
+"""Fuzz the parser of partial JSON: its final value must equal that of ``ToolCall.parse``.
 
 ``nox -s fuzz`` runs this file: with atheris, which takes the arguments of libFuzzer and finds texts by coverage, or,
 where that is not installed, with Hypothesis.
@@ -22,7 +22,7 @@ EXAMPLES = 50_000
 
 _WORDS = ["true", "false", "null", "tru", "NaN", "-Infinity", '"a"', '"a": ']
 _ESCAPES = [r"\n", r"\/", r"\x", r"\u", r"\u00e9", r"\ud83d", r"\ude00", r"\uD83D\uDE00", "\\"]
-#: Texts made of what JSON is made of; many are JSON.
+#: Texts made of the tokens of JSON; many are JSON.
 almost_json = st.tuples(
     st.sampled_from(["", '"', "[", '["', '{"', '{"a":', '{"a":"']),
     st.lists(st.sampled_from([*'{}[],:"01-.eE \n\tb\x00\ufeff北', *_WORDS, *_ESCAPES])).map(
@@ -33,7 +33,7 @@ almost_json = st.tuples(
 
 
 def read(pieces: Iterable[str]) -> str:
-    """What the parser makes of *pieces*: the value, or why there is none."""
+    """Return the value that the parser reads from *pieces*, or the reason why there is none."""
     parser = PartialJSON()
     try:
         for piece in pieces:
@@ -45,7 +45,7 @@ def read(pieces: Iterable[str]) -> str:
 
 
 def parsed(text: str) -> str:
-    """What the whole text is, as a finished tool call reads it."""
+    """Return the value of the whole text, as a complete tool call reads it."""
     try:
         return repr(ToolCall(id=None, name="f", arguments=text).parse())
     except OutputError:
@@ -61,7 +61,7 @@ def check(text: str, size: int) -> None:
 
 
 def one_input(data: bytes) -> None:
-    """Check what a fuzzer made: a byte for the size of the pieces, and the text."""
+    """Check the bytes of a fuzzer: one byte for the size of the pieces, then the text."""
     # As short as this, nothing is nested more deeply than both can read.
     check(data[1:400].decode("utf-8", "replace"), 1 + data[0] % 8 if data else 1)
 

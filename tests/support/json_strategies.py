@@ -1,4 +1,4 @@
-"""Hypothesis strategies for JSON that is mostly what a provider sends: the right keys, at times with wrong values."""
+"""Hypothesis strategies for JSON like that of providers: the right keys, sometimes with wrong values."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _ABSENT = object()
 
 
 def mostly(wanted: SearchStrategy[Any], *others: SearchStrategy[Any]) -> SearchStrategy[Any]:
-    """What is wanted; about once in ten null, anything, or one of the *others*."""
+    """Return *wanted* values; about one in ten is null, anything, or one of the *others*."""
     kinds = [*[wanted] * 30, st.none(), anything, *others]
     return st.sampled_from(kinds).flatmap(lambda chosen: chosen)
 
 
 def loosely(**fields: SearchStrategy[Any]) -> SearchStrategy[Any]:
-    """An object with most of these keys, whose values are mostly what they should be."""
+    """Return objects with most of these keys and mostly valid values."""
     return st.fixed_dictionaries(
         {name: mostly(field, st.just(_ABSENT)) for name, field in fields.items()}
     ).map(lambda given: {name: value for name, value in given.items() if value is not _ABSENT})
 
 
 def some(item: SearchStrategy[Any]) -> SearchStrategy[Any]:
-    """One or two of what is mostly an *item*."""
+    """Return lists of one or two values that are mostly *item*."""
     return st.lists(mostly(item), min_size=1, max_size=2)
 
 
 def perhaps(text: SearchStrategy[Any]) -> SearchStrategy[Any]:
-    """What is there in some deltas and null in most."""
+    """Return values that are null in most deltas."""
     return st.none() | text
 
 
@@ -69,7 +69,7 @@ choices = loosely(
     logprobs=perhaps(anything),
     usage=perhaps(usages),
 )
-#: Chunks of a stream, bodies, and what lies between.
+#: Chunks of a stream, bodies, and mixtures of both.
 chunks = loosely(
     id=texts, model=texts, created=numbers, usage=perhaps(usages), choices=some(choices)
 )

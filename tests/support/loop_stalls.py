@@ -1,4 +1,4 @@
-"""How long the event loop is held at a stretch, in CPU seconds of its thread, which a busy machine changes little.
+"""Measure how long the event loop is held at a time, in CPU seconds of its thread, which a busy machine hardly changes.
 
 A blocking wait costs no CPU and is not seen; that is for the linter (its rules ASYNC2xx).
 """
@@ -46,7 +46,7 @@ async def heartbeat() -> AsyncGenerator[Heartbeat]:
     try:
         yield heart
     finally:
-        await asyncio.sleep(0)  # its last turn counts what the block did last
+        await asyncio.sleep(0)  # its last turn counts the last work of the block
         task.cancel()
 
 

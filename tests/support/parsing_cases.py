@@ -1,4 +1,4 @@
-"""The tables of ``test_parsing.py``: JSON, and what is read from it.
+"""The tables of ``test_parsing.py``: JSON, and the chunk that is read from it.
 
 A row named after a number is about that section of ``docs/providers.md``; the others are about no provider.
 """
@@ -41,7 +41,7 @@ def piece(
     return ToolCallPiece(index, id, name, arguments, type)
 
 
-# A delta or message, and what it says.
+# A delta or message, and the fields of its choice.
 SAID: Final[dict[str, tuple[JSON, ChunkChoice]]] = {
     "1.4-role-and-empty-content": ({"content": "", "role": "assistant"}, choice(content="")),
     "1.4-content-keeps-its-blank": ({"content": " Hi"}, choice(content=" Hi")),
@@ -129,7 +129,7 @@ def call(arguments: object = "", *, name: object = "f", **fields: object) -> JSO
     return {"function": {"name": name, "arguments": arguments}, **fields}
 
 
-# The tool calls of a delta, and what they say.
+# The tool calls of a delta, and their pieces.
 CALLS: Final[dict[str, tuple[list[JSON], tuple[ToolCallPiece, ...]]]] = {
     "2.4-keys-in-any-order": (
         [{"function": {"arguments": '{"a": 1}', "name": "f"}, "id": "f:0", "type": "function"}],
@@ -195,7 +195,7 @@ CALLS: Final[dict[str, tuple[list[JSON], tuple[ToolCallPiece, ...]]]] = {
     "type-odd": ([call(index=0, type=7)], (piece(0, "f", ""),)),
 }
 
-# The choices of a chunk, and what they say.
+# The choices of a chunk, as JSON and as read.
 CHOICES: Final[dict[str, tuple[list[JSON], tuple[ChunkChoice, ...]]]] = {
     "1.4-finish-null": ([{"index": 0, "delta": {}, "finish_reason": None}], (choice(),)),
     "1.4-finish-with-content": (
@@ -319,7 +319,7 @@ HEADS: Final[dict[str, tuple[JSON, tuple[str | None, str | None, int | None]]]] 
     "created-true": ({"created": True}, (None, None, None)),
 }
 
-# Bytes that are no sound JSON text, and the content that is read from them.
+# Bytes that are not valid JSON text, and the content that is read from them.
 DAMAGED: Final[dict[str, tuple[bytes, str]]] = {
     "6.1-padding": (b' \n\r\t{"choices":[{"delta":{"content":"a"}}]}\n\n', "a"),
     "6.1-byte-order-mark": (b'\xef\xbb\xbf{"choices":[{"delta":{"content":"a"}}]}', "a"),
@@ -339,7 +339,7 @@ DAMAGED: Final[dict[str, tuple[bytes, str]]] = {
     "control-characters": (b'{"choices":[{"delta":{"content":"a\n\tb\x00"}}]}', "a\n\tb\x00"),
 }
 
-# Bytes that are no JSON object.
+# Bytes that are not a JSON object.
 NO_OBJECT: Final[dict[str, bytes]] = {
     "empty": b"",
     "text": b"hello",
@@ -368,7 +368,7 @@ def in_call(item: object) -> JSON:
     return in_delta(tool_calls=[item])
 
 
-# A chunk, and which of its fields should be what and is what.
+# A chunk, the expected type of a field, and its actual type.
 WRONG: Final[dict[str, tuple[JSON, str, str]]] = {
     "choices-object": ({"choices": {"0": {}}}, "choices", "a list and is an object"),
     "choices-text": ({"choices": "a"}, "choices", "a list and is a text"),
@@ -427,7 +427,7 @@ ERROR_OBJECTS: Final[dict[str, JSON]] = {
     "6.4-object-error-without-code": {"object": "error", "message": "no"},
 }
 
-# What is no error beside choices.
+# Values beside choices that are not errors.
 NO_ERROR: Final[dict[str, JSON]] = {
     "error-null": {"error": None},
     "error-empty-text": {"error": ""},

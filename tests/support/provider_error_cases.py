@@ -1,4 +1,4 @@
-"""The tables of ``test_errors.py``: responses that are errors, and what is read from them.
+"""The tables of ``test_errors.py``: error responses, and the errors that are read from them.
 
 A row named after a number is about that section of ``docs/providers.md``; the others are about no provider.
 """
@@ -30,7 +30,7 @@ JSON: TypeAlias = dict[str, Any]
 
 @frozen
 class Said:
-    """What is read from one error, but for its status and body."""
+    """The fields of one error, without its status and body."""
 
     kind: type[APIError]
     message: str
@@ -43,7 +43,7 @@ class Said:
 
 @frozen
 class Case:
-    """One response, and what is read from it."""
+    """One response, and the error that is read from it."""
 
     status: int
     body: JSON | bytes
@@ -603,7 +603,7 @@ WORDINGS: Final[dict[str, Case]] = {
     for status in statuses
 }
 
-# The words that decide alone; asked at statuses that would say something else.
+# Words that decide without a code, at statuses that mean something else.
 WORDS: Final[Mapping[type[APIError], str]] = {
     BadRequestError: "bad_request",
     AuthenticationError: "no_token token_mismatched invalid_token token_expired"

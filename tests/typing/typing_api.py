@@ -1,4 +1,4 @@
-"""What type checkers must say of the public API; they judge it here as they do in a user's code.
+"""The public API as type checkers must see it; they check this file like the code of a user.
 
 Not collected by pytest; ``test_events.py`` runs :func:`describe` on one event of each class.
 """

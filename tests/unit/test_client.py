@@ -1,4 +1,4 @@
-"""The front door: how a client is set up, and that both ways of asking give the same."""
+"""The client: its settings, and ``chat()`` and ``stream()`` with equal results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversations: what the provider gets turn by turn, and what is kept of it."""
+"""Conversations: the requests of each turn, and the history after it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def calling(city: str, key: str) -> dict[str, Any]:
 async def test_ten_turns_with_thinking_tools_and_a_failed_one(
     provider: Callable[[FakeProvider], Provider], wire: kimi.Wire
 ) -> None:
-    """What the provider received last is checked whole; failed turns are sent again and leave no trace."""
+    """The last request is checked completely; failed turns are sent again and leave no trace."""
     async with FakeProvider(SCRIPT) as fake:
         async with AsyncKimi(provider(fake), model="kimi-k2.6") as client:
             chat = client.conversation(system="Be brief.", tools=[WEATHER])
@@ -127,7 +127,7 @@ async def test_ten_turns_with_thinking_tools_and_a_failed_one(
     ]
 
 
-# What is kept
+# History
 
 
 async def test_a_turn_enters_the_history_with_its_last_event() -> None:
@@ -456,7 +456,7 @@ async def test_trimming_after_a_run_counts_what_was_sent() -> None:
             chat = client.conversation()
             await chat.send("Hi")
             await chat.run("How is Bergen?", tools=[weather]).final()
-            # 9 tokens were reported for what was sent, so the answer behind it is many times that.
+            # 9 tokens were reported for the request, so the next answer is many times that.
             assert chat.trim(prompt_tokens=20) == 2
 
 

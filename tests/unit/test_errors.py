@@ -106,7 +106,7 @@ TREE: dict[type[KimiError], tuple[tuple[type[BaseException], ...], bool]] = {
 
 
 def told(error: KimiError, **attributes: object) -> KimiError:
-    """*error* with what the library adds to it on the way out."""
+    """Return *error* with the fields that the library adds to it."""
     for name, value in attributes.items():
         setattr(error, name, value)
     return error
@@ -128,7 +128,7 @@ API: dict[str, Any] = {
     "retry_after": 1.5,
 }
 
-# What makes an error of each class that carries all that it can; a whole branch is made like its head.
+# Constructors of errors with all fields; the classes of a branch are made like its head.
 MAKERS: dict[type[KimiError], Callable[[Any], KimiError]] = {
     KimiError: lambda cls: cls("no luck"),
     TransportError: lambda cls: cls("no luck", stage="connecting", cause="ConnectError: refused"),
@@ -237,7 +237,7 @@ def test_a_deep_copy_shares_nothing_that_can_be_changed() -> None:
     assert twin.body == {"code": 1}
 
 
-#: What each class says is to be done; nothing where the message itself says it.
+#: The advice of each class; empty if the message itself has it.
 ADVICE: dict[type[KimiError], str] = {
     KimiError: "",
     ConfigurationError: "",

@@ -39,7 +39,7 @@ COMPLETION = ChatCompletion(
     provider="test", choices=(Choice(index=0, message=Message(role="assistant", content="Hi")),)
 )
 
-# event: (its fields in their order, what a user's `match` makes of it)
+# event: (its fields in order, the result of a user's `match`)
 EVENTS: dict[StreamEvent, tuple[list[str], str]] = {
     StreamStart("x", "m", 1, "test"): (["id", "model", "created", "provider"], "start x m 1 test"),
     ReasoningDelta("r", 1): (["text", "choice"], "reasoning 1 r"),

@@ -158,9 +158,9 @@ LATER = {
 
 
 def test_importing_the_package_loads_its_dependencies_and_no_more() -> None:
-    """No extra, and of the standard library what httpx loads; asyncio comes with whoever runs its loop.
+    """No extra, and of the standard library only the modules that httpx loads; the program itself imports asyncio.
 
-    httpx comes with the first client, in a thread, or with whoever makes one of it.
+    httpx is loaded with the first HTTP client, in a thread.
     """
     loaded = loaded_by("import kimi_async")
     assert not loaded & {"httpx", "httpcore", "h11"}

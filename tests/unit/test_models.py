@@ -231,7 +231,7 @@ def test_what_is_sent(value: Message | ToolCall, wire: dict[str, Any]) -> None:
 
 
 def test_a_reply_is_sent_back_whole() -> None:
-    """Its reasoning and the ids of its calls as they came; ``complete`` is ours."""
+    """The reasoning and the ids of the calls are unchanged; ``complete`` is not sent."""
     message = assistant(
         "a",
         reasoning_content="",
@@ -445,7 +445,7 @@ def test_arguments_are_json(text: str, value: object) -> None:
     ],
 )
 def test_arguments_that_are_no_json(text: str, problem: str) -> None:
-    """Nothing foreign is chained: the frames of a decoder hold what the model said."""
+    """No foreign exception is chained, because the frames of a decoder hold the text of the model."""
     with pytest.raises(OutputError) as caught:
         arguments(text).parse()
     error = caught.value

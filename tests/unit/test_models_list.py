@@ -1,4 +1,4 @@
-"""``AsyncKimi.models``: what providers list, and every way in which the list cannot be had."""
+"""``AsyncKimi.models``: the lists of providers, and the failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be said to a client, to a copy of it and to one call; and what is then sent."""
+"""Options of a client, of a copy and of one call, and the requests that follow."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KIMI_MODEL", raising=False)
 
 
-# A look at what would be sent.
+# Previews
 
 
 def test_a_preview_is_the_whole_request_without_the_key() -> None:

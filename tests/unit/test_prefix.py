@@ -1,4 +1,4 @@
-"""Partial mode: a prefix is joined with its reply honestly, and never where it was not honoured."""
+"""Partial mode: a prefix is joined with its reply only if the reply continues it."""
 
 from __future__ import annotations
 

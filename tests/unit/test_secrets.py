@@ -1,4 +1,4 @@
-"""A key is nowhere to be seen: in no ``repr``, error, log record, or traceback with its locals."""
+"""No ``repr``, error, log record or traceback with its locals shows a key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The views of one reply: events, text, the wire, the snapshot; and how it is left."""
+"""The views of one reply: events, text, the wire and the snapshot; and the ways to leave it."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ async def test_a_stream_left_open_is_reported_and_recorded() -> None:
 
 
 async def test_a_coroutine_that_is_closed_while_it_reads_leaves_the_reply() -> None:
-    """Nothing can be awaited then, so the connection is given back behind its back; trio does that itself."""
+    """Nothing can be awaited there, so the connection is closed in the background; trio does that itself."""
     records: list[kimi.ReplyRecord] = []
     host = FakeHost(HALF)
     stream = host.client(on_complete=records.append).stream("Hi")
@@ -278,7 +278,7 @@ async def test_a_coroutine_that_is_closed_while_it_reads_leaves_the_reply() -> N
 
 
 def test_a_stream_cannot_be_read_on_another_event_loop() -> None:
-    """What arrives on the first one would never wake the reader on the second."""
+    """Data on the first loop would never wake the reader on the second."""
     stream = FakeHost(HALF).client().stream("Hi")
 
     async def close() -> None:

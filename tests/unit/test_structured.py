@@ -1,4 +1,4 @@
-"""Values of a type: what is asked for, what is read, what is asked again, and what is shown while it grows."""
+"""Structured output: the request, the value, repairs, and partial values."""
 
 from __future__ import annotations
 
@@ -100,11 +100,11 @@ def client_of(fake: FakeProvider, provider: str = "acedata") -> AsyncKimi:
 
 
 def opening(provider: str) -> list[dict[str, Any]]:
-    """What is sent in front of the question where the schema is told in words."""
+    """Return the message with the schema that is sent before the question."""
     return [] if FORMATS[provider] is BY_SCHEMA else [{"role": "system", "content": WORDS}]
 
 
-# What is asked for
+# Requests
 
 
 @pytest.mark.parametrize("wire", ["stream", "json"], ids=["streamed", "whole"])
@@ -150,7 +150,7 @@ async def test_words_go_into_the_leading_system_message(messages: Any, first: ob
     assert len(sent) == len(messages) + (not is_longer)
 
 
-# What is read
+# Values
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ async def test_what_cannot_be_asked_is_refused_before_anything_is_sent(
     assert host.requests == []
 
 
-# What is asked again
+# Repairs
 
 
 @pytest.mark.parametrize("wire", ["stream", "json"], ids=["streamed", "whole"])
@@ -346,14 +346,14 @@ async def test_a_request_that_fails_is_no_round() -> None:
 
 
 async def test_the_request_is_checked_once() -> None:
-    """What the model said goes back as it came, and what the caller said was warned of already."""
+    """The answer of the model is sent back unchanged, and the caller was already warned about the messages."""
     async with FakeProvider([WRONG, RIGHT]) as fake, client_of(fake) as client:
         with pytest.warns(kimi.KimiWarning, match="stop-limit") as caught:
             await client.parse("Who?", into=Struct, stop=list("abcde"))
     assert (len(fake.requests), len(caught)) == (2, 1)
 
 
-# What is shown while it grows
+# Partial values
 
 
 @pytest.mark.parametrize("provider", ADAPTERS)

@@ -1,4 +1,4 @@
-"""What ``aiohttp_client()`` does that httpx-aiohttp by itself does not."""
+"""The behaviour of ``aiohttp_client()`` that httpx-aiohttp does not have."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ def test_close_soon_on_a_closed_loop_does_nothing() -> None:
 
 
 class Left:
-    """What was closed because nobody took it."""
+    """The objects that were closed because no caller took them."""
 
     def __init__(self) -> None:
         self.closed: list[object] = []

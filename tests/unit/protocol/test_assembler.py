@@ -1,4 +1,4 @@
-"""What a stream of chunks comes to: one row for each rule, then the rules that hold for every stream.
+"""From chunks to events and a message: one row for each rule, then the rules for every stream.
 
 The rows are in ``assembler_cases.py`` and ``assembler_call_cases.py``.
 """
@@ -48,7 +48,7 @@ DELTA_OF = {
 
 
 def assemble(chunks: Iterable[Json]) -> tuple[list[StreamEvent], ChatCompletion]:
-    """All events of a stream and what it came to; one that broke off is not closed."""
+    """Return all events of a stream and its message; a broken stream is not closed."""
     assembler = MessageAssembler("test")
     events = [event for chunk in chunks for event in assembler.feed(read(chunk))]
     if assembler.complete:
@@ -57,7 +57,7 @@ def assemble(chunks: Iterable[Json]) -> tuple[list[StreamEvent], ChatCompletion]
 
 
 class Told:
-    """What the events alone tell, as a user would put it together; asserts that their order is lawful."""
+    """Rebuild the message from the events, as a user would; check that their order is valid."""
 
     def __init__(self) -> None:
         self.started = False

@@ -1,4 +1,4 @@
-"""What is shown of a JSON text that is still coming, and which texts are refused where."""
+"""Values of incomplete JSON text, and the places where invalid text is refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from paths import ROOT
 from kimi_async import OutputError
 from kimi_async._protocol._partial_json import PartialJSON
 
-# what comes, piece by piece: what is shown after each
+# the pieces of a text, and the value after each
 SHOWN: dict[str, list[tuple[str, Any]]] = {
     "nothing": [("", None)],
     "blanks": [(" \n\r\t", None), ("7", None), (" ", 7), ("\n", 7)],
@@ -89,7 +89,7 @@ def test_a_number_alone_is_whole_at_the_close() -> None:
     assert (parser.value, parser.complete) == (12, True)
 
 
-# a text: where it stops being JSON, and what was expected there
+# a text, the place where it stops being JSON, and the token that was expected there
 REFUSED: dict[str, tuple[int, str]] = {
     "": (0, "a value"),
     " ": (1, "a value"),
@@ -200,7 +200,7 @@ def cut(text: str, places: list[int]) -> Iterator[str]:
 
 
 def grows(before: Any, after: Any) -> bool:
-    """Whether *after* may come of *before*: keys and items stay in place, strings go on, all else is final."""
+    """Return whether *before* can grow to *after*: keys and items stay, strings continue, all else is final."""
     match before, after:
         case dict(), dict():
             return list(before) == list(after)[: len(before)] and all(
@@ -252,7 +252,7 @@ def test_any_text_is_read_as_a_finished_call_reads_it_or_refused(text: str, size
     fuzz.check(text, size)
 
 
-# What it costs
+# Cost
 
 
 class Counting(PartialJSON):
@@ -265,7 +265,7 @@ class Counting(PartialJSON):
         super()._read(text)
 
 
-# The beginning, what comes again and again, and how often each of its characters is read at most.
+# The beginning, the repeated piece, and the most times that each of its characters may be read.
 SHAPES = {
     "string": ('"', "word", 1),
     "key": ('{"', "word", 1),
@@ -280,7 +280,7 @@ SHAPES = {
 
 @pytest.mark.parametrize(("start", "again", "times"), SHAPES.values(), ids=SHAPES)
 def test_each_character_is_read_once(start: str, again: str, times: int) -> None:
-    """One character at a time, the worst way; what is unfinished may be read again, and is short."""
+    """One character at a time is the worst case; an unfinished token may be read again, and is short."""
     parser = Counting()
     text = start + again * 2_000
     for character in text:

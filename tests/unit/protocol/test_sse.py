@@ -307,7 +307,7 @@ def test_an_event_is_handed_over_with_the_byte_that_completes_it(
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"], ids=["LF", "CR", "CRLF"])
 @pytest.mark.parametrize("room", range(6))
 def test_one_big_read_is_like_many(room: int, end: bytes) -> None:
-    """Inside, a read is cut at 64 KiB: here just before, inside and behind line ends."""
+    """The decoder cuts a read at 64 KiB: here just before, inside and after line ends."""
     value = b"x" * (64 * KIB - len(b"data: ") - room)
     block = b"data: " + value + end + end
     assert decode([block * 3 + b"data: y"]) == Outcome([SSEEvent(value)] * 3, SSEEvent(b"y"))
@@ -451,7 +451,7 @@ def test_arbitrary_bytes_give_events_or_a_protocol_error(pieces: list[bytes], li
     assert decode(pieces, limit) == decode([b"".join(pieces)], limit)
 
 
-# What httpx-sse 0.4.3 does otherwise is kept out by construction:
+# The texts avoid the differences of httpx-sse 0.4.3:
 # - every block has data and one blank line: without data it makes an event of a type, of a retry,
 #   and, once an id was given, of every blank line;
 # - no stream begins with a byte order mark, which it leaves in the name of the first field;

@@ -31,7 +31,7 @@ TIME = marked("functions.time:1", "{}")
 
 @frozen
 class Case:
-    """A text, what is left of it as text, and its calls as id, name and arguments."""
+    """A text, the rest of it without calls, and its calls as id, name and arguments."""
 
     text: str
     parsed: str
@@ -65,7 +65,7 @@ CASES = {
         marked("f:0", f"1{ARGUMENTS}2"), "", "", (("f:0", "f", f"1{ARGUMENTS}2"),)
     ),
     "text-in-a-section": Case(f"{SECTION}I call{WEATHER}{SECTION_END}", "I call", "", (ASKED,)),
-    # What is no call is given back, and what stands outside of one is dropped.
+    # Text that is not a call is returned, and text between the calls of a section is dropped.
     "without-arguments": Case(f"{BEGIN}f:0{END}", f"{BEGIN}f:0{END}", ""),
     "without-a-name": Case(marked(" ", "{}"), marked(" ", "{}"), ""),
     "never-ended": Case(f"a{BEGIN}f:0{ARGUMENTS}{{", f"a{BEGIN}f:0{ARGUMENTS}{{", "a"),
@@ -85,7 +85,7 @@ CASES = {
 def reply_of(
     texts: list[str], mode: ToolMarkers, *, key: str = "content", finish: str | None = "stop"
 ) -> ChatCompletion:
-    """What the assembler makes of texts that come one by one; its events must say the same."""
+    """Return the message for texts that arrive one by one; the events must agree with it."""
     assembler = MessageAssembler("acedata", mode)
     deltas: list[dict[str, Any]] = [{key: text} for text in texts]
     chunks = [said(**delta) for delta in deltas]

@@ -1,4 +1,4 @@
-"""What the environment asks for, and what a provider takes from it."""
+"""The provider that the environment names, and the settings that it takes from there."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CHOSEN: dict[str, tuple[Environment, type[Provider]]] = {
     "openai-by-name": ({"KIMI_PROVIDER": "openai"}, OpenAICompatible),
 }
 
-# The variables, and what the reason for having no provider says.
+# The variables, and the error that explains why there is no provider.
 NONE: dict[str, tuple[Environment, list[str]]] = {
     "nothing": ({}, ["no provider", "AsyncKimi", *KEYS]),
     "keys-blank": (dict.fromkeys(KEYS, " "), ["no provider", *KEYS]),
@@ -80,7 +80,7 @@ def test_any_environment_gives_an_adapter_without_key_or_a_reason(env: Environme
     assert isinstance(chosen, str) or chosen.api_key is None
 
 
-# What a provider is given, the variables, and what it takes.
+# The arguments of a provider, the variables, and its final settings.
 RESOLVED: dict[str, tuple[Provider, Environment, Provider]] = {
     "ace-nothing": (AceDataCloud(), {}, AceDataCloud()),
     "ace-key": (AceDataCloud(), ACE | CLOUDSWAY, AceDataCloud("hush-a")),

@@ -1,4 +1,4 @@
-"""Every response that is no success is one of our errors, of the right class, and without the key."""
+"""Every response with a failure becomes an error of the right class, without the key."""
 
 from __future__ import annotations
 
@@ -432,7 +432,7 @@ headers = st.dictionaries(
 
 
 def assert_sound(error: APIError, status: int) -> None:
-    """An error of ours, with what an error has, that can be printed and pickled."""
+    """Check that an error is one of ours, with all fields, and can be printed and pickled."""
     assert isinstance(error, APIError)
     assert error.status == status
     assert error.message

@@ -1,4 +1,4 @@
-"""What is sent to Moonshot itself and to any other host of the OpenAI wire; and when the environment picks them."""
+"""Requests to Moonshot and to other OpenAI-compatible hosts, and their selection by the environment."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def alike(params: JSON, added: JSON) -> tuple[JSON, JSON, JSON]:
     return params, added, added
 
 
-# The parameters, and what they add to the body at Moonshot and elsewhere.
+# The parameters, and the fields that they add to the body for Moonshot and for other hosts.
 PARAMS: dict[str, tuple[JSON, JSON, JSON]] = {
     **{
         name: alike({name: value}, {name: value})
@@ -261,7 +261,7 @@ MOONSHOT_KEY = {"MOONSHOT_API_KEY": "hush-m"}
 OPENAI_KEY = {"OPENAI_API_KEY": "hush-o"}
 OPENAI = OPENAI_KEY | {"OPENAI_BASE_URL": "https://host.test/v1/"}
 
-# The variables, and the client's provider or what it says for want of one.
+# The variables, and the provider of the client or the error without one.
 PICKED: dict[str, tuple[dict[str, str], Provider | str]] = {
     "moonshot-key": (MOONSHOT_KEY, Moonshot("hush-m")),
     "moonshot-named": (MOONSHOT_KEY | {"KIMI_PROVIDER": "Moonshot"}, Moonshot("hush-m")),

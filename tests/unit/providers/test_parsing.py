@@ -1,4 +1,4 @@
-"""Chunks and bodies are read as what they say; whatever else comes is one documented error."""
+"""Chunks and bodies are parsed; any other bytes raise one documented error."""
 
 from __future__ import annotations
 
@@ -425,7 +425,7 @@ def values_in(value: object) -> Iterator[object]:
 
 
 def sayable(raw: object) -> Iterator[object]:
-    """What a reading of *raw* may give: what stands there, texts of parts joined, a value as JSON."""
+    """Return the allowed results for *raw*: the value itself, the joined texts of parts, or the value as JSON."""
     yield None
     for value in values_in(raw):
         yield msgspec.json.encode(value).decode()
@@ -468,7 +468,7 @@ def test_any_json_is_read_or_refused(read: Reader, raw: object) -> None:
 
 
 def assert_read_alike(data: bytes) -> None:
-    """What the quick reading takes, the other takes too, and gives the same."""
+    """The general path accepts every chunk of the fast path and gives the same result."""
     usual = parse_fast(data)
     assert usual is None or usual == parse_any(data)
 

@@ -1,4 +1,4 @@
-"""What is sent to each provider, whole; and settings that are refused before anything is sent."""
+"""The complete request for each provider, and settings that are refused before anything is sent."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ URLS = {
     "moonshot": "https://api.moonshot.ai/v1/chat/completions",
     "openai": "https://h/v1/chat/completions",
 }
-#: What each provider gets without being told.
+#: The fields that each provider gets by default.
 ALWAYS = defaultdict[str, JSON](dict, {"cloudsway": {"max_tokens": 32768}})
 
 
@@ -133,7 +133,7 @@ SAME: JSON = {
     "reasoning_effort": "high",
 }
 
-# The parameters, and what they add to the body for each provider.
+# The parameters, and the fields that they add to the body for each provider.
 PARAMS: dict[str, tuple[JSON, JSON, JSON]] = {
     **{name: ({name: value}, {name: value}, {name: value}) for name, value in SAME.items()},
     "all-at-once": (SAME, SAME, SAME),
@@ -210,7 +210,7 @@ def test_params(params: JSON, ace: JSON, cloudsway: JSON) -> None:
         assert (wire.url, wire.headers) == (URLS[provider.name], built(provider).headers)
 
 
-#: A way to think, and what it adds at the two; a text is the field that a provider has no word for.
+#: A setting of thinking, and the fields that it adds for two providers; a text names a missing field.
 THINKING: dict[str, tuple[Thinking, JSON | str, JSON | str]] = {
     "keep": (
         Thinking(keep="all"),
@@ -420,7 +420,7 @@ def test_any_key_of_visible_ascii_is_sent_as_it_is(provider: Provider, key: str)
 
 HELD = "holds blanks, control or non-ASCII characters; was more copied than the value?"
 
-# A key or a path, and what is wrong with it.
+# A key or a path, and its mistake.
 BAD_VALUES: dict[str, tuple[Any, str]] = {
     "none": (None, "is missing"),
     "empty": ("", "is missing"),

@@ -1,4 +1,4 @@
-"""Which limit runs and what is left of it, on a clock that the test moves."""
+"""The timeout that runs and the time that is left, on a clock that the test moves."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_a_moonshot_message_leaves_out_what_was_not_said() -> None:
 
 
 def test_a_compatible_stream_is_that_of_a_newer_vllm() -> None:
-    """Thinking under ``reasoning`` alone, and usage in the last chunk alone."""
+    """Reasoning only under ``reasoning``, and usage only in the last chunk."""
     said = completion(
         ReplyChoice("Hi", "ok"), usage=Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5)
     )

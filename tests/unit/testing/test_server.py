@@ -58,7 +58,7 @@ async def client_of(fake: FakeProvider) -> AsyncGenerator[httpx.AsyncClient]:
 
 
 async def read(response: httpx.Response) -> tuple[bytes, type[Exception] | None]:
-    """Read a body to its end or until it breaks: what came, and what broke it."""
+    """Read a body to its end or until it breaks; return the bytes and the failure."""
     received = bytearray()
     try:
         async for piece in response.aiter_raw():

@@ -139,7 +139,7 @@ async def test_without_tools_it_is_one_reply() -> None:
     assert result.messages == (kimi.user("Hi"), Message(role="assistant", content="Hello!"))
 
 
-# What is sent
+# Requests
 
 
 @pytest.mark.parametrize("wire", ["stream", "json"], ids=["streamed", "whole"])

@@ -27,7 +27,7 @@ ANYTHING = {
 
 
 def check(node: dict[str, Any], *, at_root: bool = True) -> None:
-    """Hold *node* against the rules of ``docs/providers.md`` 3.3, independently of what wrote it."""
+    """Check *node* against the rules of ``docs/providers.md`` 3.3, without the code that wrote it."""
     annotations = {"title", "description"} | ({"$defs"} if at_root else set())
     kinds = [key for key in ("type", "anyOf", "$ref") if key in node]
     assert len(kinds) == 1
