@@ -60,6 +60,7 @@ from kimi_async._events import (
     ToolCallDone,
     ToolCallStart,
     UsageUpdate,
+    decode_event,
 )
 from kimi_async._http._clients import aiohttp_client, http_client
 from kimi_async._models import (
@@ -80,6 +81,7 @@ from kimi_async._models import (
     tool_result,
     user,
 )
+from kimi_async._openai_chunks import to_openai_chunks
 from kimi_async._prefix import Prefix
 from kimi_async._protocol._decoder import ReplyDecoder
 from kimi_async._protocol._tool_markers import ToolMarkers
@@ -185,11 +187,13 @@ __all__ = [
     "__version__",
     "aiohttp_client",
     "assistant",
+    "decode_event",
     "file_part",
     "http_client",
     "image_part",
     "system",
     "text_part",
+    "to_openai_chunks",
     "tool_result",
     "user",
     "video_part",

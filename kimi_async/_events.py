@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
+from kimi_async._codec import decode, encode, plain
 from kimi_async._errors import ErrorInfo
 from kimi_async._models import ChatCompletion, ToolCall
 from kimi_async._record import Usage
@@ -35,11 +36,20 @@ __all__ = [
     "ToolCallDone",
     "ToolCallStart",
     "UsageUpdate",
+    "decode_event",
 ]
 
 
 class _Event(msgspec.Struct, frozen=True, tag=True, tag_field="event"):
     """The settings and methods that all events share."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the event as plain data: the key ``event`` with the name of its class, then its fields."""
+        return plain(self)
+
+    def to_json(self) -> bytes:
+        """Return :meth:`to_dict` as compact JSON in UTF-8; :func:`decode_event` reads it."""
+        return encode(self)
 
 
 class StreamStart(_Event, frozen=True):
@@ -253,6 +263,14 @@ class StreamEnd(_Event, frozen=True):
 
     completion: ChatCompletion
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the event as plain data; ``completion`` is as :meth:`ChatCompletion.to_dict` gives it."""
+        return {"event": "StreamEnd", "completion": self.completion.to_dict()}
+
+    def to_json(self) -> bytes:
+        """Return :meth:`to_dict` as compact JSON in UTF-8; :func:`decode_event` reads it."""
+        return encode(self.to_dict())
+
 
 #: Every event that a stream can give. Closed: a ``match`` over all of these is exhaustive.
 StreamEvent: TypeAlias = (
@@ -273,3 +291,18 @@ StreamEvent: TypeAlias = (
     | StreamRestarted
     | StreamEnd
 )
+
+
+def decode_event(data: bytes) -> StreamEvent:
+    """Read one event from the JSON that :meth:`StreamStart.to_json` and its siblings give.
+
+    The event is equal to the one that was written. Keys that this version does not know are ignored.
+
+    Args:
+        data: One JSON object.
+
+    Raises:
+        ProtocolError: *data* is not JSON, names no event of this version, or does not fit that event.
+    """
+    event: StreamEvent = decode(data, StreamEvent, "event")
+    return event

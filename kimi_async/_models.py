@@ -22,13 +22,15 @@ from typing import (
 import msgspec
 from attrs import evolve, field, frozen
 
+from kimi_async._codec import decode, encode, plain
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._finish_reasons import meaning_of
 from kimi_async._json_text import read_json_text
+from kimi_async._openai import finish_word, openai_head, openai_usage
+from kimi_async._prefix import Prefix
 from kimi_async._record import Outcome, ReplyRecord, Usage
 
 if TYPE_CHECKING:
-    from kimi_async._prefix import Prefix
     from kimi_async._wire import ToolDefinition
 
 __all__ = [
@@ -125,6 +127,10 @@ class ToolCall:
         wire["type"] = self.type
         wire["function"] = {"name": self.name, "arguments": self.arguments}
         return wire
+
+    def to_openai(self) -> dict[str, Any]:
+        """Return the call in OpenAI's shape: a missing id is ``""``, and every type is ``"function"``."""
+        return {**self.to_wire(), "id": self.id or "", "type": "function"}
 
 
 @frozen(kw_only=True)
@@ -411,6 +417,25 @@ class Choice:
         has_calls = any(call.complete for call in self.message.tool_calls)
         return _outcome_of(self.finish_reason, has_calls=has_calls)
 
+    def to_openai(self) -> dict[str, Any]:
+        """Return the choice in OpenAI's shape; see :meth:`ChatCompletion.to_openai`."""
+        message = self.message
+        spelled: dict[str, Any] = {
+            "role": message.role,
+            "content": message.content,
+            "refusal": message.refusal,
+        }
+        if message.reasoning_content is not None:
+            spelled["reasoning_content"] = message.reasoning_content
+        if message.tool_calls:
+            spelled["tool_calls"] = [call.to_openai() for call in message.tool_calls]
+        return {
+            "index": self.index,
+            "message": spelled,
+            "finish_reason": finish_word(self.outcome),
+            "logprobs": self.logprobs,
+        }
+
 
 def _outcome_of(reason: str, *, has_calls: bool) -> Outcome:
     match meaning_of(reason):
@@ -552,6 +577,40 @@ class ChatCompletion:
         if self.text.lstrip().startswith("```"):
             return "; it stands in a Markdown fence, ask with response_format"
         return ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the reply as plain data, which any JSON encoder can write; ``raw`` is left out."""
+        built = plain(evolve(self, raw=None))
+        del built["raw"]
+        return built
+
+    def to_json(self) -> bytes:
+        """Return :meth:`to_dict` as compact JSON in UTF-8; :meth:`from_json` reads it."""
+        return encode(self.to_dict())
+
+    @classmethod
+    def from_json(cls, data: bytes) -> ChatCompletion:
+        """Read a reply from the JSON that :meth:`to_json` gives.
+
+        It is equal to the reply that was written, its ids, times and record included; ``raw`` is ``None``. Keys
+        that this version does not know are ignored.
+
+        Raises:
+            ProtocolError: *data* is not JSON, or not such a reply.
+        """
+        reply: ChatCompletion = decode(data, ChatCompletion, "reply")
+        return reply
+
+    def to_openai(self) -> dict[str, Any]:
+        """Return the reply in the shape of OpenAI's ``chat.completion``, as plain data.
+
+        Reasoning is ``reasoning_content``, and a finish reason is OpenAI's word for its meaning (``None`` in a reply
+        that broke). Ids and models that the provider did not name are ``""``, an unknown time is 0.
+        """
+        head = openai_head("chat.completion", id=self.id, model=self.model, created=self.created)
+        choices = [choice.to_openai() for choice in self.choices]
+        usage = {} if self.usage is None else {"usage": openai_usage(self.usage)}
+        return {**head, "choices": choices, **usage}
 
     def with_record(self, record: ReplyRecord) -> ChatCompletion:
         """The same completion with its record."""

@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, TextIO
 
-import msgspec
-
 from kimi_async import KimiError, StreamEvent
 
 __all__ = ["JsonRenderer", "json_line"]
@@ -36,7 +34,7 @@ class JsonRenderer:
 
     def show(self, event: StreamEvent, /) -> None:
         """Write one event."""
-        self._line(msgspec.to_builtins(event))
+        self._line(event.to_dict())
 
     def fail(self, error: KimiError, /) -> None:
         """Write the last line."""

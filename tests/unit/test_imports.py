@@ -23,7 +23,18 @@ OUTSIDE = {"testing", "cli"}
 
 #: Rooms and modules that hold no I/O: bytes and values in, values out.
 PURE = {
-    *("_errors", "_events", "_finish_reasons", "_json_text", "_models", "_prefix", "_record"),
+    *(
+        "_codec",
+        "_errors",
+        "_events",
+        "_finish_reasons",
+        "_json_text",
+        "_models",
+        "_openai",
+        "_openai_chunks",
+        "_prefix",
+        "_record",
+    ),
     *("_settings", "_wire"),
     *("_protocol", "_providers", "_request", "_types", "capabilities"),
 }
