@@ -1,42 +1,46 @@
-"""httpx over aiohttp, by way of httpx-aiohttp; imported by ``aiohttp_client()`` alone.
+"""The HTTP client over aiohttp; imported by ``aiohttp_client()`` only.
 
-Sending and reading are written anew here, because of what was seen of httpx-aiohttp 0.2.0 over aiohttp 3.14.5
-(each has a test in ``tests/unit/http/test_aiohttp.py``):
+It goes to aiohttp by the small interface that this library asks of an HTTP client, without the requests and responses
+of httpx between. What aiohttp 3.14.5 by itself leaves undone is done here, each with a test in
+``tests/unit/http/test_aiohttp.py`` or ``tests/engines``:
 
-- No limit on connections (``None``) is taken for aiohttp's own default, which is 100.
-- The limit for connecting leaves out the look-up of the host's name, and there is none for writing.
-- When a connection breaks, bytes that came before and were not read yet are never given.
-- A request that is given up closes its connection politely: the socket stays for as long as the host does not read
-  what is still to be sent, and over TLS until it has answered the good-bye, 30 s at the most.
-- Whoever reads a body waits for ever when the client is closed, and when the framing of the body is broken.
+- Bytes that a host sends after the end of a response become the next response on that connection.
+- Of a read with an error in the body, not even the head is given.
+- A request with a body is not sent again when a kept connection has just been closed by the host.
+- There is no time limit for writing.
+- When a connection breaks, bytes that were received before and not read yet are never given.
+- A request that is given up closes its connection politely: the socket stays for as long as the host does not read the
+  rest of the request, and over TLS until it has answered the good-bye, 30 s at most.
+- Anyone who reads a body waits for ever when the client is closed, and when the framing of the body is broken.
 - One line of the headers may have 8,190 bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import functools
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, MutableMapping
+from contextvars import ContextVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self, cast, final
 
 import aiohttp
-import httpx
-from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
-from httpx_aiohttp.transport import map_aiohttp_exceptions
+from aiohttp.client_proto import ResponseHandler
+from yarl import URL
 
-from kimi_async._errors import ConfigurationError
+from kimi_async._errors import ConfigurationError, WriteTimeout
 from kimi_async._http._cancellation import asyncio_loop
+from kimi_async._http._patched import way_is_patched
+from kimi_async._http._proxies import Proxies
 
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
-__all__ = ["AiohttpClient"]
+    from kimi_async._http._clients import HttpClient, HttpResponse
 
-#: The most bytes of one read.
-_READ_BYTES: Final = 16 * 1024
+__all__ = ["AiohttpClient"]
 
 #: A body is written in pieces of this many bytes, as many as asyncio takes without waiting for the host to read.
 _WRITE_BYTES: Final = 64 * 1024
@@ -44,105 +48,183 @@ _WRITE_BYTES: Final = 64 * 1024
 #: The most bytes of one line of the headers; h11, under httpx, has 100 KiB for all of them.
 _HEADER_BYTES: Final = 64 * 1024
 
+_HEAD_END: Final = b"\r\n\r\n"
 
-class AiohttpClient(HttpxAiohttpClient):
-    """An ``httpx.AsyncClient`` each of whose transports is one of ours."""
-
-    def _init_transport(self, *_: Any, **settings: Any) -> httpx.AsyncBaseTransport:
-        return _Transport(settings["verify"], settings["limits"])
-
-    def _init_proxy_transport(
-        self, proxy: httpx.Proxy, *_: Any, **settings: Any
-    ) -> httpx.AsyncBaseTransport:
-        if proxy.url.scheme not in {"http", "https"}:
-            raise ConfigurationError(
-                f"aiohttp knows no {proxy.url.scheme} proxies, HTTP ones alone"
-            )
-        return _Transport(settings["verify"], settings["limits"], proxy)
+#: Whether the running request must have a new connection.
+_needs_new: Final[ContextVar[bool]] = ContextVar("needs_new", default=False)
 
 
-class _Transport(AiohttpTransport):
-    """Sends with aiohttp, within all limits of the request."""
+@final
+class AiohttpClient:
+    """Sends requests with aiohttp; for one event loop of asyncio.
+
+    Args:
+        tls: For ``https``.
+        proxies: The proxy for each host.
+        keepalive: Seconds for which an idle connection is kept.
+        make_plain: Makes the client that sends instead while a tool has patched httpx.
+
+    Attributes:
+        is_closed: Whether it was closed.
+    """
 
     def __init__(
-        self, verify: bool | ssl.SSLContext, limits: httpx.Limits, proxy: httpx.Proxy | None = None
+        self,
+        tls: ssl.SSLContext,
+        proxies: Proxies,
+        keepalive: float,
+        make_plain: Callable[[], HttpClient],
     ) -> None:
-        super().__init__(verify=verify, limits=limits, client=self._session)
-        self._proxy = None if proxy is None else str(proxy.url)
-        self._proxy_headers = {} if proxy is None else _headers_of(proxy)
+        self._tls = tls
+        self._proxies = proxies
+        self._keepalive = keepalive
+        self._make_plain = make_plain
+        self._plain: HttpClient | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self.is_closed = False
 
-    def _session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                ssl=self.ssl_context,
-                limit=self.limits.max_connections or 0,
-                keepalive_timeout=self.limits.keepalive_expiry,
+    def build_request(
+        self, method: str, url: str, *, content: bytes, headers: dict[str, str]
+    ) -> _Request:
+        """Make a request for :meth:`send`.
+
+        Raises:
+            ValueError: The URL cannot be used.
+        """
+        return _Request(method, URL(url), content, headers)
+
+    async def send(self, request: _Request, **settings: Any) -> HttpResponse:
+        """Send *request* and return when the head of its response is there.
+
+        A host may close a kept connection at the moment in which it is used again. A request that has got no byte of an
+        answer then is sent once more over a new connection, and ``extensions["kimi_resent"]`` of its response is true.
+
+        Args:
+            request: One of :meth:`build_request`.
+            **settings: Those of ``httpx.AsyncClient.send``; what they say holds here anyway.
+
+        Raises:
+            ConfigurationError: The event loop is not one of asyncio.
+            WriteTimeout: The host did not read the request in time.
+            aiohttp.ClientError: The request failed.
+        """
+        if asyncio_loop() is None:
+            raise ConfigurationError(
+                "aiohttp runs on asyncio only; on trio use http_client() or an httpx2.AsyncClient"
+            )
+        if self.is_closed:
+            raise RuntimeError("this HTTP client is closed")
+        if way_is_patched():
+            return await self._send_plain(request, settings)
+        with contextlib.suppress(_GoneBefore):
+            return _Reply(await self._exchange(request))
+        token = _needs_new.set(True)
+        try:
+            reply = _Reply(await self._exchange(request))
+        finally:
+            _needs_new.reset(token)
+        reply.extensions["kimi_resent"] = True
+        return reply
+
+    async def _send_plain(self, request: _Request, settings: Mapping[str, Any]) -> HttpResponse:
+        plain = self._plain = self._plain or self._make_plain()
+        same = plain.build_request(
+            request.method, str(request.url), content=request.content, headers=request.headers
+        )
+        same.extensions.update(request.extensions)
+        return await plain.send(same, **settings)
+
+    async def _exchange(self, request: _Request) -> _Response:
+        limits: Mapping[str, float | None] = request.extensions.get("timeout", {})
+        url, headers = request.url, request.headers
+        proxy = self._proxies.for_host(url.scheme, url.raw_host or "", url.explicit_port)
+        if proxy is not None and url.scheme == "http":  # over TLS only the CONNECT has them
+            headers = {**headers, **proxy.headers}
+        session = self._session = self._session or self._open()
+        send = functools.partial(
+            session.request,
+            request.method,
+            url,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(
+                connect=limits.get("connect"), sock_read=limits.get("read")
             ),
+            proxy=None if proxy is None else proxy.url,
+            proxy_headers=None if proxy is None else proxy.headers,
+        )
+        content, seconds = request.content, limits.get("write")
+        if seconds is None or len(content) <= _WRITE_BYTES:
+            # Only a large body can come to a standstill.
+            response = await send(headers=headers, data=content or None)
+        else:
+            response = await _send_large(send, headers, content, seconds)
+        assert isinstance(response, _Response)
+        return response
+
+    def _open(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=_Connector(ssl=self._tls, limit=0, keepalive_timeout=self._keepalive),
             response_class=_Response,
-            cookie_jar=aiohttp.DummyCookieJar(),  # httpx has its own
+            cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             max_line_size=_HEADER_BYTES,
             max_field_size=_HEADER_BYTES,
         )
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if asyncio_loop() is None:
-            raise ConfigurationError(
-                "aiohttp runs on asyncio alone; on trio use http_client() or an httpx2.AsyncClient"
+    async def aclose(self) -> None:
+        """Close all connections; idempotent."""
+        self.is_closed = True
+        if self._session is not None:
+            await self._session.close()
+        if self._plain is not None:
+            await self._plain.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+@final
+class _Request:
+    """One request, until it is sent."""
+
+    __slots__ = ("content", "extensions", "headers", "method", "url")
+
+    def __init__(self, method: str, url: URL, content: bytes, headers: dict[str, str]) -> None:
+        self.method = method
+        self.url = url
+        self.content = content
+        self.headers = headers
+        self.extensions: MutableMapping[str, Any] = {}
+
+
+async def _send_large(
+    send: Callable[..., Any], headers: dict[str, str], content: bytes, seconds: float
+) -> aiohttp.ClientResponse:
+    """Send a body that has *seconds* for each of its pieces."""
+    sized = {**headers, "content-length": str(len(content))}
+    writing = asyncio.timeout(None)
+    try:
+        async with writing:
+            response: aiohttp.ClientResponse = await send(
+                headers=sized, data=_pieces(content, writing, seconds)
             )
-        if not isinstance(self.client, aiohttp.ClientSession):
-            self.client = self.get_client()
-        limits: Mapping[str, float | None] = request.extensions.get("timeout", {})
-        headers = dict(request.headers)
-        if request.url.scheme == "http":  # over TLS they go with the CONNECT alone
-            headers.update(self._proxy_headers)
-        writing = asyncio.timeout(None)
-        try:
-            with map_aiohttp_exceptions():
-                async with writing:
-                    response = await self.client.request(
-                        request.method,
-                        str(request.url),
-                        headers=headers,
-                        data=_body(await request.aread(), writing, limits.get("write")),
-                        allow_redirects=False,
-                        timeout=aiohttp.ClientTimeout(
-                            connect=limits.get("connect"), sock_read=limits.get("read")
-                        ),
-                        proxy=self._proxy,
-                        proxy_headers=self._proxy_headers,
-                    )
-        except TimeoutError:
-            raise httpx.WriteTimeout("the host does not read the request") from None
-        assert isinstance(response, _Response)
-        return httpx.Response(
-            response.status,
-            headers=list(response.raw_headers),
-            stream=_Stream(response),
-            extensions={"http_version": b"HTTP/1.1"},
-        )
-
-
-def _headers_of(proxy: httpx.Proxy) -> dict[str, str]:
-    # Not by aiohttp's own argument for it, which is deprecated since 3.14.
-    headers = dict(proxy.headers)
-    if proxy.raw_auth is not None:
-        secret = base64.b64encode(b":".join(proxy.raw_auth)).decode()
-        headers["proxy-authorization"] = f"Basic {secret}"
-    return headers
-
-
-def _body(
-    content: bytes, writing: asyncio.Timeout, seconds: float | None
-) -> bytes | AsyncIterator[bytes] | None:
-    """What aiohttp is given to write; only a large body can come to a standstill."""
-    if len(content) <= _WRITE_BYTES or seconds is None:
-        return content or None
-    return _pieces(content, writing, seconds)
+            return response
+    except TimeoutError:
+        if not writing.expired():
+            raise
+    raise WriteTimeout(seconds, stage="sending", cause="the host does not read the request")
 
 
 async def _pieces(content: bytes, writing: asyncio.Timeout, seconds: float) -> AsyncIterator[bytes]:
-    """The body in pieces; *writing* runs out when the next one is not asked for in time."""
+    """Give the body in pieces; *writing* runs out when the next one is not asked for in time."""
     now = asyncio.get_running_loop().time
     with contextlib.suppress(RuntimeError):  # the answer came before all was sent
         for at in range(0, len(content), _WRITE_BYTES):
@@ -151,16 +233,108 @@ async def _pieces(content: bytes, writing: asyncio.Timeout, seconds: float) -> A
         writing.reschedule(None)
 
 
+class _GoneBefore(Exception):
+    """A kept connection was gone before a byte of the answer was received."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Makes connections of our kind."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        # aiohttp has no public way to choose the class; _Response.start() sees whether this still works.
+        self._factory: Any = functools.partial(_Protocol, loop=self._loop)
+
+    async def connect(self, *request: Any, **settings: Any) -> Connection:
+        connection = await super().connect(*request, **settings)
+        while _needs_new.get() and _protocol_of(connection).requests:
+            # Kept for as long as the one that was gone, so it may be gone too.
+            connection.close()
+            connection = await super().connect(*request, **settings)
+        return connection
+
+
+@final
+class _Protocol(ResponseHandler):
+    """One connection, which ends when the host sends more than the response to the request.
+
+    Attributes:
+        answered: Whether the host has sent a byte since the last request began.
+        requests: How many it has had.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.requests = 0
+        self.answered = False
+        self._is_expecting = False
+        self._has_surplus = False
+        self._body: aiohttp.StreamReader | None = None
+
+    def set_response_params(self, **params: Any) -> None:
+        """Called by aiohttp before it sends a request."""
+        self.requests += 1
+        self.answered = False
+        self._is_expecting = True
+        self._body = None
+        super().set_response_params(**params)
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """Called by the parser for each head of a response."""
+        message, body = data
+        if self._body is not None:
+            self._has_surplus = True
+            return
+        if message.code >= 200:  # no interim response
+            self._body = body
+        super().feed_data(data, size)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop, and without data when a reader of the body has made room."""
+        if self._is_expecting:
+            self.answered = True
+            self._parse(data)
+            if self._body is None or not self._body.is_eof():
+                return
+            self._is_expecting = False
+            if self._has_surplus or self._has_begun_another():
+                self.abort()
+        elif data:
+            self.abort()
+
+    def _parse(self, data: bytes) -> None:
+        # Head by head: of a read with an error in it, the parser gives no head.
+        while self._body is None and (end := data.find(_HEAD_END)) != -1:
+            super().data_received(data[: end + len(_HEAD_END)])
+            data = data[end + len(_HEAD_END) :]
+        super().data_received(data)
+
+    def _has_begun_another(self) -> bool:
+        """Return whether the parser is within the head of one more response."""
+        try:
+            return self._parser is not None and self._parser.feed_eof() is not None
+        except Exception:  # it is within one that is wrong
+            return True
+
+
+def _protocol_of(connection: Connection) -> _Protocol:
+    protocol = connection.protocol
+    assert isinstance(protocol, _Protocol)
+    return protocol
+
+
 class _Response(aiohttp.ClientResponse):
     """Gives up its socket at once, and lets nobody wait for a body whose connection is gone."""
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        protocol = connection.protocol  # which a connection that is given back has no more
-        assert protocol is not None
+        # A connection that is given back has no protocol any more.
+        protocol = _protocol_of(connection)
         try:
             await super().start(connection)
-        except BaseException:
+        except BaseException as error:
             _abort(connection)
+            if _is_gone(error) and protocol.requests > 1 and not protocol.answered:
+                raise _GoneBefore from None
             raise
         closed = protocol.closed
         if closed is None:  # gone already
@@ -186,8 +360,12 @@ class _Response(aiohttp.ClientResponse):
         self.close()
 
 
+def _is_gone(error: BaseException) -> bool:
+    return isinstance(error, aiohttp.ClientConnectionError) and not isinstance(error, TimeoutError)
+
+
 def _look_at(closed: asyncio.Future[None]) -> None:
-    """Look at how a connection was lost, also between two requests: what nobody looks at is logged by asyncio."""
+    """Look at how a connection was lost, also between two requests: asyncio logs the errors that nobody looks at."""
     closed.exception()
 
 
@@ -196,30 +374,50 @@ def _abort(connection: Connection | None) -> None:
         connection.transport.abort()
 
 
-class _Stream(httpx.AsyncByteStream):
-    """The body of one response."""
+@final
+class _Reply:
+    """The response to one request."""
+
+    http_version: Final = "HTTP/1.1"
+
+    __slots__ = ("_response", "extensions", "headers", "status_code", "stream")
 
     def __init__(self, response: _Response) -> None:
         self._response = response
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        content = self._response.content
-        with map_aiohttp_exceptions():
-            try:
-                while data := await content.read(_READ_BYTES):
-                    yield data
-            except Exception:
-                if rest := _rest(content):
-                    yield rest
-                raise
-            finally:  # also when the loop ends, which is the last that a generator sees of it
-                self._response.abort()
+        self.status_code = response.status
+        self.headers = _headers_of(response)
+        self.extensions: dict[str, Any] = {}
+        self.stream = _body_of(response)
 
     async def aclose(self) -> None:
+        """Give up the connection unless the body was read to its end."""
         self._response.abort()
 
 
+async def _body_of(response: _Response) -> AsyncGenerator[bytes]:
+    """Read the body."""
+    content = response.content
+    try:
+        while data := await content.readany():
+            yield data
+    except Exception:
+        if rest := _rest(content):
+            yield rest
+        raise
+    finally:  # also when the loop ends, which is the last that a generator sees of it
+        response.abort()
+
+
+def _headers_of(response: aiohttp.ClientResponse) -> dict[str, str]:
+    """Return the headers, names in lower case; those of one name are joined, as HTTP allows."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in response.raw_headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
 def _rest(content: aiohttp.StreamReader) -> bytes:
-    """What had come before the body broke: aiohttp keeps it and gives the error alone, until there is none."""
+    """Return what was received before the body broke; aiohttp keeps it, and gives the error only."""
     content.set_exception(cast("Any", None))
     return content.read_nowait()

@@ -7,6 +7,7 @@ client never loads it.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ssl
 from collections.abc import Mapping, MutableMapping
@@ -17,10 +18,9 @@ from kimi_async._errors import ConfigurationError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["HttpClient", "HttpResponse", "aiohttp_client", "http_client"]
+    from kimi_async._http._aiohttp import AiohttpClient
 
-#: Seconds an idle connection is kept; below the minute after which common gateways drop it.
-KEEPALIVE_SECONDS: Final = 30.0
+__all__ = ["HttpClient", "HttpResponse", "aiohttp_client", "http_client"]
 
 #: A server on this machine, such as a fake one, is never behind the proxy of the environment.
 _NOT_PROXIED: Final = ("all://127.0.0.1", "all://localhost", "all://[::1]")
@@ -96,10 +96,29 @@ class HttpClient(Protocol):
 
 @functools.cache
 def tls_context() -> ssl.SSLContext:
-    """The TLS context of every client we make; building one takes 50 ms and more, so it is built once."""
+    """Return the TLS context of every client that we make; building one takes 50 ms and more, so it is built once.
+
+    Raises:
+        ConfigurationError: The certificates that the environment names cannot be read.
+    """
     import httpx
 
-    return httpx.create_ssl_context()
+    with contextlib.suppress(OSError):  # of TLS too
+        return httpx.create_ssl_context()
+    raise ConfigurationError(
+        "the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read; correct or unset them, or give "
+        "an ssl.SSLContext as verify= of http_client()"
+    )
+
+
+def _tls_of(verify: bool | ssl.SSLContext) -> ssl.SSLContext:
+    if isinstance(verify, ssl.SSLContext):
+        return verify
+    if verify:
+        return tls_context()
+    import httpx
+
+    return httpx.create_ssl_context(verify=False)
 
 
 def http_client(
@@ -118,18 +137,21 @@ def http_client(
         verify: ``True`` checks certificates against the common authorities, an ``ssl.SSLContext`` as it says;
             ``False`` checks nothing, and then whoever is in between can read the key.
         trust_env: Whether ``HTTPS_PROXY`` and its kind are honoured.
+
+    Raises:
+        ConfigurationError: The proxy, one of the environment, or the certificates that the environment names, cannot
+            be used.
     """
-    import httpx
-
     from kimi_async._http._own_client import OwnClient, environment_proxies
+    from kimi_async._http._proxies import checked_proxy
 
-    proxies: dict[str, str | None] = environment_proxies() if trust_env else {}
+    proxies: dict[str, str | None] = environment_proxies() if trust_env and proxy is None else {}
     if proxy is not None:
-        proxies = {"all://": proxy}
-    if verify is True:
-        verify = tls_context()
-    tls = verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify)
-    return OwnClient(tls, proxies | dict.fromkeys(_NOT_PROXIED))
+        proxies["all://"] = checked_proxy(proxy, "proxy", has_socks=True)
+    for pattern, url in proxies.items():
+        if url is not None:
+            checked_proxy(url, f"{pattern[:-3].upper()}_PROXY", has_socks=True)
+    return OwnClient(_tls_of(verify), proxies | dict.fromkeys(_NOT_PROXIED))
 
 
 def aiohttp_client(
@@ -137,11 +159,13 @@ def aiohttp_client(
     proxy: str | None = None,
     verify: bool | ssl.SSLContext = True,
     trust_env: bool = True,
-) -> httpx.AsyncClient:
+) -> AiohttpClient:
     """Make an HTTP client like that of :func:`http_client` which reads and writes with aiohttp: less work for a read.
 
-    For ``AsyncKimi(http_client=...)``; whoever makes it closes it, on the event loop that used it. Needs the extra
-    ``kimi-async[aiohttp]``. For asyncio (and uvloop) alone, HTTP/1.1 alone, and proxies of HTTP alone, no SOCKS.
+    For ``AsyncKimi(http_client=...)`` only. The caller closes it, with ``async with`` or ``await aclose()``, on the
+    event loop that used it. Needs the extra ``kimi-async[aiohttp]``. For asyncio (and uvloop), HTTP/1.1 and HTTP
+    proxies only. While a tool for tests or tracing has patched httpx, such as respx, requests take the way of
+    :func:`http_client`.
 
     Args:
         proxy: As of :func:`http_client`.
@@ -158,27 +182,9 @@ def aiohttp_client(
         raise ConfigurationError(
             'aiohttp_client() needs an extra: pip install "kimi-async[aiohttp]"'
         ) from None
-    return _tuned(AiohttpClient, proxy, verify, trust_env)
+    from kimi_async._http._own_transport import KEEPALIVE_SECONDS
+    from kimi_async._http._proxies import Proxies
 
-
-def _tuned(
-    kind: type[httpx.AsyncClient],
-    proxy: str | None,
-    verify: bool | ssl.SSLContext,
-    trust_env: bool,
-) -> httpx.AsyncClient:
-    import httpx
-
-    return kind(
-        proxy=proxy,
-        verify=tls_context() if verify is True else verify,
-        trust_env=trust_env,
-        mounts=dict.fromkeys(_NOT_PROXIED),
-        limits=httpx.Limits(
-            max_connections=None,
-            max_keepalive_connections=None,
-            keepalive_expiry=KEEPALIVE_SECONDS,
-        ),
-        timeout=None,
-        follow_redirects=False,
-    )
+    make_plain = functools.partial(http_client, proxy=proxy, verify=verify, trust_env=trust_env)
+    proxies = Proxies(proxy, trust_env=trust_env)
+    return AiohttpClient(_tls_of(verify), proxies, KEEPALIVE_SECONDS, make_plain)

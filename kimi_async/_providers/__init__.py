@@ -5,7 +5,7 @@ provider's own file holds only what truly differs, and is loaded when the provid
 """
 
 from kimi_async._providers._base import Provider
-from kimi_async._providers._request_ids import request_id_of
+from kimi_async._providers._errors import request_id_of
 
 __all__ = [
     "Provider",

@@ -14,11 +14,10 @@ from kimi_async._errors import APIError, RateLimitError
 from kimi_async._json_text import decode_object
 from kimi_async._providers._envelopes import read_envelope
 from kimi_async._providers._error_classes import class_of
-from kimi_async._providers._request_ids import request_id_of
 from kimi_async._providers._texts import excerpt_of, one_line, value_without_key, without_key
 from kimi_async._providers._waits import seconds_to_wait
 
-__all__ = ["parse_error"]
+__all__ = ["parse_error", "request_id_of"]
 
 #: A rate that is counted by the day does not pass while a program waits (see the page Providers, section 3.5).
 _BY_THE_DAY: Final = r"\b[TR]PD\b|per day|\bdaily\b"
@@ -28,8 +27,18 @@ _REDIRECTED: Final = (
     " check base_url"
 )
 
+#: Cloudflare's own id comes last: it is of use only where the provider gives none.
+_REQUEST_ID_HEADERS: Final = (
+    *("x-request-id", "request-id", "msh-request-id", "x-trace-id", "trace-id", "x-msh-trace-id"),
+    "cf-ray",
+)
 #: Codes, types and ids are short; a longer one is cut.
 _FACT_CHARS: Final = 200
+
+
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """Return the id under which the provider logged the request, by its response headers (names in lower case)."""
+    return next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
 
 
 def parse_error(

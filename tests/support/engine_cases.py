@@ -17,8 +17,6 @@ from kimi_async import Timeouts
 
 __all__ = ["FAULTS", "PROXY_FAULTS", "EngineFault", "Server"]
 
-#: The class of the error, its stage, and the text of its partial reply.
-Expected: TypeAlias = tuple[type[kimi.KimiError], str, str | None]
 End: TypeAlias = Literal["hangup", "reset", "stall"]
 
 CONNECTING: Final = "connecting"
@@ -53,7 +51,6 @@ class EngineFault:
         size: Characters of the prompt.
         timeouts: The limits.
         text: The text of ``error.partial``; ``None`` if there is no partial reply.
-        over_aiohttp: Error, stage and text, where they are others over aiohttp.
     """
 
     id: str
@@ -68,12 +65,6 @@ class EngineFault:
     size: int = 2
     timeouts: Timeouts = Timeouts()
     text: str | None = None
-    over_aiohttp: Expected | None = None
-
-    def expected(self, engine: str) -> Expected:
-        """Error, stage and text over *engine*."""
-        own = self.over_aiohttp if engine == "aiohttp" else None
-        return own or (self.error, self.stage, self.text)
 
 
 def _in_output(name: str, says: bytes, end: End, then: bytes = b"") -> EngineFault:
@@ -141,8 +132,6 @@ FAULTS: Final = (
         error=kimi.StreamInterrupted,
         stage="streaming",
         text="Hel",
-        # The parser of aiohttp gives nothing of the read that it fails in, not even the headers.
-        over_aiohttp=(kimi.TransportError, WAITING, None),
     ),
     # The body after it
     _in_output("bad-chunk-in-output", CHUNKED + chunk(HEL), "stall", then=b"zz\r\n"),

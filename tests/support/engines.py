@@ -47,12 +47,16 @@ RUNS = [
     for loop in loops
 ]
 
-ASYNCIO_ALONE = "aiohttp runs on asyncio alone"
+#: The engines of the clients that we make ourselves.
+OUR_ENGINES = ("ours", "aiohttp")
+OUR_RUNS = [run for run in RUNS if run.values[1] in OUR_ENGINES]
+
+ASYNCIO_ONLY = "aiohttp runs on asyncio only"
 
 
 def cannot(engine: str, loop: str) -> str:
     """Why *engine* does not run on *loop*; ``""`` where it does."""
-    return ASYNCIO_ALONE if (engine, loop) == ("aiohttp", "trio") else ""
+    return ASYNCIO_ONLY if (engine, loop) == ("aiohttp", "trio") else ""
 
 
 def skips(engine: str, item: pytest.Item) -> pytest.MarkDecorator:

@@ -5,7 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
-from engines import ASYNCIO_ALONE, skips
+from engines import ASYNCIO_ONLY, skips
 
 
 @pytest.mark.anyio
@@ -33,8 +33,8 @@ class Item:
 @pytest.mark.parametrize(
     ("engine", "item", "reason"),
     [
-        ("aiohttp", Item(anyio_backend="trio"), ASYNCIO_ALONE),
-        ("aiohttp", Item(anyio_backend=("trio", {})), ASYNCIO_ALONE),
+        ("aiohttp", Item(anyio_backend="trio"), ASYNCIO_ONLY),
+        ("aiohttp", Item(anyio_backend=("trio", {})), ASYNCIO_ONLY),
         ("aiohttp", Item(anyio_backend=("asyncio", {})), ""),
         ("aiohttp", Item(case="trio"), ""),
         ("aiohttp", object(), ""),
