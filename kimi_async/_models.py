@@ -7,7 +7,9 @@ whose empty reasoning was dropped (``docs/providers.md`` 6.4). Nothing here test
 from __future__ import annotations
 
 import builtins
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -294,18 +296,28 @@ def tool_result(call: ToolCall | str, content: object, *, name: str | None = Non
 
 
 def as_text(content: object) -> str:
-    """What a message of role ``tool`` says for *content*; raises like :func:`tool_result`."""
+    """Return the text of a message of role ``tool`` for *content*; raises like :func:`tool_result`."""
     if isinstance(content, str):
         return content
     try:
         return msgspec.json.encode(content, enc_hook=_plain).decode()
+    except UnicodeEncodeError:  # a half of a surrogate pair, as in the name of a file
+        return _as_damaged_text(content)
     except (TypeError, ValueError, RecursionError) as error:
         problem = str(error)
     raise ConfigurationError(f"a tool result must be a text or a JSON value: {problem}")
 
 
+def _as_damaged_text(content: object) -> str:
+    plain = msgspec.to_builtins(content, str_keys=True, enc_hook=_plain)
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace").decode()
+
+
 def _plain(value: Any) -> object:
-    """A pydantic model as what JSON knows; it is known by its method, and pydantic is not imported."""
+    """Return a path or a pydantic model as JSON knows it; a model is known by its method: pydantic is not imported."""
+    if isinstance(value, PurePath):
+        return str(value)
     if not hasattr(value, "model_dump"):
         raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
     return value.model_dump(mode="json")

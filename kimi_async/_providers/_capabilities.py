@@ -329,6 +329,7 @@ _REFUSED_BY_MOONSHOT: Final = (
     "tool-choice",
     "tool-name",
     "repeated-tool",
+    "tool-schema",
     "empty-message",
     "empty-text",
     "missing-reasoning",

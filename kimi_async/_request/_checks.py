@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from kimi_async._errors import ConfigurationError, KimiWarning
 from kimi_async._models import Thinking, is_empty_text
 from kimi_async._providers import Provider
+from kimi_async._request._moonshot_rules import moonshot_problem
 from kimi_async._request._params import ROLES
 from kimi_async._wire import ChatRequest, Finding
 
@@ -167,6 +168,8 @@ def _tools(request: ChatRequest, known: Capabilities) -> _Found:
     if tools and not known.tools.value:
         yield "tools", tools[0][0].partition("[")[0], "this model is not known to call tools"
     yield from _definitions(tools)
+    if "tool-schema" in known.refused.value:
+        yield from _schemas(tools)
     yield from _tool_choice(request.params, known, has_tools=bool(tools))
 
 
@@ -178,6 +181,23 @@ def _carrier(message: Mapping[str, Any], where: str, known: Capabilities) -> _Fo
     elif message["role"] != "system" or message.get("content"):
         problem = "only a message of role system without content can carry tools"
         yield "tools-in-message", where, problem
+
+
+def _schemas(tools: Iterable[tuple[str, Any]]) -> _Found:
+    """Find schemas outside of Moonshot's flavour: each request with one of them is refused."""
+    for where, tool in tools:
+        function = tool.get("function") if isinstance(tool, Mapping) else None
+        if isinstance(function, Mapping) and "parameters" in function:
+            problem = moonshot_problem(function["parameters"])
+            if problem is not None:
+                named = (
+                    f"the parameters of {function.get('name')!r} are not a schema that is accepted"
+                )
+                yield (
+                    "tool-schema",
+                    where,
+                    f"{named}: {problem}; tools.moonshot_schema() rewrites it",
+                )
 
 
 def _definitions(tools: Iterable[tuple[str, Any]]) -> _Found:

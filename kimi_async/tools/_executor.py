@@ -1,11 +1,11 @@
-"""The tool calls of one step: who may run, what runs, and what the model is told.
+"""The tool calls of one step: which of them run, and the result that the model is told.
 
-All calls of a step are asked for approval one after the other, in their order, and then run side by side. Whatever goes
-wrong with one of them becomes the text of its result, so that every call has its answer.
+First the arguments of each call are checked. Then ``approve`` is asked about each call that can run, one after the
+other, in their order. Then the calls run side by side. An error of one call becomes the text of its result, so that
+every call has its answer.
 
 A function that is not ``async`` runs in a thread, where nothing can stop it. When its time is up or the run is
-cancelled, the thread is left behind and what it gives is dropped (``abandon_on_cancel``); waiting for it would let one
-tool that hangs hang its caller.
+cancelled, the thread goes on and its value is dropped: waiting for it would let one tool that hangs hang its caller.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import anyio
-import anyio.to_thread
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._models import ToolCall, as_text
 from kimi_async._wire import ToolDefinition
+from kimi_async.tools._threads import call_in_thread
 from kimi_async.tools._tool import Tool, ToolError
 
 __all__ = ["Approve", "Deny", "ToolExecutor", "ToolResult", "ToolStatus", "Tools"]
@@ -35,19 +35,19 @@ ToolStatus: TypeAlias = Literal["ok", "failed", "timeout", "invalid", "unknown",
 
 @frozen(kw_only=True)
 class Deny:
-    """What ``approve`` gives for a call that must not run.
+    """The answer of ``approve`` for a call that must not run.
 
     Attributes:
-        reason: What the model is told in place of a result.
-        stop: Whether the run is over once the other calls of the step are answered.
+        reason: The text that the model is told in place of a result.
+        stop: Whether the run ends after the other calls of the step are answered.
     """
 
     reason: str = "this call was not allowed"
     stop: bool = False
 
 
-#: Asked for each call, sync (in a thread) or async: ``True`` lets it run, ``False`` or ``Deny`` does not, another
-#: ``ToolCall`` runs in its place.
+#: Asked about each call that can run, sync (in a thread) or async: ``True`` lets it run, ``False`` or ``Deny`` does
+#: not, another ``ToolCall`` runs in its place. The arguments are checked before, so ``call.parse()`` gives them.
 Approve: TypeAlias = Callable[
     [ToolCall], bool | Deny | ToolCall | Awaitable[bool | Deny | ToolCall]
 ]
@@ -59,11 +59,12 @@ class ToolResult:
 
     Attributes:
         call: The call as the model made it.
-        content: What the model is told.
-        status: ``"ok"``; ``"failed"`` when the tool raised; ``"timeout"``; ``"invalid"`` when the arguments do not fit;
-            ``"unknown"`` when there is no such tool; ``"denied"``.
-        ran: The call that ran in the place of *call* by the word of ``approve``; ``None`` when that changed nothing.
-        error: What the tool raised, or the :class:`~kimi_async.OutputError` of its arguments.
+        content: The text that the model is told.
+        status: ``"ok"``; ``"failed"`` when the tool raised, or its result is not a text or a JSON value;
+            ``"timeout"``; ``"invalid"`` when the arguments do not fit; ``"unknown"`` when there is no such tool;
+            ``"denied"``.
+        ran: The call that ``approve`` gave in the place of *call*; ``None`` when it gave no other.
+        error: The exception of the tool, or the :class:`~kimi_async.OutputError` of its arguments.
     """
 
     call: ToolCall
@@ -73,7 +74,21 @@ class ToolResult:
     error: Exception | None = field(default=None, eq=False, repr=False)
 
 
-_Decision: TypeAlias = Deny | ToolCall
+@frozen
+class _Ready:
+    """A call that can run.
+
+    Attributes:
+        call: The call as the model made it.
+        tool: The tool.
+        bound: Makes the call.
+        ran: The call that runs in the place of *call*, if there is another.
+    """
+
+    call: ToolCall
+    tool: Tool[..., object]
+    bound: Callable[[], object]
+    ran: ToolCall | None
 
 
 class ToolExecutor:
@@ -83,11 +98,11 @@ class ToolExecutor:
         tools: What the model may call.
         timeout: Seconds for one call; ``None`` = no limit.
         concurrency: How many calls run at once.
-        raises: Whether what a tool raises ends the run.
-        approve: Asked before each call; ``None`` allows all.
+        raises: Whether an exception of a tool ends the run.
+        approve: Asked about each call that can run; ``None`` allows all.
 
     Raises:
-        ConfigurationError: Two tools have one name, or something is no tool.
+        ConfigurationError: Two tools have one name, or something is not a tool.
     """
 
     def __init__(
@@ -128,21 +143,26 @@ class ToolExecutor:
         return call.name in self._builtins or call.type == "builtin_function"
 
     async def answer(self, calls: Sequence[ToolCall]) -> tuple[list[ToolResult], bool]:
-        """Run *calls* and give their results in the same order, and whether a denial ends the run.
+        """Run *calls* and return their results in the same order, and whether a denial ends the run.
 
         Raises:
-            Exception: What ``approve`` raised; what a tool raised, if that is to end the run.
-            ConfigurationError: ``approve`` gave something that is no decision.
+            Exception: The exception of ``approve``, with a note that names the call; that of a tool, if it ends the
+                run.
+            ConfigurationError: ``approve`` gave something that is not a decision.
         """
-        decisions = [await self._decide(call) for call in calls]
+        decided = [await self._decide(call) for call in calls]
         results: dict[int, ToolResult] = {}
         slots = anyio.Semaphore(self._concurrency)
         errors: list[Exception] = []
         async with anyio.create_task_group() as tasks:
 
             async def answer_one(place: int) -> None:
+                ready, _ = decided[place]
+                if isinstance(ready, ToolResult):
+                    results[place] = ready
+                    return
                 async with slots:
-                    result = await self._answer_one(calls[place], decisions[place])
+                    result = await self._run(ready)
                 results[place] = result
                 if self._raises and result.status in ("failed", "timeout") and result.error:
                     errors.append(result.error)
@@ -153,14 +173,28 @@ class ToolExecutor:
         if errors:
             raise errors[0]
         answers = [results[place] for place in range(len(calls))]
-        return answers, any(isinstance(each, Deny) and each.stop for each in decisions)
+        return answers, any(is_over for _, is_over in decided)
 
-    async def _decide(self, call: ToolCall) -> _Decision:
-        if self._approve is None:
-            return call
-        decision = await self._await(
-            self._approve, call, is_async=inspect.iscoroutinefunction(self._approve)
-        )
+    async def _decide(self, call: ToolCall) -> tuple[_Ready | ToolResult, bool]:
+        """Return the call, ready to run, or its result if it must not or cannot run; and whether the run is over."""
+        ready = self._prepared(call, call)
+        if self._approve is None or (isinstance(ready, ToolResult) and ready.status != "ok"):
+            return ready, False
+        asked = call if call.arguments.strip() else evolve(call, arguments="{}")
+        decision = await self._ask(self._approve, asked)
+        if isinstance(decision, Deny):
+            content = f"denied: {decision.reason}"
+            return ToolResult(call=call, content=content, status="denied"), decision.stop
+        if decision is asked or decision is call:
+            return ready, False
+        return self._prepared(call, decision), False
+
+    async def _ask(self, approve: Approve, call: ToolCall) -> Deny | ToolCall:
+        try:
+            decision = await _call(approve, call, is_async=inspect.iscoroutinefunction(approve))
+        except Exception as error:
+            error.add_note(f"raised by approve, which was asked about the tool call {call.name!r}")
+            raise
         if isinstance(decision, (Deny, ToolCall)):
             return decision
         if isinstance(decision, bool):
@@ -170,41 +204,33 @@ class ToolExecutor:
             f"not {type(decision).__name__}"
         )
 
-    async def _answer_one(self, call: ToolCall, decision: _Decision) -> ToolResult:
-        if isinstance(decision, Deny):
-            return ToolResult(call=call, content=f"denied: {decision.reason}", status="denied")
-        ran = None if decision is call else decision
-        if self._is_builtin(decision):
+    def _prepared(self, call: ToolCall, wanted: ToolCall) -> _Ready | ToolResult:
+        """Check the arguments of *wanted*, which is to run for *call*."""
+        ran = None if wanted is call else wanted
+        if self._is_builtin(wanted):
             # docs/providers.md 3.3: Moonshot runs it when it sees its own arguments again.
-            return ToolResult(call=call, content=decision.arguments, ran=ran)
-        tool = self._tools.get(decision.name)
+            return ToolResult(call=call, content=wanted.arguments, ran=ran)
+        tool = self._tools.get(wanted.name)
         if tool is None:
-            return ToolResult(call=call, content=self._no_such(decision), status="unknown", ran=ran)
+            return ToolResult(call=call, content=self._no_such(wanted), status="unknown", ran=ran)
         try:
-            bound = tool.bind(decision.arguments)
+            return _Ready(call, tool, tool.bind(wanted.arguments), ran)
         except OutputError as error:
-            return ToolResult(
-                call=call, content=f"error: {error.message}", status="invalid", ran=ran, error=error
-            )
+            content = f"error: {error.message}"
+            return ToolResult(call=call, content=content, status="invalid", ran=ran, error=error)
         except Exception as error:  # of a class of the caller's own, into which they are read
             return _failed_by(error, call, tool, ran)
-        return await self._run(call, tool, bound, ran)
 
     def _no_such(self, call: ToolCall) -> str:
         names = ", ".join(sorted(name for name, tool in self._tools.items() if tool is not None))
         return f"error: there is no tool {call.name!r}; there are: {names or 'none'}"
 
-    async def _run(
-        self,
-        call: ToolCall,
-        tool: Tool[..., object],
-        bound: Callable[[], object],
-        ran: ToolCall | None,
-    ) -> ToolResult:
+    async def _run(self, ready: _Ready) -> ToolResult:
+        call, tool, ran = ready.call, ready.tool, ready.ran
         try:
             with anyio.move_on_after(self._timeout):
-                value = await self._await(bound, is_async=tool.is_async)
-                return ToolResult(call=call, content=_sendable(as_text(value)), ran=ran)
+                value = await _call(ready.bound, is_async=tool.is_async)
+                return _told(value, ready)
             late = f"the tool {tool.name!r} did not end within {self._timeout:g} s"
             return ToolResult(
                 call=call,
@@ -221,26 +247,27 @@ class ToolExecutor:
         except Exception as error:
             return _failed_by(error, call, tool, ran)
 
-    async def _await(
-        self, function: Callable[..., object], *args: object, is_async: bool
-    ) -> object:
-        """Call *function*, in a thread if it is not async, and await what it gives if that can be awaited."""
-        if is_async:
-            value = function(*args)
-        else:
-            # Not the limiter that all of the program shares: a thread that was left behind would keep a place in it.
-            (value,) = await anyio.to_thread.run_sync(
-                lambda: (
-                    function(*args),
-                ),  # trio gives no coroutine out of a thread, but a tuple with one
-                abandon_on_cancel=True,
-                limiter=anyio.CapacityLimiter(math.inf),
-            )
-        return await value if inspect.isawaitable(value) else value
+
+async def _call(function: Callable[..., object], *args: object, is_async: bool) -> object:
+    """Call *function*, in a thread if it is not async, and await its value if that can be awaited."""
+    value = function(*args) if is_async else await call_in_thread(function, *args)
+    return await value if inspect.isawaitable(value) else value
+
+
+def _told(value: object, ready: _Ready) -> ToolResult:
+    """Return the result of a tool that ran to its end; the model must not take it for one that did nothing."""
+    try:
+        return ToolResult(call=ready.call, content=_sendable(as_text(value)), ran=ready.ran)
+    except ConfigurationError as error:
+        kind = type(value).__name__
+        problem = (
+            f"the tool {ready.tool.name!r} ran, but its result ({kind}) cannot be written as JSON"
+        )
+        return _failed(ready.call, problem, ready.ran, error)
 
 
 def _declared_name(each: object) -> str:
-    """The name in a tool of the OpenAI form."""
+    """Return the name in a tool of the OpenAI form."""
     declared = each.to_wire() if isinstance(each, ToolDefinition) else each
     function = declared.get("function") if isinstance(declared, Mapping) else None
     name = function.get("name") if isinstance(function, Mapping) else None
@@ -255,7 +282,7 @@ def _declared_name(each: object) -> str:
 def _failed_by(
     error: Exception, call: ToolCall, tool: Tool[..., object], ran: ToolCall | None
 ) -> ToolResult:
-    """Of an exception the model learns what was written for it, or else the type alone."""
+    """Tell the model the text of a :class:`ToolError`, and of any other exception only the type."""
     if isinstance(error, ToolError):
         return _failed(call, str(error) or f"the tool {tool.name!r} failed", ran, error)
     return _failed(call, f"the tool {tool.name!r} failed: {type(error).__name__}", ran, error)
@@ -269,5 +296,5 @@ def _failed(
 
 
 def _sendable(text: str) -> str:
-    """*text* without halves of surrogate pairs, which no request can hold."""
+    """Return *text* without halves of surrogate pairs, which no request can hold."""
     return text.encode("utf-8", "replace").decode()

@@ -15,12 +15,18 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
 from kimi_async._errors import ConfigurationError
+from kimi_async._request._moonshot_rules import (
+    MOST_BRANCHES,
+    NO_NAMES,
+    TYPES,
+    is_of,
+    type_of_value,
+)
 
-__all__ = ["MOST_BRANCHES", "NO_NAMES", "TYPES", "is_of", "moonshot_schema"]
+__all__ = ["moonshot_schema"]
 
 _Schema: TypeAlias = Mapping[str, Any]
 
-TYPES: Final = ("string", "number", "integer", "boolean", "object", "array", "null")
 #: "integer" is a "number".
 _ANY: Final = tuple(name for name in TYPES if name != "integer")
 #: What a subschema of each type may say, beside its annotations.
@@ -52,9 +58,6 @@ _REFUSED: Final = frozenset(
     {"not", "if", "then", "else", "patternProperties", "contains"}
     | {"dependentRequired", "dependentSchemas", "$dynamicRef", "unevaluatedProperties"}
 )
-#: Names that no property may have: Moonshot's validator takes them for keywords.
-NO_NAMES: Final = frozenset({"$defs", "$ref", "anyOf", "required", "additionalProperties"})
-MOST_BRANCHES: Final = 10
 _CHOICES: Final = ("anyOf", "oneOf")
 _ANNOTATIONS: Final = ("title", "description")
 
@@ -366,7 +369,7 @@ def _annotations(schema: _Schema) -> dict[str, Any]:
     kept = {key: schema[key] for key in _ANNOTATIONS if isinstance(schema.get(key), str)}
     said = [f"{key}: {_as_json(schema[key])}" for key in _TOLD if key in schema]
     values = _values_of(schema)
-    if values and any(_type_of_value(value) in ("object", "array") for value in values):
+    if values and any(type_of_value(value) in ("object", "array") for value in values):
         said.append(f"enum: {_as_json(values)}")
     if said:
         kept["description"] = f"{kept.get('description', '')} ({'; '.join(said)})".strip()
@@ -394,7 +397,7 @@ def _types_of(schema: _Schema, place: str) -> Sequence[str]:
             raise _refusal(place, "no value can be of its type")
         return types
     if values is not None:
-        types = list(dict.fromkeys(map(_type_of_value, values)))
+        types = list(dict.fromkeys(map(type_of_value, values)))
         return [name for name in types if name != "integer" or "number" not in types]
     return next(([name] for name, hints in _HINTS.items() if hints & schema.keys()), _ANY)
 
@@ -403,29 +406,3 @@ def _values_of(schema: _Schema) -> list[Any] | None:
     if "const" in schema:
         return [schema["const"]]
     return list(schema["enum"]) if "enum" in schema else None
-
-
-def _type_of_value(value: object) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case str():
-            return "string"
-        case list() | tuple():
-            return "array"
-        case _:
-            return "object"
-
-
-def is_of(value: object, name: str) -> bool:
-    """Whether a JSON value is of this type."""
-    own = _type_of_value(value)
-    if own == "number" and name == "integer":
-        return isinstance(value, float) and value.is_integer()
-    return own == name or (own, name) == ("integer", "number")

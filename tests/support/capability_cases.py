@@ -290,6 +290,7 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
                 "tool-choice",
                 "tool-name",
                 "repeated-tool",
+                "tool-schema",
                 "empty-message",
                 "empty-text",
                 "missing-reasoning",

@@ -35,6 +35,11 @@ def named(name: object, kind: str = "function") -> dict[str, Any]:
     return {"type": kind, "function": {"name": name, "parameters": {"type": "object"}}}
 
 
+def with_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    parameters = {"type": "object", "properties": {"a": schema}}
+    return {"type": "function", "function": {"name": "g", "parameters": parameters}}
+
+
 F = ToolCall(id="f:0", name="f", arguments="{}")
 G = ToolCall(id="g:1", name="g", arguments="{}")
 FORCED = {"type": "function", "function": {"name": "f"}}
@@ -369,6 +374,17 @@ CASES: dict[str, Case] = {
         error=True,
         bad={"tools": [{"type": "function", "name": "f"}]},
         good={"tools": [named("f")]},
+    ),
+    "3.3-tool-schema": Case(
+        code="tool-schema",
+        where="tools[1]",
+        text=(
+            "the parameters of 'g' are not a schema that is accepted: the root.a: 'type' stands beside"
+            " 'anyOf', and must be inside of it; tools.moonshot_schema() rewrites it"
+        ),
+        error=True,
+        bad={"tools": [named("f"), with_schema({"type": "string", "anyOf": [{"type": "string"}]})]},
+        good={"tools": [named("f"), with_schema({"anyOf": [{"type": "string"}]})]},
     ),
     "3.3-repeated-tool": Case(
         code="repeated-tool",

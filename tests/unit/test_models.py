@@ -249,9 +249,7 @@ CIRCLE: list[object] = []
 CIRCLE.append(CIRCLE)
 
 
-@pytest.mark.parametrize(
-    "result", [object(), CIRCLE, {(1, 2): 3}, ["\ud800"]], ids=["object", "circle", "key", "text"]
-)
+@pytest.mark.parametrize("result", [object(), CIRCLE, {(1, 2): 3}], ids=["object", "circle", "key"])
 def test_a_result_that_is_no_json_is_refused(result: object) -> None:
     with pytest.raises(ConfigurationError, match="a tool result must be a text or a JSON value: "):
         tool_result("a", result)

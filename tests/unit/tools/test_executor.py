@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import threading
 from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import anyio
 import pydantic
 import pytest
+from attrs import evolve
 
 from kimi_async import ConfigurationError, OutputError, ToolCall
 from kimi_async.testing import virtual_time
@@ -49,8 +53,27 @@ class Model(pydantic.BaseModel):
         (Place("Oslo"), '{"city":"Oslo"}'),
         ([Model(city="Oslo")], '[{"city":"Oslo"}]'),
         ("half \ud800", "half ?"),
+        ([Path("a/b"), PurePosixPath("/c")], '["a/b","/c"]'),
+        (Path("a\udcff"), '"a?"'),
+        (
+            {"names": ["a\udcff", "ü"], 1: Model(city="\ud800")},
+            '{"names":["a?","ü"],"1":{"city":"?"}}',
+        ),
+        ({dt.date(2026, 1, 1): Decimal("1.1")}, '{"2026-01-01":"1.1"}'),
     ],
-    ids=["text", "empty", "None", "dict", "dataclass", "pydantic", "surrogate"],
+    ids=[
+        "text",
+        "empty",
+        "None",
+        "dict",
+        "dataclass",
+        "pydantic",
+        "surrogate",
+        "paths",
+        "odd-path",
+        "odd-text",
+        "date",
+    ],
 )
 async def test_what_a_tool_gives_is_told(value: object, content: str) -> None:
     @tool
@@ -106,8 +129,9 @@ async def test_a_result_that_cannot_be_written_is_a_failure() -> None:
     (result,) = await answer(executor([give]), call("give"))
     assert (result.status, result.content) == (
         "failed",
-        "error: the tool 'give' failed: ConfigurationError",
+        "error: the tool 'give' ran, but its result (object) cannot be written as JSON",
     )
+    assert isinstance(result.error, ConfigurationError)
 
 
 class Strict(pydantic.BaseModel):
@@ -254,7 +278,11 @@ def saying(decision: Any) -> Approve:
 
 
 def divide(asked: ToolCall) -> bool:
-    return 1 / len(asked.arguments[2:]) > 0
+    return len(asked.name) / 0 > 0
+
+
+async def divide_later(asked: ToolCall) -> bool:
+    return divide(asked)
 
 
 def same(asked: ToolCall) -> ToolCall:
@@ -306,12 +334,48 @@ async def test_anything_else_is_no_decision(decision: Any) -> None:
     with pytest.raises(
         ConfigurationError, match=f"another ToolCall, not {type(decision).__name__}"
     ):
-        await answer(executor([echo], approve=saying(decision)), call("echo"))
+        await answer(executor([echo], approve=saying(decision)), call("echo", '{"word": "x"}'))
 
 
-async def test_what_approve_raises_passes_through() -> None:
-    with pytest.raises(ZeroDivisionError):
-        await answer(executor([echo], approve=divide), call("echo"))
+@pytest.mark.parametrize("approve", [divide, divide_later], ids=["sync", "async"])
+async def test_what_approve_raises_passes_through(approve: Approve) -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        await answer(executor([echo], approve=approve), call("echo", '{"word": "x"}'))
+    assert caught.value.__notes__ == [
+        "raised by approve, which was asked about the tool call 'echo'"
+    ]
+
+
+@tool
+def ping() -> str:
+    return "pong"
+
+
+BUILTIN = {"type": "builtin_function", "function": {"name": "$web_search"}}
+
+
+@pytest.mark.parametrize("replaces", [False, True], ids=["yes", "another"])
+async def test_approve_is_asked_about_calls_that_can_run_only(replaces: bool) -> None:
+    asked: list[object] = []
+
+    def approve(each: ToolCall) -> bool | ToolCall:
+        asked.append((each.name, each.parse()))
+        return evolve(each, arguments="[") if replaces else True
+
+    calls = [
+        call("nope"),
+        call("echo", "{"),
+        call("echo", '{"word": 1}'),
+        call("echo", '{"word": "x"}'),
+        call("ping", " "),
+        call("$web_search", '{"q": 1}'),
+    ]
+    results = await answer(executor([echo, ping, BUILTIN], approve=approve), *calls)
+    assert asked == [("echo", {"word": "x"}), ("ping", {}), ("$web_search", {"q": 1})]
+    assert [each.call for each in results] == calls
+    last = ["invalid", "invalid", "ok"] if replaces else ["ok", "ok", "ok"]
+    assert [each.status for each in results] == ["unknown", "invalid", "invalid", *last]
+    assert [each.ran is not None for each in results[3:]] == [replaces] * 3
 
 
 async def test_approve_is_asked_in_order_and_before_anything_runs() -> None:
