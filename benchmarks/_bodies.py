@@ -1,4 +1,4 @@
-"""The fixed bodies that are streamed, and what whoever reads one must have read.
+"""The fixed bodies that are streamed, and the content that a reader must find in each.
 
 Nothing but the standard library is imported here: each client runs in an environment of its own.
 """
@@ -50,7 +50,7 @@ CJK: Final = (
 
 
 class Said(NamedTuple):
-    """What was said: the text, the thinking, and name and arguments of each tool call."""
+    """The content of a reply: the text, the thinking, and name and arguments of each tool call."""
 
     text: str = ""
     reasoning: str = ""
@@ -58,20 +58,20 @@ class Said(NamedTuple):
 
 
 class Body(NamedTuple):
-    """One body: its events, the opening and closing ones included, and what they say."""
+    """One body: its events, the opening and closing ones included, and their content."""
 
     events: tuple[bytes, ...]
     said: Said
 
 
 class Ask(NamedTuple):
-    """What is asked of the server; it travels as the name of the model, which every client passes on.
+    """The order to the server; it travels as the name of the model, which every client sends.
 
     Attributes:
         body: Which body.
         chunks: How many pieces of text or arguments it has; four events more open and close it.
         way: How it is written.
-        hold: Before which event the server waits until it is told to go on; 0 = it does not.
+        hold: The event before which the server waits for a signal; 0 = none.
     """
 
     body: BodyName

@@ -20,12 +20,12 @@ class Row:
     """One budget.
 
     Attributes:
-        what: What it is about.
-        number: What was measured; ``None`` where it was not.
-        budget: What it may be at most, or must be at least.
+        what: The subject.
+        number: The measured value; ``None`` if there is none.
+        budget: The largest or smallest value that is allowed.
         stretch: The same, as one would like it to be.
         at_most: Which of the two.
-        unit: What stands behind the numbers.
+        unit: The unit after the numbers.
     """
 
     what: str

@@ -1,4 +1,4 @@
-"""Runs the clients, each in its process, against the server of the comparison, and writes down what they took."""
+"""Run the clients, each in its process, against the server of the comparison, and record their costs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ IMPORTS: Final = {
     "litellm": "bench-litellm",
     "kosong": "bench-kosong",
 }
-#: What extras bring, and what the core must not import.
+#: The packages of extras, which the core must not import.
 EXTRAS: Final = frozenset(
     [
         "aiohttp",
@@ -54,7 +54,7 @@ EXTRAS: Final = frozenset(
 )
 #: A size whose single stream is likely to take a client longer is left out; seconds.
 TOO_LONG: Final = 20.0
-#: The length of the streams that are held open in their middle to see what each takes.
+#: The length of the streams that are held open in their middle to measure the memory of each.
 HELD_CHUNKS: Final = 100
 #: How often one looks, a tenth of a second apart, whether all of them are there.
 PATIENCE: Final = 300
@@ -83,13 +83,13 @@ class Form:
         paced_chunks: Chunks of a stream that is paced; each takes a millisecond.
         at_once: How many streams run at once, and the chunks of each.
         at_once_rounds: Rounds of these.
-        probes: New processes for each client, to see what it takes to begin, and its memory.
+        probes: New processes for each client, to measure its start and its memory.
         held: How many streams are held open for that.
         imports: Rounds of imports.
         packages: Whose.
         sizes: The lengths with which growth is measured.
         growth_rounds: Rounds of that.
-        peers_too: Whether all clients are in what takes long: many streams at once, memory, and growth.
+        peers_too: Whether the long measurements (many streams at once, memory, growth) include all clients.
     """
 
     name: str
@@ -143,7 +143,7 @@ FULL: Final = Form(
     growth_rounds=2,
     peers_too=True,
 )
-#: Who is in what takes long, in any form.
+#: The clients of the long measurements, in any form.
 ESSENTIAL: Final = ("asyncio", "httpx", "aiohttp", "openai", "kimi_async", "kimi_async, aiohttp")
 
 
@@ -179,7 +179,7 @@ class Process:
 
 @contextmanager
 def working(python: str, client: str, *urls: str, **env: str) -> Generator[Process]:
-    """Run a client in a process of its own; what it prints is kept for the case that it fails."""
+    """Run a client in its own process; its output is kept for the case that it fails."""
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
         subprocess.Popen(
@@ -305,7 +305,7 @@ class Measurement:
                         self._note_many(name, streams, streams * chunks, took)
 
     def _is_worth_it(self, name: str) -> bool:
-        """Whether a client is in what takes long."""
+        """Return whether the long measurements include a client."""
         if not self._form.peers_too:
             return name in ESSENTIAL
         return CLIENTS[name].kind != "variant"
@@ -316,7 +316,7 @@ class Measurement:
         note(results.at_once_cpu.setdefault(streams, {}), name, took["cpu"] / chunks * 1e6)
 
     def _probe(self, name: str, url: str, pipe: Pipe) -> None:
-        """See what a client takes in a new process: to begin, for each open stream, and at most."""
+        """Measure a client in a new process: its start, each open stream, and the peak."""
         for number in range(self._form.probes):
             self._say(f"memory of {name}", number, self._form.probes)
             with self._working(name, url) as worker:
@@ -333,7 +333,7 @@ class Measurement:
                 self._hold(worker, name, pipe)
 
     def _hold(self, worker: Process, name: str, pipe: Pipe) -> None:
-        """Hold many streams open in their middle, and see what each of them takes."""
+        """Hold many streams open in their middle, and measure the memory of each."""
         before = worker.ask("memory")["collected"]
         worker.ask(
             "open",
@@ -383,7 +383,7 @@ class Measurement:
                 worker.ask("run", ask=Ask(body, size, "burst"))["cpu"] for _ in range(repeats)
             )
             costs.setdefault(size, []).append(spent / repeats / size * 1e6)
-            # What grows with the square of the length is foreseen to do so again.
+            # Quadratic growth is expected to continue.
             longest = max(longest, spent / repeats / size * sizes[0])
 
     def _working(self, name: str, *urls: str, **env: str) -> AbstractContextManager[Process]:
@@ -395,7 +395,7 @@ class Measurement:
 
 
 def in_turn(names: list[str], number: int) -> list[str]:
-    """Give the order of a round: who comes first, and behind whom, changes."""
+    """Return the order of the clients in a round, which changes from round to round."""
     order = deque(names)
     order.rotate(-number // 2)
     return list(order)[:: 1 if number % 2 else -1]
@@ -432,7 +432,7 @@ def imported(python: str, package: str) -> tuple[float, set[str]]:
 
 @functools.cache
 def machine() -> dict[str, str]:
-    """Say what is measured on."""
+    """Return the description of the machine."""
     return {
         "processor": _processor(),
         "cores": str(os.cpu_count()),

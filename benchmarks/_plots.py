@@ -83,7 +83,7 @@ def _bars(pyplot: Any, rounds: Mapping[str, list[float]], title: str) -> Any:
 
 
 def _growth(pyplot: Any, results: Results) -> Any:
-    """Draw costs by length, both as logarithms: what is flat is linear, what climbs is not."""
+    """Draw costs by length, both as logarithms: a flat line is linear."""
     figure, plots = pyplot.subplots(1, len(results.growth), figsize=(7.6, 3.2), sharey=True)
     titles = {"text": "Text", "one call": "One tool call"}
     for axes, (body, by_client) in zip(plots, results.growth.items(), strict=True):

@@ -19,7 +19,7 @@ __all__ = ["Served", "Server", "certified", "serve"]
 HEADERS: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
-#: Seconds behind an event where they are paced: more than all but the slowest client take for one.
+#: Seconds after an event of a paced stream: more than most clients need for one.
 PAUSE: Final = 0.001
 
 
@@ -51,7 +51,7 @@ class Server:
         self._release = asyncio.Event()
 
     def release(self) -> None:
-        """Let the streams that are held go on."""
+        """Let the held streams continue."""
         self._release.set()
         self._release = asyncio.Event()
 
@@ -83,7 +83,7 @@ class Server:
 
 @functools.cache
 def _frames(ask: Ask) -> list[bytes]:
-    """What is written at once each: as hosts do it, each event is one chunk of HTTP."""
+    """Return the pieces that are written at once: each event is one chunk of HTTP, as hosts do it."""
     events = body_of(ask.body, ask.chunks).events
     frames = [b"%x\r\n%b\r\n" % (len(event), event) for event in events] + [b"0\r\n\r\n"]
     return [b"".join(frames)] if ask.way == "burst" else frames

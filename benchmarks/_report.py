@@ -24,12 +24,12 @@ __all__ = [
 
 #: Between these the README has its table.
 README_MARKS: Final = ("<!-- speed begins: `nox -s bench` writes it -->\n", "<!-- speed ends -->\n")
-#: What the README shows, in this order.
+#: The rows of the README, in this order.
 README_CLIENTS: Final = (
     *("kimi_async, aiohttp", "kimi_async", "openai", "openai .stream()"),
     *("kosong", "litellm", "aiohttp", "httpx"),
 )
-#: How a table says what a client is.
+#: The names of the clients in the tables.
 LABELS: Final = {
     "asyncio": "bare asyncio, orjson",
     "asyncio, uvloop": "bare asyncio, orjson, uvloop",
@@ -209,7 +209,7 @@ def _growth(results: Results) -> str:
 
 
 def budget_table(results: Results) -> str:
-    """Write each budget, what was measured, and whether it holds."""
+    """Write each budget, the measured value, and whether it holds."""
     words = {True: "yes", False: "NO", None: "-"}
     lines = [
         [

@@ -1,4 +1,4 @@
-"""What the comparison measures, as it is saved, and how numbers are made of its rounds."""
+"""The results of the comparison, as they are saved, and the figures that follow from the rounds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["OURS", "Results", "Rounds", "dump", "load", "middle", "ratio"]
 
 #: Whom the others are compared with.
 OURS: Final = "kimi_async"
-#: What each client needed in each round.
+#: The cost of each client in each round.
 Rounds: TypeAlias = dict[str, list[float]]
 
 
@@ -27,7 +27,7 @@ class Results:
         form: ``"quick"`` or ``"full"``.
         date: The day.
         machine: Processor, its cores, system and Python.
-        versions: What each client stands on.
+        versions: The packages that each client uses.
         missing: Clients that could not be measured, and why.
         rounds: How many rounds of one stream at a time.
         chunks: How many pieces of text or arguments one stream has there.

@@ -29,7 +29,7 @@ Serve: TypeAlias = Callable[[Pipe], Coroutine[Any, Any, None]]
 
 @contextmanager
 def serving(serve: Serve) -> Generator[tuple[Any, Pipe]]:
-    """Run *serve*, a function of a module, in another process; give what it sent first and our end of the pipe."""
+    """Run *serve*, a function of a module, in another process; return its first message and our end of the pipe."""
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     process = spawn.Process(target=_run, args=(serve, theirs), daemon=True)

@@ -76,7 +76,7 @@ class Worker:
         return {}
 
     async def memory(self) -> Answer:
-        """Tell the bytes in memory, before and behind a collection, and the most that there ever were."""
+        """Report the bytes in memory, before and after a collection, and the peak."""
         now = _resident()
         gc.collect()
         return {"now": now, "collected": _resident(), "peak": _peak()}
@@ -88,7 +88,7 @@ class Worker:
         return {}
 
     def hello(self) -> Answer:
-        """Tell what it stands on."""
+        """Report the packages that it uses."""
         return {"versions": {package: version(package) for package in self._entry.packages}}
 
     def _reads(self) -> int:
@@ -106,7 +106,7 @@ class Worker:
         return client
 
     def _check(self, said: list[Said]) -> None:
-        """See that each stream was read rightly: what computes nothing is no benchmark."""
+        """Check that each stream was read correctly, because a client that computes nothing is not comparable."""
         expected = body_of(self._asked.body, self._asked.chunks).said
         if any(one != expected for one in said):
             raise AssertionError(f"{self._asked} did not arrive as it was sent")
@@ -122,7 +122,7 @@ def _resident() -> int:
 def _peak() -> int:
     """The most bytes of this process that were in memory.
 
-    Not ``ru_maxrss``: behind a fork or vfork it begins with what the parent had.
+    Not ``ru_maxrss``: after a fork or vfork it begins with the value of the parent.
     """
     status = Path("/proc/self/status").read_text("ascii")
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
@@ -130,7 +130,7 @@ def _peak() -> int:
 
 @contextlib.contextmanager
 def answers() -> Generator[Callable[[Answer], None]]:
-    """Give what writes answers, and keep what libraries print out of them."""
+    """Return the stream for answers, and keep the output of libraries out of it."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         os.dup2(2, 1)
 

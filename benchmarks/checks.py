@@ -1,4 +1,4 @@
-"""What it costs to look at a long history before it is sent: ``python benchmarks/checks.py``.
+"""Measure the checks of a long history before it is sent: ``python benchmarks/checks.py``.
 
 The design allows one millisecond for each check and 1,000 messages; here all of them together are timed.
 """

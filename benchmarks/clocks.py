@@ -1,4 +1,4 @@
-"""What the limits of ``Timeouts`` cost for each chunk: default limits plus ``total`` against no limit at all.
+"""Measure the cost of ``Timeouts`` for each chunk: default limits plus ``total``, compared with no limit.
 
 ``python benchmarks/clocks.py [ROUNDS] [--save]``: CPU time of this process for one stream, all events taken, over
 each HTTP engine that is installed. The rounds are interleaved, and the ratio is the median of their ratios: the two
@@ -84,7 +84,7 @@ def over_httpx2() -> Any:
     return importlib.import_module("httpx2").AsyncClient()
 
 
-#: Each engine: the packages it is made of, and what makes its client.
+#: Each HTTP client: its packages, and its constructor.
 ENGINES: Final[dict[str, tuple[tuple[str, ...], Callable[[], Any]]]] = {
     "httpx": (("httpx", "httpcore"), http_client),
     "httpx-aiohttp": (("httpx-aiohttp", "aiohttp"), over_aiohttp),

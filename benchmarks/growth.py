@@ -1,4 +1,4 @@
-"""What one delta of a tool call costs when the call is short and when it is long.
+"""Measure the cost of one delta of a tool call, in a short call and in a long one.
 
     python benchmarks/growth.py [rounds]
 
@@ -22,7 +22,7 @@ from kimi_async._protocol._assembler import MessageAssembler
 from kimi_async._protocol._chunk import Chunk, ChunkChoice, ToolCallPiece
 
 SIZES: Final = (1_000, 64_000)
-#: What the arguments begin with, and what comes again and again.
+#: The beginning of the arguments, and the repeated piece.
 SHAPES: Final = {
     "one text": ('{"text": "', "word"),
     "one text, escaped": ('{"text": "', "\\u5317"),
@@ -56,7 +56,7 @@ def chunks(start: str, again: str, deltas: int) -> list[Chunk]:
 
 
 def seconds(stream: Sequence[Chunk], look: Callable[[ToolCallDelta], object]) -> float:
-    """CPU time of one reply, in which each delta is looked at and what that gave is kept until the next."""
+    """Return the CPU time of one reply, in which the value of each delta is kept until the next."""
     assembler = MessageAssembler("benchmark")
     begun = time.process_time()
     for chunk in stream:
@@ -70,7 +70,7 @@ def main(rounds: int) -> None:
     cases = [(shape, look) for shape in SHAPES for look in (nobody_asks, asked)]
     cases.insert(2, ("one text", text_is_held))
     streams = {(shape, size): chunks(*SHAPES[shape], size) for shape, _ in cases for size in SIZES}
-    gc.freeze()  # what is there by now is no garbage of what is measured
+    gc.freeze()  # existing objects are not garbage of the measurement
     costs: dict[tuple[str, str, int], list[float]] = {}
     for _ in range(rounds):
         for shape, look in cases:

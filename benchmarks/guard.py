@@ -2,12 +2,12 @@
 
     python benchmarks/guard.py [--slowed] [--patience SECONDS]
 
-What a stream costs is compared with what the least that reads it costs, in the same process and in turns, over bytes
+The cost of a stream is compared with that of the least code that reads it, in the same process and in turns, over bytes
 that are there already: no socket, no other process, no absolute time. A busy machine only ever makes a round longer, so
 the shortest round of either side is taken, and there are more rounds for as long as a ratio is over its limit: a
 machine's bad moment passes, and a slow hot path does not. Ends with 1 when a ratio stays over its limit.
 
-``--slowed`` looks at the whole reply again at each chunk, which is what the guard is there to find.
+``--slowed`` reads the whole reply again at each chunk; the guard must detect that.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from kimi_async.testing import RenderContext, Reply, Send
 CHUNKS: Final = 1_000
 GROWN: Final = 16_000
 LEAST_ROUNDS: Final = 10
-#: What a chunk may cost, to the least. Measured on CPython 3.11 and 3.13: 2.1 to 3.5, 2.2 to 2.8 and 0.8 to 1.0.
+#: The allowed cost of a chunk, relative to the least.
+#: Measured on CPython 3.11 and 3.13: 2.1 to 3.5, 2.2 to 2.8 and 0.8 to 1.0.
 LIMITS: Final = {"each event in a read of its own": 4.5, "16 KiB in a read": 4.5, "growth": 1.5}
 
 

@@ -1,7 +1,7 @@
-"""Many short streams against a server that misbehaves: none may end wrongly, and nothing may be left behind.
+"""Many short streams against a server that misbehaves: none may end wrongly, and no connection and no task may be left.
 
 ``python benchmarks/soak.py [STREAMS] [--save]``: 20 % of the streams meet a fault, 10 % are left early by their reader
-(one cancel, two cancels one turn of the loop apart, a ``break``). What happens to which stream follows from the seed.
+(one cancel, two cancels one turn of the loop apart, a ``break``). The seed decides the fault of each stream.
 Ends with 1 when an outcome was wrong, a connection or task was left, or the memory grew. ``--save`` writes the figures
 into the documentation.
 """
@@ -65,7 +65,7 @@ Leave: TypeAlias = Literal["cancel", "two cancels", "break"]
 
 @frozen(kw_only=True)
 class Fault:
-    """What the server does, and what must come of it; without an *error* the reply must be whole.
+    """One fault of the server, and its expected result; without an *error* the reply must be complete.
 
     A limit is short only where it must run out: on a busy machine any other would, too.
     """
@@ -78,7 +78,7 @@ class Fault:
 
 
 def broken(body: bytes, error: type[kimi.KimiError], outcome: str = "error") -> Fault:
-    """A fault that leaves half of the answer behind."""
+    """A fault after half of the answer."""
     reply = RawReply(body, headers=STREAM)
     return Fault(reply=reply, outcome=outcome, error=error, text=BEGUN)
 
@@ -132,7 +132,7 @@ FAULTS: Final[dict[str, Fault]] = {
         reply=Reply(TEXT, cut_after=-1, end="reset"), outcome="complete", text=TEXT
     ),
 }
-#: What is left early: slow enough to be met at every stage.
+#: The reply that is left early: slow enough to be left at every stage.
 SLOW: Final = Fault(reply=Reply(TEXT, pace=0.005), outcome="complete", text=TEXT)
 ALL: Final = {**FAULTS, "good": GOOD, "left early": SLOW}
 LEAVES: Final[tuple[Leave, ...]] = ("cancel", "two cancels", "break")
@@ -160,7 +160,7 @@ def _rendered(name: str) -> Answer:
 
 @define
 class Report:
-    """What was seen."""
+    """The observations."""
 
     streams: int
     seconds: float = 0.0
@@ -207,7 +207,7 @@ class Soak:
         self.report = Report(streams)
 
     async def run(self) -> Report:
-        """Run them all, then close the client and look at what is left."""
+        """Run all streams, then close the client and count the connections and tasks that are left."""
         begun = time.monotonic()
         async with AsyncKimi(self._provider, model="kimi-k3") as client:
             async with asyncio.TaskGroup() as tasks:
@@ -273,7 +273,7 @@ def _drawn(chance: random.Random) -> tuple[str, Leave | None]:
 
 
 async def _to_its_end(client: AsyncKimi, name: str, fault: Fault) -> str | None:
-    """Read a stream to its end; say what is wrong with that end."""
+    """Read a stream to its end; return the problem with that end."""
     try:
         reply = await client.chat(name)
     except kimi.KimiError as error:

@@ -1,4 +1,4 @@
-"""The clients that are compared: what each is, where it lives, and what they all can do.
+"""The clients that are compared: their names, their modules, and their common interface.
 
 A client is imported in a worker of its own, so nothing but the standard library is imported here.
 """
@@ -12,7 +12,7 @@ from _bodies import Ask, BodyName, Said
 
 __all__ = ["CLIENTS", "Client", "Entry", "First"]
 
-#: Called as soon as a client holds the first piece of what the model says.
+#: Called as soon as a client holds the first piece of the reply.
 First = Callable[[], None]
 
 
@@ -20,7 +20,7 @@ class Client(Protocol):
     """One client, with its connections."""
 
     async def run(self, ask: Ask, first: First) -> Said:
-        """Take one whole stream, and join what it said as a user would."""
+        """Read one whole stream, and join its content as a user would."""
         ...
 
     async def close(self) -> None:
@@ -34,11 +34,11 @@ class Entry(NamedTuple):
     Attributes:
         kind: A ``floor`` reads and decodes, and does nothing else; a ``peer`` is somebody's SDK; and there are ours.
         module: The module of this package whose ``make(url, **arguments)`` makes it.
-        packages: What it stands on; their versions are reported.
-        arguments: What it is made with.
+        packages: The packages that it uses; their versions are reported.
+        arguments: The arguments of its constructor.
         group: The dependency group of its environment.
         uvloop: Whether it runs on uvloop.
-        cannot: What it cannot read rightly, and why.
+        cannot: The bodies that it reads wrongly, and the reason.
     """
 
     kind: Literal["floor", "peer", "ours", "variant"]

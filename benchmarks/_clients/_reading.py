@@ -1,4 +1,4 @@
-"""Joining what came, as whoever takes chunks of this wire does it. Standard library alone."""
+"""Join the chunks of a reply like a user of the wire format. Only the standard library."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Reading", "question"]
 
 
 def question(model: str) -> dict[str, Any]:
-    """What is asked of the model."""
+    """The request."""
     return {
         "model": model,
         "messages": [{"role": "user", "content": "Hi"}],
@@ -23,7 +23,7 @@ def question(model: str) -> dict[str, Any]:
 
 
 class Reading:
-    """One reply as far as it came."""
+    """One reply so far."""
 
     def __init__(self, first: First) -> None:
         self._first: First | None = first

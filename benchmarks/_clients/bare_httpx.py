@@ -1,4 +1,4 @@
-"""The raw bytes of an HTTP client, split at blank lines and decoded: the floor of what stands on that client."""
+"""The raw bytes of an HTTP client, split at blank lines and decoded: the floor of a library on that client."""
 
 from __future__ import annotations
 

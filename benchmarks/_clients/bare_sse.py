@@ -1,4 +1,4 @@
-"""httpx, httpx-sse and json: what one writes without an SDK."""
+"""httpx, httpx-sse and json: typical code without an SDK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kimi_async: every event taken, and what was said from the final completion."""
+"""kimi_async: every event is read, and the content is that of the final completion."""
 
 from __future__ import annotations
 

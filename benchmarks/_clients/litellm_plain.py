@@ -15,7 +15,7 @@ __all__ = ["make"]
 
 
 class LiteLLM:
-    """Fetches no table of prices, and tells nobody what it does; the rest is as it comes."""
+    """Without its price table and its telemetry; the rest is the default."""
 
     def __init__(self, url: str) -> None:
         os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
@@ -37,7 +37,7 @@ class LiteLLM:
         return reading.said()
 
     async def close(self) -> None:
-        """It has no public way to close what it opened."""
+        """It has no public way to close its connections."""
 
 
 def make(url: str) -> LiteLLM:

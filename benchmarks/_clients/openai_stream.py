@@ -14,14 +14,14 @@ __all__ = ["make"]
 
 
 class OpenAIStream(OpenAIPlain):
-    """Takes every event, and what was said from the final completion."""
+    """Read every event, and take the content from the final completion."""
 
     async def run(self, ask: Ask, first: First) -> Said:
         body = question(ask.model)
         del body["stream"]
         async with self.openai.chat.completions.stream(**body) as stream:
             async for event in stream:
-                # Thinking has no event of its own; the chunk behind it is given first.
+                # Thinking has no event of its own; the chunk that holds it comes first.
                 if event.type == "chunk" and event.chunk.choices[0].delta.content is None:
                     first()
                     break

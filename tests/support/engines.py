@@ -35,7 +35,7 @@ ENGINES: dict[str, Callable[..., Any]] = {
     "httpx2": httpx2_client,
 }
 
-#: Each engine on the event loops that differ for it: with uvloop, httpx and httpx2 do what they do with asyncio.
+#: Each engine on the event loops that differ for it: on uvloop, httpx and httpx2 behave as on asyncio.
 RUNS = [
     on_loop(loop, engine, id=f"{engine}-{loop}")
     for engine, loops in {

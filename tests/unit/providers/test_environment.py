@@ -43,7 +43,7 @@ CHOSEN: dict[str, tuple[Environment, type[Provider]]] = {
     "openai-by-name": ({"KIMI_PROVIDER": "openai"}, OpenAICompatible),
 }
 
-# The variables, and the error that explains why there is no provider.
+# The variables, and the error if they name no provider.
 NONE: dict[str, tuple[Environment, list[str]]] = {
     "nothing": ({}, ["no provider", "AsyncKimi", *KEYS]),
     "keys-blank": (dict.fromkeys(KEYS, " "), ["no provider", *KEYS]),
