@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-import msgspec
 from attrs import Factory, field, frozen
 
 from kimi_async._errors import ConfigurationError
+from kimi_async._to_json import encode_json, problem_of_json
 
 __all__ = ["ChatRequest", "Finding", "ToolDefinition", "Wire", "WireRequest"]
 
@@ -74,12 +74,16 @@ class ChatRequest:
     extra_body: Mapping[str, Any] = field(factory=dict, repr=False)
 
 
-def _written(request: WireRequest) -> bytes:
-    try:
-        return b"" if request.body is None else msgspec.json.encode(request.body)
-    except (TypeError, ValueError, RecursionError):
-        pass  # what they say may quote a message
-    raise ConfigurationError("the request cannot be written as JSON")
+def _content_of(request: WireRequest) -> bytes:
+    if request.body is None:
+        return b""
+    content = encode_json(request.body)
+    if content is None:
+        named = dict(request.body)
+        messages = named.pop("messages", ())
+        named |= {f"messages[{place}]": each for place, each in enumerate(messages)}
+        raise ConfigurationError(f"bad parameter: {problem_of_json(named)}")
+    return content
 
 
 @frozen(kw_only=True)
@@ -92,11 +96,11 @@ class WireRequest:
         headers: Headers without the authorization.
         body: The JSON body as Python values, or ``None`` for a request without one.
         findings: What is known or likely to be refused in it; filled in by ``client.preview()``.
-        content: The body exactly as it is sent, compact JSON in UTF-8, or nothing; written when the request is made,
-            so that what was checked is what is sent.
+        content: The body exactly as it is sent: *body* as compact JSON in UTF-8. It is encoded when the request is
+            made, so a later change of a message or parameter has no effect.
 
     Raises:
-        ConfigurationError: The body cannot be written as JSON.
+        ConfigurationError: The body cannot be written as JSON. The text names the culprit and does not quote it.
     """
 
     method: str
@@ -106,5 +110,5 @@ class WireRequest:
 
     findings: tuple[Finding, ...] = field(default=(), kw_only=True, eq=False, repr=False)
     content: bytes = field(
-        init=False, repr=False, eq=False, default=Factory(_written, takes_self=True)
+        kw_only=True, repr=False, eq=False, default=Factory(_content_of, takes_self=True)
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypedDict
 
 import msgspec
@@ -12,6 +10,7 @@ import msgspec
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Message, MessageDict, Messages, Thinking, ThinkingDict
 from kimi_async._request._borrowed import refuse_unknown
+from kimi_async._to_json import problem_of_json, problem_of_types
 from kimi_async._wire import ChatRequest, ToolDefinition, Wire
 
 __all__ = ["ChatParams", "chat_request", "check_headers"]
@@ -116,7 +115,8 @@ def chat_request(
 
     Raises:
         ConfigurationError: A parameter is unknown, of a wrong type or out of range, or a message has a wrong form. The
-            text names the place and quotes neither a message nor a header value.
+            text names the place and quotes neither a message nor a header value. A message that JSON cannot
+            express is found when a provider encodes the body.
     """
     given = {name: value for name, value in params.items() if value is not None}
     if model is not None:
@@ -186,45 +186,7 @@ def _problem_of(given: Mapping[str, Any]) -> str | None:
     except msgspec.ValidationError as error:
         return str(error)
     values.pop("extra_headers", None)
-    return _problem_of_json(values)
-
-
-def _problem_of_json(values: Mapping[str, Any]) -> str | None:
-    """Name the first of *values* that JSON cannot say, or would say as something else."""
-    if not _is_json(values):
-        culprit = next(name for name, value in values.items() if not _is_json(value))
-        return f"{culprit} holds something that cannot be written as JSON"
-    for name, value in values.items():
-        changed = _changed_by_json(value)
-        if changed is not None:
-            return (
-                f"{name} holds {changed}, which JSON does not have; give a finite number or a text"
-            )
-    return None
-
-
-def _is_json(value: object) -> bool:
-    try:
-        msgspec.json.encode(value)
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return True
-
-
-def _changed_by_json(value: object) -> str | None:
-    """Name the first value in *value* that msgspec would write as another type, such as NaN as ``null``."""
-    if isinstance(value, str):
-        return None
-    if isinstance(value, float):
-        return None if math.isfinite(value) else f"the number {value}"
-    if isinstance(value, (Decimal, bytes, bytearray, memoryview)):
-        return f"a value of type {type(value).__name__}"
-    inner: Iterable[object] = ()
-    if isinstance(value, Mapping):
-        inner = value.values()
-    elif isinstance(value, (list, tuple)):
-        inner = value
-    return next((found for one in inner if (found := _changed_by_json(one)) is not None), None)
+    return problem_of_json(values)
 
 
 #: Headers that the HTTP client writes itself. Another value breaks the connection or makes the server wait for more.
@@ -286,12 +248,18 @@ def _wire_messages(messages: Messages) -> tuple[Mapping[str, Any], ...]:
     if not messages:
         raise ConfigurationError("messages must hold at least one message")
     wire = tuple(_wire_message(message, place) for place, message in enumerate(messages))
-    problem = _problem_of_json(
-        {f"messages[{place}]": message for place, message in enumerate(wire)}
-    )
+    problem = _problem_of_messages(wire)
     if problem is not None:
         raise ConfigurationError(f"bad parameter: {problem}")
     return wire
+
+
+def _problem_of_messages(messages: tuple[Mapping[str, Any], ...]) -> str | None:
+    """Say which message JSON would change. One that cannot be encoded is found when the body is: images are large."""
+    try:
+        return problem_of_types({f"messages[{place}]": each for place, each in enumerate(messages)})
+    except RecursionError:  # a message that contains itself
+        return None
 
 
 def _wire_message(message: object, place: int) -> Mapping[str, Any]:

@@ -35,7 +35,7 @@ PURE = {
         "_prefix",
         "_record",
     ),
-    *("_settings", "_wire"),
+    *("_settings", "_to_json", "_wire"),
     *("_protocol", "_providers", "_request", "_types", "capabilities"),
 }
 #: Pure modules inside rooms that do I/O.

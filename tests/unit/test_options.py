@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import json
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -254,6 +255,33 @@ def test_a_call_has_the_same_defaults_in_a_conversation(
         return {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
 
     assert defaults(ours) == defaults(others)
+
+
+# The messages are encoded once.
+
+
+@dataclasses.dataclass
+class Counted:
+    """A value that counts how often it is encoded."""
+
+    text: str
+    reads: ClassVar[list[str]] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        Counted.reads += [name] if name == "text" else []
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("stream", {}), ("preview", {}), ("run", {}), ("stream_parse", {"into": int})],
+    ids=["stream", "preview", "run", "stream_parse"],
+)
+def test_the_messages_of_a_request_are_encoded_once(name: str, more: dict[str, Any]) -> None:
+    Counted.reads.clear()
+    said = {"role": "user", "content": "Hi", "note": Counted("x")}
+    getattr(FakeHost().client(), name)([said], **more)
+    assert Counted.reads == ["text"]
 
 
 # A copy with other settings.

@@ -35,7 +35,9 @@ def test_the_body_is_sent_as_compact_json() -> None:
 def test_a_body_that_cannot_be_written_is_refused_without_being_quoted() -> None:
     with pytest.raises(ConfigurationError) as caught:
         WireRequest(method="POST", url="", headers={}, body={"model": "\ud800"})
-    assert str(caught.value) == "the request cannot be written as JSON"
+    assert (
+        str(caught.value) == "bad parameter: model holds something that cannot be written as JSON"
+    )
     assert caught.value.__context__ is None
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from kimi_async import AceDataCloud
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import (
     Message,
@@ -376,7 +377,8 @@ def test_messages(messages: Any, wire: tuple[object, ...]) -> None:
     ],
 )
 def test_bad_messages(messages: Any, text: str) -> None:
-    assert refused(lambda: request({}, messages)) == text
+    """A message that JSON cannot express is found when the body is encoded, which is done once."""
+    assert refused(lambda: AceDataCloud("k").build_request(request({}, messages))) == text
 
 
 KEYS = sorted(MessageDict.__annotations__)

@@ -1,0 +1,55 @@
+"""Writing values as JSON, and finding those that JSON cannot express; pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+__all__ = ["encode_json", "problem_of_json", "problem_of_types"]
+
+
+def encode_json(value: object) -> bytes | None:
+    """Return *value* as compact JSON; ``None`` when that is impossible, because the error may quote a message."""
+    try:
+        return msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def problem_of_json(values: Mapping[str, Any]) -> str | None:
+    """Say which of *values* JSON cannot express, or would express as something else; ``None`` when it can."""
+    if encode_json(values) is None:
+        culprit = next(name for name, value in values.items() if encode_json(value) is None)
+        return f"{culprit} holds something that cannot be written as JSON"
+    return problem_of_types(values)
+
+
+def problem_of_types(values: Mapping[str, Any]) -> str | None:
+    """Say which of *values* JSON would express as something else; ``None`` when there is none."""
+    for name, value in values.items():
+        changed = _changed_by_json(value)
+        if changed is not None:
+            return (
+                f"{name} holds {changed}, which JSON does not have; give a finite number or a text"
+            )
+    return None
+
+
+def _changed_by_json(value: object) -> str | None:
+    """Name the first value in *value* that msgspec would write as another type, such as NaN as ``null``."""
+    if isinstance(value, str):
+        return None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"the number {value}"
+    if isinstance(value, (Decimal, bytes, bytearray, memoryview)):
+        return f"a value of type {type(value).__name__}"
+    inner: Iterable[object] = ()
+    if isinstance(value, Mapping):
+        inner = value.values()
+    elif isinstance(value, (list, tuple)):
+        inner = value
+    return next((found for one in inner if (found := _changed_by_json(one)) is not None), None)
