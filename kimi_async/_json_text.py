@@ -15,10 +15,18 @@ from kimi_async._errors import ConfigurationError
 if TYPE_CHECKING:
     from kimi_async._types import Reader
 
-__all__ = ["decode_object", "is_deeper", "read_json_text"]
+__all__ = [
+    "decode_as_sent",
+    "decode_object",
+    "decode_with_halves",
+    "is_deeper",
+    "read_json_text",
+]
 
 
 _decode: Final = msgspec.json.Decoder().decode
+#: One half of a surrogate pair, which JSON can spell and no text can hold.
+_HALF: Final = "[\ud800-\udfff]"
 
 #: JSON texts, the last one perhaps without its end. Possessive, so that no input takes more than linear time.
 _TEXTS: Final = rb'(?s)"(?:[^"\\]+|\\.?)*+"?'
@@ -41,29 +49,56 @@ def is_deeper(data: bytes | bytearray, levels: int) -> bool:
 def decode_object(data: bytes) -> dict[str, Any] | None:
     """Decode one JSON object; ``None`` when *data* is anything else.
 
-    Bytes that are not UTF-8 and halves of surrogate pairs become U+FFFD: a damaged character is no reason to lose a
+    Bytes that are not UTF-8 and halves of surrogate pairs become U+FFFD: a damaged character is not a reason to lose a
     reply.
     """
-    try:
-        value = _decode(data)
-    except (ValueError, RecursionError):
-        value = _decode_leniently(data)
+    value, _ = _decode_any(data)
     return value if type(value) is dict else None
 
 
-def _decode_leniently(data: bytes) -> Any:
+def decode_with_halves(data: bytes) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Decode one JSON object twice: as :func:`decode_object` does, and with each half of a surrogate pair kept.
+
+    Both are the same object where there are no halves, which is nearly always.
+    """
+    value, sent = _decode_any(data)
+    return (value, sent) if type(value) is dict else None
+
+
+def decode_as_sent(data: bytes) -> Any:
+    """Decode JSON that :func:`decode_object` has decoded, with each number as the text that was sent."""
+    return json.loads(
+        data.decode("utf-8-sig", "replace"),
+        strict=False,
+        parse_int=str,
+        parse_float=str,
+        parse_constant=_no_value,
+    )
+
+
+def _decode_any(data: bytes) -> tuple[Any, Any]:
+    try:
+        value = sent = _decode(data)
+    except (ValueError, RecursionError):
+        value, sent = _decode_leniently(data)
+    return value, sent
+
+
+def _decode_leniently(data: bytes) -> tuple[Any, Any]:
     try:
         text = json.dumps(
             json.loads(data.decode("utf-8-sig", "replace"), strict=False, parse_constant=_no_value),
             ensure_ascii=False,
         )
-        return _decode(text.encode("utf-8", "surrogatepass").decode("utf-8", "replace"))
+        mended = re.sub(_HALF, "\ufffd", text)
+        value = _decode(mended.encode())
+        return value, value if mended == text else json.loads(text)
     except (ValueError, RecursionError):
-        return None
+        return None, None
 
 
 def _no_value(_: str) -> None:
-    """``NaN`` and the infinities, which Python hosts write among logprobs, say nothing."""
+    """Read ``NaN`` and the infinities, which Python hosts write among logprobs, as null."""
 
 
 def read_json_text(text: str, into: Any = Any) -> Any:

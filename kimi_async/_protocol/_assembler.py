@@ -39,6 +39,7 @@ from kimi_async._events import (
 from kimi_async._finish_reasons import meaning_of
 from kimi_async._models import ChatCompletion, Choice, Message, ReasoningKey
 from kimi_async._protocol._chunk import Chunk, ChunkChoice
+from kimi_async._protocol._halves import HalfJoiner
 from kimi_async._protocol._tool_calls import ToolCallAssembler
 from kimi_async._protocol._tool_markers import MarkerFilter, ToolMarkers
 from kimi_async._record import Usage
@@ -82,7 +83,8 @@ class MessageAssembler:
         self._model: str | None = None
         self._created: int | None = None
         self._usage: Usage | None = None
-        self._choices: dict[int, _Choice] = {}
+        #: By the name that the provider gives them.
+        self._choices: dict[int | str, _Choice] = {}
         self._unfinished = 0
         self._started = False
 
@@ -132,13 +134,21 @@ class MessageAssembler:
                 events.append(UsageUpdate(chunk.usage))
         return events
 
-    def _begin(self, index: int) -> _Choice:
+    def _begin(self, name: int | str) -> _Choice:
         limits = self._limits
         if len(self._choices) >= limits.choices:
             raise over_limit("choices", limits.choices, "the number of choices")
-        choice = self._choices[index] = _Choice(index, self._tool_markers, limits.tool_calls)
+        index = self._free_index(name)
+        choice = self._choices[name] = _Choice(index, self._tool_markers, limits.tool_calls)
         self._unfinished += 1
         return choice
+
+    def _free_index(self, name: int | str) -> int:
+        """Return the index for a choice: its name, or the next free number where that is not a number from 0."""
+        used = {choice.index for choice in self._choices.values()}
+        if isinstance(name, int) and name >= 0 and name not in used:
+            return name
+        return max(used, default=-1) + 1
 
     def _start(self, chunk: Chunk, events: list[StreamEvent]) -> None:
         self._started = True
@@ -169,7 +179,10 @@ class MessageAssembler:
             model=self._model,
             created=self._created,
             provider=self._provider,
-            choices=tuple(self._choices[index].snapshot() for index in sorted(self._choices)),
+            choices=tuple(
+                choice.snapshot()
+                for choice in sorted(self._choices.values(), key=lambda choice: choice.index)
+            ),
             usage=self._usage,
         )
 
@@ -177,7 +190,7 @@ class MessageAssembler:
 class _Text:
     """One kind of text of a choice: its pieces so far, and where the open segment begins in them."""
 
-    __slots__ = ("_done", "_segment_start", "delta", "pieces")
+    __slots__ = ("_done", "_segment_start", "delta", "halves", "pieces")
 
     def __init__(
         self, delta: Callable[[str, int], StreamEvent], done: Callable[[str, int], StreamEvent]
@@ -187,6 +200,7 @@ class _Text:
         self._segment_start = 0
         #: ``None`` until the field was present.
         self.pieces: list[str] | None = None
+        self.halves = HalfJoiner()
 
     @property
     def joined(self) -> str | None:
@@ -206,6 +220,7 @@ class _Choice:
         "_calls",
         "_calls_are_complete",
         "_content",
+        "_has_halves",
         "_logprobs",
         "_markers",
         "_open",
@@ -228,6 +243,8 @@ class _Choice:
         self._refusal = _Text(RefusalDelta, RefusalDone)
         self._open: _Text | None = None
         self._calls = ToolCallAssembler(most_calls)
+        #: Whether a chunk brought halves of characters; until then no text is looked at for them.
+        self._has_halves = False
         #: Whether the finish reason says that the calls are complete.
         self._calls_are_complete = False
         self._logprobs: dict[str, Any] | None = None
@@ -235,6 +252,8 @@ class _Choice:
     def feed(self, delta: ChunkChoice, events: list[StreamEvent]) -> None:
         if self._markers is not None:
             delta = self._markers.feed(delta)
+        if delta.has_halves:
+            self._has_halves = self._calls.has_halves = True
         # Reasoning first: one delta may carry its last piece and the first of the content (docs/providers.md 1.4).
         if delta.reasoning is not None:
             if self._reasoning_key is None:
@@ -268,6 +287,10 @@ class _Choice:
 
     def end(self, events: list[StreamEvent]) -> None:
         """End the open segment and the calls of a choice that has its finish reason."""
+        for kind in (self._reasoning, self._content, self._refusal):
+            rest = kind.halves.close()
+            if rest:
+                self._say(kind, rest, events)
         self._end_segment(events)
         self._calls.end(self.index, events, complete=self._calls_are_complete)
 
@@ -275,6 +298,8 @@ class _Choice:
         pieces = kind.pieces
         if pieces is None:
             pieces = kind.pieces = []
+        if self._has_halves:
+            text = kind.halves.join(text)
         if text:
             if self._open is not kind:
                 self._end_segment(events)

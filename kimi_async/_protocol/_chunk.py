@@ -23,9 +23,12 @@ ToolMarkers: TypeAlias = Literal["pass", "hide", "parse"]
 
 
 class ToolCallPiece(msgspec.Struct, frozen=True, gc=False):
-    """One piece of one tool call, as far as the chunk said; ``None`` is absent."""
+    """One piece of one tool call, as far as the chunk said; ``None`` is absent.
 
-    index: int | None
+    ``index`` is a name by which pieces belong together: mostly a number from 0.
+    """
+
+    index: int | str | None
     id: str | None
     name: str | None
     arguments: str | None
@@ -33,9 +36,12 @@ class ToolCallPiece(msgspec.Struct, frozen=True, gc=False):
 
 
 class ChunkChoice(msgspec.Struct, frozen=True, gc=False):
-    """What one chunk adds to one choice; ``None`` is absent, ``""`` present and empty."""
+    """The part of one chunk that belongs to one choice; ``None`` is absent, ``""`` present and empty.
 
-    index: int
+    ``index`` is the name of the choice: mostly a number from 0.
+    """
+
+    index: int | str
     content: str | None
     reasoning: str | None
     refusal: str | None
@@ -44,12 +50,15 @@ class ChunkChoice(msgspec.Struct, frozen=True, gc=False):
     logprobs: Mapping[str, Any] | None
     #: Whether the thinking came as ``reasoning``, without the usual key beside it.
     by_other_key: bool = False
+    #: Whether a text may hold one half of a surrogate pair, whose other half comes with the next chunk.
+    has_halves: bool = False
 
 
 class Chunk(msgspec.Struct, frozen=True, gc=False):
     """One event of a stream, or one whole JSON body, in provider-neutral form.
 
-    ``data`` is the JSON object as it came, unknown keys included; it is decoded whole for those that ask for it.
+    ``data`` is the JSON object that arrived, unknown keys included; it is decoded whole for those that ask for it.
+    ``failed`` is whether it also holds an error object, beside the choices or in one of them.
     """
 
     id: str | None
@@ -58,6 +67,7 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
     choices: tuple[ChunkChoice, ...]
     usage: Usage | None
     data: bytes
+    failed: bool = False
 
 
 class Done:

@@ -37,17 +37,23 @@ from kimi_async._json_text import decode_object, is_deeper
 from kimi_async._models import ChatCompletion
 from kimi_async._protocol._assembler import MessageAssembler
 from kimi_async._protocol._chunk import Chunk, Done, ReplyParser
-from kimi_async._protocol._sse import SSEDecoder, SSEEvent
+from kimi_async._protocol._sse import STRAY, SSEDecoder, SSEEvent
 from kimi_async._record import Usage
 from kimi_async._settings import DEFAULT_LIMITS, Limits
 
 __all__ = ["ReplyDecoder"]
 
-#: How much of a body that is not a reply is looked at.
-_HEAD_BYTES: Final = 1024
 _BOM: Final = b"\xef\xbb\xbf"
-#: The beginning of an event stream: a comment, or a field that has a value or is the only text of its line.
-_EVENT_STREAM: Final = rb":|(data|event|id|retry)([:\r\n]|$)"
+#: A line with one of these words reports an error, unless it is JSON or a line of an event stream.
+_ERROR_WORDS: Final = (
+    rb"(?is)(?!\s*(\{|data:)).*\b(error|exception|fatal|failed|failure|unavailable|overloaded|forbidden|unauthorized"
+    rb"|timed? ?out|too many requests|rate limit)\b"
+)
+#: The field name with which some servers send an error: ``error: {"code": 400, ...}``.
+_ERROR_FIELD: Final = rb"(?i)\s*error:\s*(?=\S)"
+_LOOKED_AT_BYTES: Final = 1024
+#: Characters of a line in a message.
+_EXCERPT_CHARS: Final = 200
 
 
 class ReplyDecoder:
@@ -87,6 +93,7 @@ class ReplyDecoder:
         "_read",
         "_shallow",
         "_sse",
+        "_unread",
         "_whole",
         "_wire",
         "assembler",
@@ -123,9 +130,11 @@ class ReplyDecoder:
         self._limits = limits
         #: So many bytes cannot hold both sides of more brackets than are allowed.
         self._shallow = 2 * limits.nesting
-        self._sse = SSEDecoder(limits.event_bytes)
-        #: The beginning of the body, until it has shown whether it is a reply.
-        self._head: bytes | None = b""
+        self._sse = SSEDecoder(limits.event_bytes, strays=True)
+        #: The beginning of the body, until it has shown its form.
+        self._head = b""
+        #: The last line that is not a part of the reply; an error that ends the reply shows it.
+        self._unread = b""
         self._whole = bytearray()
         self._wire: list[SSEEvent] | None = [] if keep_wire else None
         self._last: Chunk | None = None
@@ -206,8 +215,8 @@ class ReplyDecoder:
             return self.fail(StreamInterrupted(text, cause=cause))
         if self.started:
             text = "the connection broke before a finish reason came; the text that arrived is in .partial"
-            return self.fail(StreamInterrupted(text, cause=cause))
-        text = "the connection broke before any output came"
+            return self.fail(StreamInterrupted(text + self._last_line(), cause=cause))
+        text = "the connection broke before any output came" + self._last_line()
         return self.fail(TransportError(text, stage="waiting for the first output", cause=cause))
 
     def fail(self, error: KimiError) -> list[StreamEvent]:
@@ -235,13 +244,23 @@ class ReplyDecoder:
         if self.started:
             return StreamInterrupted(
                 f"{end} before a finish reason came; the text that arrived is in .partial"
+                + self._last_line()
             )
-        return EmptyResponseError(f"{end} before any output came")
+        return EmptyResponseError(f"{end} before any output came{self._last_line()}")
+
+    def _last_line(self) -> str:
+        """Return the end of a message: the last line that is not a part of the reply, if there is one."""
+        return (
+            f"; the last line that could not be read is {self._excerpt()}" if self._unread else ""
+        )
+
+    def _excerpt(self) -> str:
+        return repr(self._provider.excerpt_of(self._unread)[:_EXCERPT_CHARS])
 
     # From bytes to the events of the event stream, or to one JSON object
 
     def _sniff(self, data: bytes, events: list[StreamEvent]) -> None:
-        head = (self._head or b"") + data
+        head = self._head + data
         begin = head.removeprefix(_BOM).lstrip()
         if _BOM.startswith(begin):
             # Only blanks so far, which mean nothing, or the beginning of a byte order mark.
@@ -250,7 +269,7 @@ class ReplyDecoder:
         if begin[:1] in (b"{", b"[", b"<"):
             self._read = self._collect
         else:
-            self._read, self._head = self._decode, b""
+            self._read = self._decode
         self._read(head, events)
 
     def _collect(self, data: bytes, _: list[StreamEvent]) -> None:
@@ -259,8 +278,6 @@ class ReplyDecoder:
             raise over_limit("body_bytes", self._limits.body_bytes, "the body of the reply")
 
     def _decode(self, data: bytes, events: list[StreamEvent]) -> None:
-        if self._head is not None:
-            self._head = (self._head + data)[:_HEAD_BYTES]
         for event in self._sse.feed(data):
             self._take_event(event, events)
             if self.done:
@@ -270,12 +287,12 @@ class ReplyDecoder:
         if self._whole:
             self._take_chunk(self._parse_whole(), events)
             return
-        tail = self._sse.close()
-        if tail is not None:
-            self._take_event(tail, events, at_end=True)
-        head = (self._head or b"").removeprefix(_BOM).strip()
-        if head and not re.match(_EVENT_STREAM, head):
-            raise self._not_a_reply(head)
+        for event in self._sse.close():
+            self._take_event(event, events, at_end=True)
+        if self._unread and not self.chunks:
+            raise ProtocolError(
+                f"the body is neither an event stream nor JSON; its last line is {self._excerpt()}"
+            )
 
     # From one event of the event stream to a chunk
 
@@ -285,38 +302,67 @@ class ReplyDecoder:
         """Take one event; it may be empty, or of a type that is not ours."""
         if self._wire is not None:
             self._wire.append(event)
-        data = event.data
-        if event.event == "error":
+        data, kind = event.data, event.event
+        if kind == "message":
+            if data:
+                self._take_data(data, events, at_end=at_end)
+        elif kind == "error":
             raise self._provider.parse_error_object(self._not_too_deep(data))
-        if data and (event.event == "message" or data.lstrip().startswith((b"{", b"[DONE]"))):
-            self._head = None
-            if len(data) > self._shallow:
-                self._not_too_deep(data)
+        elif kind == STRAY:
+            self._note_unread(data)
+        elif data.lstrip().startswith((b"{", b"[DONE]")):
+            self._take_data(data, events, at_end=at_end)
+
+    def _take_data(self, data: bytes, events: list[StreamEvent], *, at_end: bool) -> None:
+        if len(data) > self._shallow:
+            self._not_too_deep(data)
+        try:
             chunk = self._provider.parse_chunk(data)
-            if isinstance(chunk, Done):
-                if not at_end:
-                    self._take_done(events)
-            else:
+        except ProtocolError as error:
+            problem = error
+        else:
+            if not isinstance(chunk, Done):
                 self._take_chunk(chunk, events)
+            elif not at_end:
+                self._take_done(events)
+            return
+        if data.strip():
+            raise self._unreadable(data, problem, at_end=at_end)
+
+    def _unreadable(self, data: bytes, problem: ProtocolError, *, at_end: bool) -> KimiError:
+        """Return the error for data that is not a chunk."""
+        self._note_unread(data)
+        if at_end and decode_object(data) is None:
+            return self._cut("the body ended inside an event,")
+        return ProtocolError(f"{problem.message}: {self._excerpt()}")
+
+    def _note_unread(self, line: bytes) -> None:
+        """Note a line that is not a part of the reply; raise the error that it reports, if it does."""
+        self._unread = line
+        if re.match(_ERROR_WORDS, line[:_LOOKED_AT_BYTES]):
+            field = re.match(_ERROR_FIELD, line)
+            report = line[field.end() :] if field else line
+            raise self._provider.parse_error_object(self._not_too_deep(report))
 
     def _parse_whole(self) -> Chunk:
         body = bytes(self._whole).strip()
-        if body.removeprefix(_BOM).lstrip().startswith(b"<"):
-            raise self._not_a_reply(body)
         if self._wire is not None:
             self._wire.append(SSEEvent(body))
-        return self._provider.parse_completion(self._not_too_deep(body))
+        if body.removeprefix(_BOM).lstrip().startswith(b"<"):
+            problem = "the body is neither an event stream nor JSON; it begins with"
+        else:
+            self._not_too_deep(body)
+            try:
+                return self._provider.parse_completion(body)
+            except ProtocolError as error:
+                problem = f"{error.message}:"
+        self._unread = body
+        raise ProtocolError(f"{problem} {self._excerpt()}")
 
     def _not_too_deep(self, data: bytes) -> bytes:
         if is_deeper(data, self._limits.nesting):
             raise over_limit("nesting", self._limits.nesting, "the JSON of the reply")
         return data
-
-    def _not_a_reply(self, body: bytes) -> ProtocolError:
-        begin = self._provider.excerpt_of(body[:_HEAD_BYTES])
-        return ProtocolError(
-            f"the body is neither an event stream nor JSON; it begins with {begin!r}"
-        )
 
     # From a chunk to public events
 
@@ -332,6 +378,8 @@ class ReplyDecoder:
             # Usage is not output of the model; it comes last, so it is the only event when it is the first.
             if type(made[0]) is not UsageUpdate:
                 self.started = self.progressed = True
+        if chunk.failed:
+            raise self._provider.parse_error_object(chunk.data)
         if assembler.failure is not None:
             raise assembler.failure
 

@@ -31,12 +31,17 @@ import msgspec
 
 from kimi_async._errors import over_limit
 
-__all__ = ["SSEDecoder", "SSEEvent"]
+__all__ = ["STRAY", "SSEDecoder", "SSEEvent"]
+
+#: The type of the events that ``strays=True`` gives; no event of a stream has it.
+STRAY = ""
 
 _BOM = b"\xef\xbb\xbf"
 # A read is cut into lines this much at a time: a list of all the lines of a mocked body of 200 MB,
 # or of what a decompressor makes of a few KB, may be ten times that size. Sockets give 64 KiB.
 _PIECE_BYTES = 64 * 1024
+# The names that the standard knows; a comment has none.
+_FIELDS = frozenset((b"", b"data", b"event", b"id", b"retry"))
 # Eighteen digits always fit 64 bits; int() itself raises ValueError past 4,300.
 _RETRY_MAX_DIGITS = 18
 
@@ -79,6 +84,8 @@ class SSEDecoder:
         max_event_bytes: The limit for an event's data so far (one byte more for each line in it)
             together with the line in progress, whatever its kind. The type and the last event id
             are a line each, so it bounds them too. A byte order mark is not counted.
+        strays: Whether a line that the standard ignores and that is not a comment (plain text, a
+            field with another name) is given as an event of the type :data:`STRAY`, in its place.
     """
 
     __slots__ = (
@@ -91,12 +98,14 @@ class SSEDecoder:
         "_limit",
         "_plain_limit",
         "_retry",
+        "_strays",
         "_tail",
         "_too_large",
         "_type",
     )
 
-    def __init__(self, max_event_bytes: int) -> None:
+    def __init__(self, max_event_bytes: int, *, strays: bool = False) -> None:
+        self._strays = strays
         self._limit = max_event_bytes
         self._plain_limit = min(max_event_bytes, _PIECE_BYTES)
         self._head: bytes | None = b""  # None once the place for a byte order mark has been passed
@@ -166,25 +175,25 @@ class SSEDecoder:
             raise over_limit("event_bytes", self._limit, "an event of the stream")
         return events
 
-    def close(self) -> SSEEvent | None:
+    def close(self) -> list[SSEEvent]:
         """End the stream. Closing again does nothing.
 
         Returns:
-            The event that the end cut short, as if its line end and its blank line had come;
-            ``None`` if no data is left. The standard drops it. Here it counts when the body ended
-            cleanly, and only the caller knows whether it did.
+            The event that the end cut short, as if its line end and its blank line had come, and
+            before it the line in progress if that is a stray one. The standard drops the event.
+            Here it counts when the body ended cleanly, and only the caller knows whether it did.
 
         Raises:
             ProtocolError: An event was over the limit.
         """
         if self._closed:
-            return None
+            return []
         # The first LF ends the line in progress, or belongs to a CR before it; the second is the
-        # blank line. Together they complete one event at most.
+        # blank line. Together they complete at most one event.
         events = self.feed(b"\n\n")
         self._closed = True
         self._at_start = False
-        return events[0] if events else None
+        return events
 
     def _note_state(self) -> None:
         self._at_start = not (
@@ -221,7 +230,7 @@ class SSEDecoder:
                 self._too_large = True
                 return
             if line:
-                self._read_field(line)
+                self._read_field(line, events)
             else:
                 self._end_block(events)
         self._tail += rest
@@ -232,7 +241,7 @@ class SSEDecoder:
         data_bytes = 0 if self._data is None else len(self._data) + 1
         return data_bytes + line_bytes > self._limit
 
-    def _read_field(self, line: bytes) -> None:
+    def _read_field(self, line: bytes, events: list[SSEEvent]) -> None:
         # A comment is a field without a name. Like every name that is not known it is ignored.
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
@@ -244,6 +253,8 @@ class SSEDecoder:
             self._id = value.decode("utf-8", "replace")
         elif name == b"retry" and value.isdigit() and len(value) <= _RETRY_MAX_DIGITS:
             self._retry = int(value)
+        elif self._strays and name not in _FIELDS:
+            events.append(SSEEvent(line, STRAY))
 
     def _add_data(self, value: bytes) -> None:
         if self._data is None:

@@ -11,6 +11,7 @@ from kimi_async._errors import ProtocolError, over_limit
 from kimi_async._events import StreamEvent, ToolCallDone, ToolCallStart, tool_call_delta
 from kimi_async._models import ToolCall
 from kimi_async._protocol._chunk import ToolCallPiece
+from kimi_async._protocol._halves import HalfJoiner
 from kimi_async._protocol._partial_json import GrowingText
 
 __all__ = ["ToolCallAssembler"]
@@ -19,7 +20,7 @@ __all__ = ["ToolCallAssembler"]
 class PendingCall:
     """One tool call under construction."""
 
-    __slots__ = ("done", "growing", "id", "index", "name", "pieces", "started", "type")
+    __slots__ = ("done", "growing", "halves", "id", "index", "name", "pieces", "started", "type")
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -28,6 +29,7 @@ class PendingCall:
         self.type: str | None = None
         self.pieces: list[str] = []
         self.growing = GrowingText(self.pieces)
+        self.halves = HalfJoiner()
         #: Whether ``ToolCallStart`` and whether ``ToolCallDone`` was given.
         self.started = False
         self.done = False
@@ -66,17 +68,20 @@ class ToolCallAssembler:
         "_last",
         "_most",
         "_next_index",
+        "has_halves",
     )
 
     def __init__(self, most: int) -> None:
         self._most = most
+        #: Whether a chunk brought halves of characters.
+        self.has_halves = False
         #: By the index that events show. Never a list: an index of a billion must cost no more than one of 0.
         self._calls: dict[int, PendingCall] = {}
         self._next_index = 0
         self._last: PendingCall | None = None
         #: By what the provider says: the last call begun at an index, and the first one with an id.
-        self._at_index: dict[int, PendingCall] = {}
-        self._by_index_and_id: dict[tuple[int, str], PendingCall] = {}
+        self._at_index: dict[int | str, PendingCall] = {}
+        self._by_index_and_id: dict[tuple[int | str, str], PendingCall] = {}
         self._by_id: dict[str, PendingCall] = {}
 
     def feed(self, piece: ToolCallPiece, choice: int, events: list[StreamEvent]) -> None:
@@ -95,12 +100,20 @@ class ToolCallAssembler:
             self._take_name(call, piece.name)
         if piece.arguments is None and not call.pieces:
             return  # before the arguments, the next piece may bring more of the name
-        if piece.arguments:
-            call.pieces.append(piece.arguments)
+        arguments = piece.arguments or ""
+        if self.has_halves:
+            arguments = call.halves.join(arguments)
+        self._append(call, arguments, choice, events)
+
+    def _append(
+        self, call: PendingCall, arguments: str, choice: int, events: list[StreamEvent]
+    ) -> None:
+        if arguments:
+            call.pieces.append(arguments)
         if not call.started:
             self._start(call, choice, events)
-        elif piece.arguments:
-            events.append(tool_call_delta(call.index, piece.arguments, choice, call.growing))
+        elif arguments:
+            events.append(tool_call_delta(call.index, arguments, choice, call.growing))
 
     @staticmethod
     def _take_name(call: PendingCall, name: str) -> None:
@@ -125,8 +138,7 @@ class ToolCallAssembler:
         for call in self._ordered():
             if call.done:
                 continue
-            if not call.started:
-                self._start(call, choice, events)
+            self._append(call, call.halves.close(), choice, events)
             if not complete:
                 continue
             if call.name is None:
@@ -163,11 +175,11 @@ class ToolCallAssembler:
             return self._begin(None)
         return last
 
-    def _begin(self, wire_index: int | None) -> PendingCall:
+    def _begin(self, wire_index: int | str | None) -> PendingCall:
         if len(self._calls) >= self._most:
             raise over_limit("tool_calls", self._most, "the number of tool calls")
         index = wire_index
-        if index is None or index in self._calls:
+        if not isinstance(index, int) or index < 0 or index in self._calls:
             index = self._next_index
         call = self._calls[index] = PendingCall(index)
         self._next_index = max(self._next_index, index + 1)
@@ -175,7 +187,7 @@ class ToolCallAssembler:
             self._at_index[wire_index] = call
         return call
 
-    def _name_by_id(self, call: PendingCall, wire_index: int | None, call_id: str) -> None:
+    def _name_by_id(self, call: PendingCall, wire_index: int | str | None, call_id: str) -> None:
         call.id = call_id
         self._by_id.setdefault(call_id, call)
         if wire_index is not None:

@@ -102,7 +102,10 @@ def is_error(raw: Level) -> bool:
 
 
 def read_envelope(raw: Level) -> Envelope:
-    """Read an error object of any shape."""
+    """Read an error object of any shape, also one that stands in a choice."""
+    failed = [choice["error"] for choice in _objects(raw.get("choices")) if choice.get("error")]
+    if failed and not raw.get("error"):
+        raw = {**raw, "error": failed[0]}
     levels = _levels(raw)
     # The level that speaks for this host; the first object inside of it, if there is one.
     own = levels[1] if len(levels) > 1 else raw

@@ -32,6 +32,10 @@ class _Call(msgspec.Struct, gc=False):
 
 
 class _Delta(msgspec.Struct, gc=False):
+    # Any value but null is left to _parsing, without a test of each chunk.
+    thinking: None = None
+    reasoning_text: None = None
+    thinking_blocks: None = None
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -46,6 +50,7 @@ class _Choice(msgspec.Struct, gc=False):
     finish_reason: str | None = None
     logprobs: dict[str, Any] | None = None
     usage: Any = None
+    error: None = None
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -54,7 +59,7 @@ class _Event(msgspec.Struct, gc=False):
     model: str | None = None
     created: Any = None
     usage: Any = None
-    error: Any = None
+    error: None = None
 
 
 _decode: Final = msgspec.json.Decoder(_Event).decode
@@ -66,7 +71,7 @@ def parse_fast(data: bytes) -> Chunk | None:
         event = _decode(data)
     except (ValueError, RecursionError):
         return None
-    if not event.choices or event.usage is not None or event.error is not None:
+    if not event.choices or event.usage is not None:
         return None
     choices: list[ChunkChoice] = []
     for place, choice in enumerate(event.choices):

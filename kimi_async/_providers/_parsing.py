@@ -1,19 +1,24 @@
 """Reading of chunks and JSON bodies, the same for every provider.
 
-Two rules decide the doubtful cases. Core fields (text, tool calls, finish reason, indices) of an unexpected type are a
-``ProtocolError``: what the model said is neither dropped nor guessed. Everything else (ids, names of models, usage,
-keys that we do not know) is ``None`` when it is not of the type it should be.
+Three rules decide the doubtful cases:
+
+- A core field (text, tool calls, finish reason, index) of another type is read where its meaning is certain: a number
+  is its digits, an empty object of any type is empty, a list or an object is the text in it.
+- Where it is not certain, it is a ``ProtocolError``: no part of the reply is dropped or guessed.
+- Everything else (ids, names of models, usage, unknown keys) is ``None`` when it is not of the type it should be.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
 from kimi_async._errors import ProtocolError
-from kimi_async._json_text import decode_object
+from kimi_async._json_text import decode_as_sent, decode_object, decode_with_halves
 from kimi_async._models import ModelInfo
 from kimi_async._protocol._chunk import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
 from kimi_async._providers._envelopes import is_error
@@ -22,6 +27,13 @@ from kimi_async._record import Usage
 __all__ = ["parse_any", "parse_completion", "parse_models"]
 
 _NO_CALLS: Final[tuple[ToolCallPiece, ...]] = ()
+#: Where the thinking stands, the usual places first (see the page Providers, sections 5 and 6.2).
+_REASONING_KEYS: Final = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
+_DETAIL_KEYS: Final = ("reasoning_details", "thinking_blocks")
+_TEXT_FIELDS: Final = ("content", "refusal", *_REASONING_KEYS)
+_CACHED_KEYS: Final = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+#: Where an object has its text.
+_TEXT_KEYS: Final = ("text", "content", "thinking", "reasoning")
 
 
 def parse_any(data: bytes) -> Chunk | Done | None:
@@ -31,34 +43,60 @@ def parse_any(data: bytes) -> Chunk | Done | None:
         data: One JSON object or the literal ``[DONE]``.
 
     Returns:
-        The chunk, :data:`~kimi_async._wire.DONE`, or ``None`` when the object is not a chunk but an error object;
-        the caller reads that with ``_errors``.
+        The chunk, :data:`~kimi_async._protocol._chunk.DONE`, or ``None`` when the object is not a chunk but an error
+        object; the caller reads that with ``parse_error_object``.
 
     Raises:
         ProtocolError: *data* is neither, or a core field is of a wrong type.
     """
-    raw = decode_object(data)
-    if raw is None:
+    decoded = decode_with_halves(data)
+    if decoded is None:
         if data.strip() == b"[DONE]":
             return DONE
-        raise ProtocolError(f"an event of the stream is no JSON object ({len(data)} bytes)")
-    return None if is_error(raw) else _read(raw, data, "delta")
+        raise ProtocolError(f"an event of the stream is not a JSON object ({len(data)} bytes)")
+    return _read_either(*decoded, data, "delta")
 
 
 def parse_completion(body: bytes) -> Chunk | None:
     """Read a whole JSON body as one chunk; ``None`` when it is an error object.
 
     Raises:
-        ProtocolError: *body* is no JSON object, holds no choices, or a core field is of a wrong type.
+        ProtocolError: *body* is not a JSON object, has no choices, or a core field is of a wrong type.
     """
-    raw = decode_object(body)
-    if raw is None:
-        raise ProtocolError(f"the body of the reply is no JSON object ({len(body)} bytes)")
-    if is_error(raw):
-        return None
-    if not isinstance(raw.get("choices"), list):
+    decoded = decode_with_halves(body)
+    if decoded is None:
+        raise ProtocolError(f"the body of the reply is not a JSON object ({len(body)} bytes)")
+    chunk = _read_either(*decoded, body, "message")
+    if chunk is not None and not isinstance(decoded[0].get("choices"), list):
         raise ProtocolError("the body of the reply holds neither choices nor an error")
-    return _read(raw, body, "message")
+    return chunk
+
+
+def _read_either(raw: dict[str, Any], sent: dict[str, Any], data: bytes, said: str) -> Chunk | None:
+    """Return the chunk of *raw*; *sent* is the same with the halves of surrogate pairs."""
+    if is_error(raw) and not raw.get("choices"):
+        return None
+    chunk = _read(raw, data, said)
+    return chunk if sent is raw else _with_halves(chunk, _read(sent, data, said))
+
+
+def _with_halves(chunk: Chunk, sent: Chunk) -> Chunk:
+    """Return *chunk* with the texts of *sent*: only they are joined, so only they may hold a half."""
+    choices = tuple(
+        msgspec.structs.replace(
+            choice,
+            content=other.content,
+            reasoning=other.reasoning,
+            refusal=other.refusal,
+            tool_calls=tuple(
+                msgspec.structs.replace(call, arguments=cut.arguments)
+                for call, cut in zip(choice.tool_calls, other.tool_calls, strict=True)
+            ),
+            has_halves=True,
+        )
+        for choice, other in zip(chunk.choices, sent.choices, strict=True)
+    )
+    return msgspec.structs.replace(chunk, choices=choices)
 
 
 def parse_models(body: bytes) -> tuple[ModelInfo, ...] | None:
@@ -78,12 +116,9 @@ def parse_models(body: bytes) -> tuple[ModelInfo, ...] | None:
 
 
 def _parse_model(item: Mapping[str, Any]) -> ModelInfo:
-    created = item.get("created")
-    if type(created) is str and created.isascii() and created.isdigit() and len(created) < 19:
-        created = int(created)  # Cloudsway writes it as text (docs/providers.md 2.1)
     return ModelInfo(
         id=item["id"],
-        created=_count(created),
+        created=_count(item.get("created")),
         owned_by=_str_or_none(item.get("owned_by")),
         context_length=_count(item.get("context_length")),
         supports_image_in=_bool_or_none(item.get("supports_image_in")),
@@ -94,117 +129,160 @@ def _parse_model(item: Mapping[str, Any]) -> ModelInfo:
 
 
 def _read(raw: dict[str, Any], data: bytes, said: str) -> Chunk:
-    """Make the chunk of *raw*, the value of *data*, whose choices hold what was said under the key *said*."""
-    listed = raw.get("choices")
-    choices: tuple[ChunkChoice, ...] = ()
+    """Make the chunk of *raw*, the value of *data*, whose choices hold their text under the key *said*."""
+    listed = raw.get("choices") or []
+    if type(listed) is not list:
+        raise _unexpected("choices", "a list", listed)
+    failed = bool(raw.get("error"))
     usage = raw.get("usage")
-    if listed:
-        if type(listed) is not list:
-            raise _unexpected("choices", "a list", listed)
-        choices = tuple(_parse_choice(item, place, said) for place, item in enumerate(listed))
-        if not usage:
-            # Moonshot's place for it (docs/providers.md 3.4).
-            usage = next((item["usage"] for item in listed if item.get("usage")), None)
+    choices: list[ChunkChoice] = []
+    for place, item in enumerate(listed):
+        if type(item) is not dict:
+            if not item:
+                continue
+            raise _unexpected("choices[]", "an object", item)
+        failed = failed or bool(item.get("error"))
+        # Moonshot's place for it (see the page Providers, section 3.4).
+        usage = usage or item.get("usage")
+        choices.append(_parse_choice(item, place, said, data))
+    if failed:
+        # The host has failed: no choice is finished, whatever its finish reason is.
+        choices = [msgspec.structs.replace(choice, finish_reason=None) for choice in choices]
     return Chunk(
         _str_or_none(raw.get("id")),
         _str_or_none(raw.get("model")),
         _int_or_none(raw.get("created")),
-        choices,
+        tuple(choices),
         None if usage is None else parse_usage(usage),
         data,
+        failed,
     )
 
 
-def _parse_choice(item: Any, place: int, said: str) -> ChunkChoice:
-    if type(item) is not dict:
-        raise _unexpected("choices[]", "an object", item)
-    whole = said == "message"
-    delta = item.get(said)
-    if delta is None:
-        # A stream that holds whole messages, or a body that holds deltas: seen behind proxies. Whole either way.
-        delta = item.get("delta" if whole else "message")
-        whole = True
-    if delta is None:
-        delta = {}
-    elif type(delta) is not dict:
-        raise _unexpected(said, "an object", delta)
-    index = item.get("index")
+def _parse_choice(item: dict[str, Any], place: int, said: str, data: bytes) -> ChunkChoice:
+    delta, whole = _delta_of(item, place, said, data)
     calls = delta.get("tool_calls")
     reason = item.get("finish_reason")
-    if reason is not None and type(reason) is not str:
-        raise _unexpected("finish_reason", "a text", reason)
     logprobs = item.get("logprobs")
+    content, thought = _content(delta.get("content"))
+    reasoning = _reasoning(delta)
     return ChunkChoice(
-        place if index is None else _index(index, "choices[].index"),
-        _content(delta.get("content")),
-        _reasoning(delta),
+        _index(item.get("index"), place),
+        content,
+        thought if reasoning is None else reasoning,
         _text("refusal", delta.get("refusal")),
         _parse_calls(calls, whole=whole) if calls else _NO_CALLS,
-        reason or None,  # "" is no reason (DESIGN.md)
+        _text("finish_reason", reason) or None if reason else None,
         logprobs if type(logprobs) is dict else None,
         delta.get("reasoning_content") is None and type(delta.get("reasoning")) is str,
     )
 
 
+def _delta_of(
+    item: dict[str, Any], place: int, said: str, data: bytes
+) -> tuple[dict[str, Any], bool]:
+    """Return the delta or message of a choice, and whether it is a whole message."""
+    key, whole = said, said == "message"
+    if item.get(key) is None:
+        # A stream that holds whole messages, or a body that holds deltas: seen behind proxies. Whole in both cases.
+        key, whole = "delta" if whole else "message", True
+    delta = item.get(key) or {}
+    if type(delta) is not dict:
+        raise _unexpected(key, "an object", delta)
+    numbers = [name for name in _TEXT_FIELDS if type(delta.get(name)) in (int, float)]
+    if numbers:
+        # A host turned a text of digits into a number: its digits are the text.
+        sent = decode_as_sent(data)["choices"][place][key]
+        delta = {**delta, **{name: sent[name] for name in numbers}}
+    return delta, whole
+
+
 def _text(name: str, value: Any) -> str | None:
+    """Return a text; ``None`` for a value that stands for nothing, such as ``false`` and ``[]``."""
     if value is None or type(value) is str:
         return value
-    raise _unexpected(name, "a text", value)
-
-
-def _content(value: Any) -> str | None:
-    if value is None or type(value) is str:
-        return value
-    if type(value) is list and all(
-        type(part) is dict and type(part.get("text")) is str for part in value
-    ):
-        return "".join(part["text"] for part in value)
-    raise _unexpected("content", "a text", value)
-
-
-def _reasoning(delta: Mapping[str, Any]) -> str | None:
-    """The thinking of one delta, read from one key and never two (``docs/providers.md`` 5, 6.2).
-
-    The first key with text wins; when there is none, a present ``""`` does.
-    """
-    text = delta.get("reasoning_content")
-    if text is None or text == "" or type(text) is not str:
-        other = delta.get("reasoning")
-        if type(other) is str and (other or type(text) is not str):
-            text = other
-        elif type(text) is not str:
-            text = _detailed_reasoning(delta.get("reasoning_details"))
+    if type(value) in (int, float):
+        return str(value)
+    if not value:
+        return None
+    text = _text_in(value)
+    if text is None:
+        raise _unexpected(name, "a text", value)
     return text
 
 
-def _detailed_reasoning(details: Any) -> str | None:
-    """The texts of OpenRouter's ``reasoning_details`` array, which counts only when no plain key is there."""
-    if type(details) is not list:
-        return None
-    texts = [
-        item["text"] for item in details if type(item) is dict and type(item.get("text")) is str
+def _text_in(value: Any) -> str | None:
+    """Return the text of a list or an object that holds one, at any depth; ``None`` if there is none."""
+    if type(value) is str:
+        return value
+    if type(value) is list:
+        texts = [text for item in value if (text := _text_in(item)) is not None]
+        return "".join(texts) if texts else None
+    if type(value) is dict:
+        texts = [text for key in _TEXT_KEYS if (text := _text_in(value.get(key))) is not None]
+        return texts[0] if texts else None
+    return None
+
+
+def _content(value: Any) -> tuple[str | None, str | None]:
+    """Return the content, and the thinking that stands in it as parts of a list."""
+    if value is None or type(value) is str:
+        return value, None
+    if type(value) is not list:
+        return _text("content", value), None
+    thoughts = [part for part in value if _is_thought(part)]
+    others = [part for part in value if part and not _is_thought(part) and not _is_empty(part)]
+    if any(_text_in(part) is None for part in others):
+        raise _unexpected("content[]", "a part with text", others)
+    return _text_in(others), _text_in(thoughts)
+
+
+def _is_empty(part: Any) -> bool:
+    return type(part) is dict and part.get("type") == "text" and not part.get("text")
+
+
+def _is_thought(part: Any) -> bool:
+    return type(part) is dict and (
+        "thinking" in part or str(part.get("type")).endswith(("thinking", "reasoning"))
+    )
+
+
+def _reasoning(delta: Mapping[str, Any]) -> str | None:
+    """Return the thinking of one delta, read from one key and never two.
+
+    The first key with text wins; when there is none, the first that is present and ``""``. The lists count only when no
+    plain key is there.
+    """
+    texts = [text for key in _REASONING_KEYS if (text := _text_in(delta.get(key))) is not None]
+    texts = texts or [
+        text for key in _DETAIL_KEYS if (text := _text_in(_listed(delta.get(key)))) is not None
     ]
-    return "".join(texts) if texts else None
+    return next(filter(None, texts), texts[0] if texts else None)
+
+
+def _listed(value: Any) -> list[Any] | None:
+    return value if type(value) is list else None
 
 
 def _parse_calls(calls: Any, *, whole: bool) -> tuple[ToolCallPiece, ...]:
+    if type(calls) is dict and "function" in calls:
+        calls = [calls]
     if type(calls) is not list:
         raise _unexpected("tool_calls", "a list", calls)
-    return tuple(_parse_call(item, place if whole else None) for place, item in enumerate(calls))
+    return tuple(
+        _parse_call(item, place if whole else None) for place, item in enumerate(calls) if item
+    )
 
 
 def _parse_call(item: Any, place: int | None) -> ToolCallPiece:
     """Read one entry of ``tool_calls``; *place* is its index when it does not say one."""
     if type(item) is not dict:
         raise _unexpected("tool_calls[]", "an object", item)
-    function = item.get("function")
-    if function is None:
-        function = {}
-    elif type(function) is not dict:
+    function = item.get("function") or {}
+    if type(function) is not dict:
         raise _unexpected("tool_calls[].function", "an object", function)
-    index = item.get("index")
     return ToolCallPiece(
-        place if index is None else _index(index, "tool_calls[].index"),
+        _index(item.get("index"), place),
         _text("tool_calls[].id", item.get("id")) or None,
         _text("tool_calls[].function.name", function.get("name")) or None,
         _arguments(function.get("arguments")),
@@ -213,35 +291,52 @@ def _parse_call(item: Any, place: int | None) -> ToolCallPiece:
 
 
 def _arguments(value: Any) -> str | None:
-    """Arguments as text; an object instead of text becomes compact JSON (``docs/providers.md`` 6.3)."""
+    """Return arguments as text; an object instead of text becomes compact JSON (see the page Providers, 6.3)."""
     if value is None or type(value) is str:
         return value
-    return msgspec.json.encode(value).decode()
+    try:
+        return msgspec.json.encode(value).decode()
+    except ValueError:  # it holds a half of a surrogate pair
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def parse_usage(raw: Any) -> Usage | None:
     """Read a usage object; ``None`` when it holds no count at all."""
     if type(raw) is not dict:
         return None
-    prompt, completion = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
-    cached = _count(prompt.get("cached_tokens")) if type(prompt) is dict else None
+    prompt = _object(raw.get("prompt_tokens_details") or raw.get("input_tokens_details"))
+    completion = _object(raw.get("completion_tokens_details") or raw.get("output_tokens_details"))
     usage = Usage(
-        prompt_tokens=_count(raw.get("prompt_tokens")),
-        completion_tokens=_count(raw.get("completion_tokens")),
+        prompt_tokens=_first_count(raw, "prompt_tokens", "input_tokens"),
+        completion_tokens=_first_count(raw, "completion_tokens", "output_tokens"),
         total_tokens=_count(raw.get("total_tokens")),
-        # Moonshot puts it at the top of usage (docs/providers.md 3.4).
-        cached_tokens=_count(raw.get("cached_tokens")) if cached is None else cached,
-        reasoning_tokens=_count(completion.get("reasoning_tokens"))
-        if type(completion) is dict
-        else None,
+        # Moonshot puts it at the top of usage (see the page Providers, section 3.4), and others do under other names.
+        cached_tokens=_first_count(prompt, *_CACHED_KEYS, else_in=raw),
+        reasoning_tokens=_first_count(completion, "reasoning_tokens", else_in=raw),
     )
     return None if usage == _NO_COUNTS else usage
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if type(value) is dict else {}
+
+
+def _first_count(
+    raw: Mapping[str, Any], *keys: str, else_in: Mapping[str, Any] = MappingProxyType({})
+) -> int | None:
+    values = [where.get(key) for where in (raw, else_in) for key in keys]
+    return next((count for value in values if (count := _count(value)) is not None), None)
 
 
 _NO_COUNTS: Final = Usage()
 
 
 def _count(value: Any) -> int | None:
+    """Return a count; a whole float and a text of digits are counts, too."""
+    if type(value) is str and value.isascii() and value.isdigit() and len(value) < 19:
+        return int(value)
+    if type(value) is float and value.is_integer():
+        value = int(value)
     return value if type(value) is int and value >= 0 else None
 
 
@@ -257,12 +352,16 @@ def _str_or_none(value: Any) -> str | None:
     return value if type(value) is str and value else None
 
 
-def _index(value: Any, name: str) -> int:
-    if type(value) is str and value.isascii() and value.isdigit() and len(value) < 10:
-        value = int(value)
-    if type(value) is int and value >= 0:
+def _index(value: Any, place: int | None) -> Any:
+    """Return an index as a name: a number where it is one, else the text or the JSON that stands there."""
+    if value is None or value == "":
+        return place
+    if type(value) is int:
         return value
-    raise _unexpected(name, "a number from 0", value)
+    number = _count(value)
+    if number is not None:
+        return number
+    return value if type(value) is str else json.dumps(value)
 
 
 def _unexpected(name: str, expected: str, value: object) -> ProtocolError:

@@ -138,11 +138,47 @@ BROKEN = {
         partial="half an ans",
     ),
     "wrong-type": Broken(
-        server="sends a number where the text should be",
-        reads=[sse(SAID, '{"choices":[{"delta":{"content":7}}]}')],
+        server="sends `true` where the text should be",
+        reads=[sse(SAID, '{"choices":[{"delta":{"content":true}}]}')],
         error=kimi.ProtocolError,
         partial="half an ans",
-        text="content of the reply should be a text and is a number",
+        text="content of the reply should be a text and is true or false: '.*true",
+    ),
+    "the-host-gives-up": Broken(
+        server="sends the finish reason `error`",
+        reads=[sse(SAID, delta(finish="error"), "[DONE]")],
+        error=kimi.StreamInterrupted,
+        outcome="interrupted",
+        partial="half an ans",
+        text="it sent the finish reason 'error'",
+    ),
+    "error-object-in-a-choice": Broken(
+        server="sends an error object in the choice",
+        reads=[
+            sse(
+                SAID,
+                '{"choices":[{"delta":{},"finish_reason":"error",'
+                '"error":{"code":502,"message":"busy"}}]}',
+            )
+        ],
+        error=kimi.ServerError,
+        partial="half an ans",
+        text="busy",
+    ),
+    "cut-inside-an-event": Broken(
+        server="ends the body politely inside an event",
+        reads=[sse(SAID), b'data: {"choices":[{"delta":{"content":"wer"},"finis'],
+        error=kimi.StreamInterrupted,
+        outcome="interrupted",
+        partial="half an ans",
+        text="the body ended inside an event",
+    ),
+    "error-in-a-line-of-text": Broken(
+        server="sends the field `error:` with an error object",
+        reads=[sse(SAID), b'error: {"code":400,"message":"too many tokens"}\n\n'],
+        error=kimi.ContextLengthError,
+        partial="half an ans",
+        text="too many tokens",
     ),
     "event-over-the-limit": Broken(
         server="sends an event of 9 MiB",
@@ -247,13 +283,13 @@ BROKEN = {
         server="sends a line of plain text",
         reads=[b"upstream said no\n"],
         error=kimi.ProtocolError,
-        text="neither an event stream nor JSON; it begins with 'upstream said no'",
+        text="neither an event stream nor JSON; its last line is 'upstream said no'",
     ),
     "text-that-begins-like-a-field": Broken(
         server="sends plain text that begins like a field of an event",
         reads=[b"identity unknown"],
         error=kimi.ProtocolError,
-        text="begins with 'identity unknown'",
+        text="its last line is 'identity unknown'",
     ),
     "html": Broken(
         server="sends an HTML page with status 200",

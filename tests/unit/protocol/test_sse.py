@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimi_async._errors import ProtocolError
-from kimi_async._protocol._sse import SSEDecoder, SSEEvent
+from kimi_async._protocol._sse import STRAY, SSEDecoder, SSEEvent
 from kimi_async._settings import Limits
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def decode(pieces: Iterable[bytes], limit: int = NO_LIMIT) -> Outcome:
     try:
         for piece in pieces:
             events += decoder.feed(piece)
-        tail = decoder.close()
+        tail = next(iter(decoder.close()), None)
     except ProtocolError as error:
         return Outcome(events, error=str(error))
     return Outcome(events, tail)
@@ -301,7 +301,7 @@ def test_an_event_is_handed_over_with_the_byte_that_completes_it(
     assert decoder.feed(b"data: x" + end[:silent]) == []
     assert decoder.feed(end[silent : silent + 1]) == [SSEEvent(b"x")]
     assert decoder.feed(end[silent + 1 :]) == []
-    assert decoder.close() is None
+    assert decoder.close() == []
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"], ids=["LF", "CR", "CRLF"])
@@ -316,11 +316,11 @@ def test_one_big_read_is_like_many(room: int, end: bytes) -> None:
 def test_feed_after_close_is_misuse() -> None:
     decoder = SSEDecoder(NO_LIMIT)
     assert decoder.feed(b"data: a\n\ndata: b") == [SSEEvent(b"a")]
-    assert decoder.close() == SSEEvent(b"b")
+    assert decoder.close() == [SSEEvent(b"b")]
     for data in (b"", b"data: c\n\n"):
         with pytest.raises(RuntimeError, match="after close"):
             decoder.feed(data)
-    assert decoder.close() is None
+    assert decoder.close() == []
 
 
 # id: (the limit, the bytes, the events before the limit was passed, whether it was)
@@ -547,3 +547,15 @@ def test_a_read_costs_the_same_late_in_a_large_event(start: bytes, piece: bytes)
     late.feed(start + b"x" * 16 * KIB * KIB)
     late.feed(piece)
     assert median_ns(late, piece) < 20 * median_ns(early, piece)
+
+
+def test_lines_that_the_standard_ignores_are_given_in_their_place_where_asked_for() -> None:
+    stream = b"hello\ndata: a\nerror: b\n: comment\nid\nretry: x\n\ndata: c\n\nlast"
+    decoder = SSEDecoder(NO_LIMIT, strays=True)
+    assert decoder.feed(stream) + decoder.close() == [
+        SSEEvent(b"hello", STRAY),
+        SSEEvent(b"error: b", STRAY),
+        SSEEvent(b"a"),
+        SSEEvent(b"c"),
+        SSEEvent(b"last", STRAY),
+    ]

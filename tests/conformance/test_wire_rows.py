@@ -1,0 +1,55 @@
+"""Each body of the wire is read as its row says, however it is cut, and equals its twin as one JSON body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from attrs import evolve
+from wire_cases import ROWS, Row
+
+import kimi_async as kimi
+from kimi_async import AceDataCloud, ReplyDecoder
+
+PROVIDER = AceDataCloud("test-key-0123")
+TWINS = {name: row for name, row in ROWS.items() if row.body is not None}
+
+
+def decode(reads: Iterable[bytes]) -> tuple[list[kimi.StreamEvent], ReplyDecoder]:
+    decoder = ReplyDecoder(PROVIDER)
+    events = [event for data in reads for event in decoder.feed(data)]
+    return events + decoder.close(), decoder
+
+
+def told(decoder: ReplyDecoder) -> tuple[object, ...]:
+    """Return all that a decoder says at the end, for a comparison."""
+    return decoder.snapshot(), repr(decoder.failure), repr(decoder.late_error)
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_a_body_is_the_reply_or_the_error_of_its_row(row: Row) -> None:
+    events, decoder = decode([row.stream])
+    assert (type(decoder.failure), decoder.late_error) == (row.error or type(None), None)
+    assert row.says in str(decoder.failure)
+    reply = decoder.snapshot()
+    assert {name: getattr(reply, name) for name in row.reply} == row.reply
+    assert not [event for event in events if "\ud800" <= max(repr(event)) <= "\udfff"]
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_any_split_gives_the_same_events(row: Row) -> None:
+    events, decoder = decode([row.stream])
+    for at in range(1, len(row.stream)):
+        split, other = decode([row.stream[:at], row.stream[at:]])
+        assert (split, told(other)) == (events, told(decoder))
+    split, other = decode(row.stream[at : at + 1] for at in range(len(row.stream)))
+    assert (split, told(other)) == (events, told(decoder))
+
+
+@pytest.mark.parametrize("row", TWINS.values(), ids=TWINS)
+def test_a_stream_equals_its_twin_as_one_body(row: Row) -> None:
+    _, streamed = decode([row.stream])
+    _, unstreamed = decode([row.body or b""])
+    assert evolve(unstreamed.snapshot(), usage=None) == evolve(streamed.snapshot(), usage=None)
+    assert (type(unstreamed.failure), unstreamed.late_error) == (row.error or type(None), None)
+    assert str(unstreamed.failure) == str(streamed.failure)
