@@ -37,7 +37,7 @@ from attrs import frozen
 
 if TYPE_CHECKING:
     from kimi_async._models import ChatCompletion
-    from kimi_async._record import ReplyRecord
+    from kimi_async._record import AttemptRecord, ReplyRecord
 
 __all__ = [
     "APIError",
@@ -84,6 +84,8 @@ class KimiError(Exception):
         provider: The provider's name (``"acedata"``), or ``None`` before one was chosen.
         partial: What had arrived of the reply, or ``None`` when no output had.
         record: The record of the reply, or ``None`` when nothing was sent.
+        attempts: The requests that were sent for the reply, oldest first.
+        output_shown: Whether events of the reply were handed to the caller, so that a repeat would repeat output.
         stage: How far the reply was: ``"waiting for a slot"``, ``"connecting"``, ``"sending"``,
             ``"waiting for the first output"``, ``"streaming"``; ``"listing models"``; else ``None``.
         retryable: Whether the same request may succeed when it is sent again.
@@ -99,6 +101,8 @@ class KimiError(Exception):
         self.provider: str | None = None
         self.partial: ChatCompletion | None = None
         self.record: ReplyRecord | None = None
+        self.attempts: tuple[AttemptRecord, ...] = ()
+        self.output_shown = False
         self.stage: str | None = None
 
     def __str__(self) -> str:

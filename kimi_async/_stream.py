@@ -14,7 +14,7 @@ from attrs import frozen
 from kimi_async._errors import KimiError
 from kimi_async._events import ContentDelta, StreamEnd, StreamEvent
 from kimi_async._models import ChatCompletion
-from kimi_async._record import ReplyRecord
+from kimi_async._record import AttemptRecord, ReplyRecord
 from kimi_async._reply import Reply
 
 if TYPE_CHECKING:
@@ -77,6 +77,10 @@ class ChatStream:
         await self.aclose()
 
     def __aiter__(self) -> Self:
+        if self._reply.completion is not None:
+            raise RuntimeError(
+                "this stream has ended, and its events are gone; final() returns the reply again"
+            )
         return self
 
     async def __anext__(self) -> StreamEvent:
@@ -201,6 +205,11 @@ class ChatStream:
         return ResponseInfo(
             status=response.status, headers=response.headers, request_id=response.request_id
         )
+
+    @property
+    def attempts(self) -> tuple[AttemptRecord, ...]:
+        """The requests sent so far, oldest first; one that still runs counts as ``cancelled``."""
+        return self._reply.attempts
 
     @property
     def record(self) -> ReplyRecord | None:

@@ -30,7 +30,14 @@ from kimi_async._models import ChatCompletion
 from kimi_async._protocol._decoder import ReplyDecoder
 from kimi_async._protocol._sse import SSEEvent
 from kimi_async._providers import Provider
-from kimi_async._record import OnComplete, Outcome, ReplyRecord, recorded_params, total_usage
+from kimi_async._record import (
+    AttemptRecord,
+    OnComplete,
+    Outcome,
+    ReplyRecord,
+    recorded_params,
+    total_usage,
+)
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._deadlines import Deadlines
 from kimi_async._reply._plan import (
@@ -136,6 +143,13 @@ class Reply:
     def attempt(self) -> Attempt | None:
         """The attempt whose events are read, else the last one; ``None`` before :meth:`start`."""
         return self._chosen or (self._attempts[-1] if self._attempts else None)
+
+    @property
+    def attempts(self) -> tuple[AttemptRecord, ...]:
+        """The attempts so far, oldest first; the one that runs counts as ``cancelled`` until it has ended."""
+        if self.record is not None:
+            return self.record.attempts
+        return attempt_records(self._attempts, None, "cancelled")
 
     @property
     def over(self) -> bool:
@@ -350,6 +364,8 @@ class Reply:
             if self._started:
                 self._settle(outcome_of_failure(failure))
             failure.record = self.record
+            failure.attempts = self.attempts
+            failure.output_shown = self.seen
             if failure.partial is None:
                 failure.partial = self._partial()
             raise failure.with_traceback(None)

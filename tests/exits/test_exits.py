@@ -119,8 +119,9 @@ async def test_exhausting_a_reply_keeps_the_connection() -> None:
                 stream = client.stream("Hi")
                 async with stream:
                     assert isinstance([event async for event in stream][-1], StreamEnd)
-                await break_at_once(stream)
-                await fail_at_once(stream)
+                for leave in (break_at_once, fail_at_once):
+                    with pytest.raises(RuntimeError, match="this stream has ended"):
+                        await leave(stream)
         assert fake.total_connections == 1
 
 

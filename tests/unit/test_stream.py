@@ -67,7 +67,10 @@ async def test_final_gives_the_same_after_iterating_and_again() -> None:
         assert await stream.final() is end.completion
         assert await stream.final() is end.completion
         assert stream.snapshot is end.completion
-        assert [event async for event in stream] == []
+        with pytest.raises(RuntimeError, match=r"final\(\) returns the reply again"):
+            aiter(stream)
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
     assert repr(stream) == "<ChatStream ended>"
 
 

@@ -234,3 +234,16 @@ async def test_time_that_the_caller_takes_counts_against_no_limit() -> None:
                 clock += 1000.0
             reply = await stream.final()
     assert (reply.text, reply.usage is not None) == ("ab", True)
+
+
+async def test_an_error_says_whether_output_was_shown_and_what_was_tried() -> None:
+    stream = FakeHost([sse(SAID)]).client().stream("Hi")
+    with pytest.raises(kimi.StreamInterrupted) as shown:
+        async for _ in stream:
+            assert [attempt.outcome for attempt in stream.attempts] == ["cancelled"]
+    with pytest.raises(kimi.StreamInterrupted) as hidden:
+        await FakeHost([sse(SAID)]).client().chat("Hi")
+    assert (shown.value.output_shown, hidden.value.output_shown) == (True, False)
+    assert shown.value.record is not None
+    assert shown.value.attempts == shown.value.record.attempts == stream.attempts
+    assert [attempt.outcome for attempt in stream.attempts] == ["interrupted"]
