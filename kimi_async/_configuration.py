@@ -165,9 +165,20 @@ def chosen_providers(provider: object) -> tuple[Provider, ...]:
             raise ConfigurationError(found)
         provider = found
     given = tuple(provider) if isinstance(provider, (list, tuple)) else (provider,)
-    chosen = tuple(map(_complete, given))
-    if not chosen:
+    for each in given:
+        if not isinstance(each, Provider):
+            kind = type(each).__name__
+            raise ConfigurationError(
+                f"provider must be a provider such as AceDataCloud(), not {kind}"
+            )
+    if not given:
         raise ConfigurationError("provider must hold at least one provider")
+    from kimi_async._providers._environment import with_base_url
+
+    placed = with_base_url(given, os.environ)
+    if isinstance(placed, str):
+        raise ConfigurationError(placed)
+    chosen = tuple(map(_complete, placed))
     names = [each.name for each in chosen]
     for name in names:
         if names.count(name) > 1:
@@ -177,11 +188,8 @@ def chosen_providers(provider: object) -> tuple[Provider, ...]:
     return chosen
 
 
-def _complete(provider: object) -> Provider:
-    """Return *provider* with what the environment adds to it, checked."""
-    if not isinstance(provider, Provider):
-        kind = type(provider).__name__
-        raise ConfigurationError(f"provider must be a provider such as AceDataCloud(), not {kind}")
+def _complete(provider: Provider) -> Provider:
+    """Return *provider* with the values from the environment, checked."""
     provider = provider.resolve(os.environ)
     provider.check()
     return provider

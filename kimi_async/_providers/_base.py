@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, get_args
 from urllib.parse import urlsplit
 
-from attrs import evolve, field
+from attrs import evolve, field, fields_dict
 
 from kimi_async._errors import APIError, ConfigurationError
 from kimi_async._models import ModelInfo, Thinking
@@ -98,6 +98,11 @@ class Provider:
         }
         resolved: Self = evolve(cast(Any, self), **found)
         return resolved
+
+    @property
+    def has_own_base_url(self) -> bool:
+        """Whether ``base_url`` is another one than the default of the class."""
+        return self.base_url != fields_dict(cast(Any, type(self)))["base_url"].default
 
     def check(self) -> None:
         """Refuse settings that cannot work.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from functools import partial
+from typing import Any, Final, cast
+
+from attrs import evolve
 
 from kimi_async._providers._acedata import AceDataCloud
 from kimi_async._providers._base import Provider
@@ -11,7 +14,7 @@ from kimi_async._providers._cloudsway import Cloudsway
 from kimi_async._providers._compatible import OpenAICompatible
 from kimi_async._providers._moonshot import Moonshot
 
-__all__ = ["provider_from_environment"]
+__all__ = ["provider_from_environment", "with_base_url"]
 
 _BY_NAME: Final[Mapping[str, type[Provider]]] = {
     provider.kind: provider for provider in (AceDataCloud, Cloudsway, Moonshot, OpenAICompatible)
@@ -39,6 +42,31 @@ def provider_from_environment(env: Mapping[str, str]) -> Provider | str:
     if present:
         return f"several providers have a key ({keys}): set KIMI_PROVIDER to {_names(present)}"
     return f"no provider: give one to AsyncKimi, or set a key ({keys})"
+
+
+def with_base_url(
+    providers: tuple[Provider, ...], env: Mapping[str, str]
+) -> tuple[Provider, ...] | str:
+    """Return *providers* with the base URL of *env* where the code gave none; or, as text, why that is impossible.
+
+    ``KIMI_BASE_URL`` is for the only provider of a client, whichever it is, and wins over ``MOONSHOT_BASE_URL``. A base
+    URL counts as given when it is not the default of its class.
+    """
+    url = env.get("KIMI_BASE_URL", "").strip()
+    if not url or all(each.has_own_base_url for each in providers):
+        return tuple(map(partial(_with_own_variable, env), providers))
+    if len(providers) > 1:
+        return (
+            "KIMI_BASE_URL is for one provider, and there are several: give each its base_url=..."
+        )
+    return tuple(evolve(cast(Any, each), base_url=url) for each in providers)
+
+
+def _with_own_variable(env: Mapping[str, str], provider: Provider) -> Provider:
+    url = env.get("MOONSHOT_BASE_URL", "").strip()
+    if not url or provider.has_own_base_url or not isinstance(provider, Moonshot):
+        return provider
+    return evolve(provider, base_url=url)
 
 
 def _names(kinds: Iterable[type[Provider]]) -> str:

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from kimi_async import (
     AceDataCloud,
+    AsyncKimi,
     Cloudsway,
     ConfigurationError,
     Moonshot,
     OpenAICompatible,
     Provider,
 )
-from kimi_async._providers._environment import provider_from_environment
+from kimi_async._providers._environment import provider_from_environment, with_base_url
 
 Environment: TypeAlias = dict[str, str]
 
@@ -131,3 +132,45 @@ def test_a_provider_can_have_a_name_of_its_own() -> None:
 def test_a_name_that_would_not_fit_on_a_log_line_is_refused(name: Any) -> None:
     with pytest.raises(ConfigurationError, match="AceDataCloud: name must be 1 to 64 letters"):
         AceDataCloud("key", name=name).check()
+
+
+HERE = {"KIMI_BASE_URL": " http://localhost:1/v1 "}
+#: The providers, the variables, and the base URLs then; or the reason for none.
+PLACED: dict[str, tuple[tuple[Provider, ...], Environment, list[str] | str]] = {
+    "moonshot": ((Moonshot(),), {"MOONSHOT_BASE_URL": "https://h/v1"}, ["https://h/v1"]),
+    "moonshot-only": ((OpenAICompatible(),), {"MOONSHOT_BASE_URL": "https://h/v1"}, [""]),
+    "any-provider": ((Cloudsway(),), HERE, ["http://localhost:1/v1"]),
+    "the-general-one-wins": (
+        (Moonshot(),),
+        HERE | {"MOONSHOT_BASE_URL": "https://h/v1"},
+        ["http://localhost:1/v1"],
+    ),
+    "code-wins": ((Moonshot(base_url="https://own/v1"),), HERE, ["https://own/v1"]),
+    "blank": ((Moonshot(),), {"KIMI_BASE_URL": " "}, ["https://api.moonshot.ai/v1"]),
+    "several": ((Moonshot(), AceDataCloud()), HERE, "KIMI_BASE_URL is for one provider"),
+    "several-with-their-own": (
+        (Moonshot(base_url="https://a"), AceDataCloud(base_url="https://b")),
+        HERE,
+        ["https://a", "https://b"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("providers", "env", "expected"), PLACED.values(), ids=PLACED)
+def test_the_environment_can_place_a_provider(
+    providers: tuple[Provider, ...], env: Environment, expected: list[str] | str
+) -> None:
+    placed = with_base_url(providers, env)
+    if isinstance(placed, str):
+        assert isinstance(expected, str)
+        assert placed.startswith(expected)
+    else:
+        assert [each.base_url for each in placed] == expected
+
+
+def test_a_client_asks_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIMI_BASE_URL", "http://localhost:1/v1")
+    client = AsyncKimi(Moonshot("hush-m"), model="m")
+    assert client.preview("Hi").url == "http://localhost:1/v1/chat/completions"
+    with pytest.raises(ConfigurationError, match="KIMI_BASE_URL is for one provider"):
+        client.with_options(provider=[Moonshot("hush-m"), AceDataCloud("hush-a")])
