@@ -4,13 +4,20 @@ httpx over httpcore 1.0.9 needs this twice. A second ``task.cancel()`` interrupt
 first one, so a request runs in a task of its own that sees one cancellation at most. And a connection that is cancelled
 between "connected" and "sent" is never closed (119 of 3,000 chats under short time limits), so the trace events of
 httpcore tell which sockets a request has opened. Our own connections need neither.
+
+The same events tell when a proxy is asked to connect to the host. httpcore waits for its answer as long as for the
+answer of the host, and without end for that of a SOCKS proxy.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Coroutine, Mapping, MutableMapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
+import anyio
+
+from kimi_async._errors import ConnectTimeout
 from kimi_async._http._cancellation import run_cancellable_once
 
 __all__ = ["send_carefully"]
@@ -31,26 +38,56 @@ async def send_carefully(
     Args:
         send: Sends a request.
         extensions: Those of that request.
+
+    Raises:
+        ConnectTimeout: A proxy did not connect to the host in time.
+        Exception: Anything that *send* raises.
     """
-    opened = _Opened()
+    limits: Mapping[str, float | None] = extensions.get("timeout", {})
+    opened = _Opened(limits.get("connect"))
     extensions["trace"] = opened.trace
-    return await run_cancellable_once(send, discard=_close, abandon=opened.aclose)
+    with opened.scope:
+        return await run_cancellable_once(send, discard=_close, abandon=opened.aclose)
+    raise ConnectTimeout(opened.seconds, stage="connecting", cause="the proxy does not answer")
 
 
 async def _close(response: _Closable) -> None:
     await response.aclose()
 
 
-class _Opened:
-    """The sockets that one request has opened; httpx2 and aiohttp tell of none, and close theirs themselves."""
+#: The ends of the names of events.
+_OPENED: Final = (".connect_tcp.complete", ".start_tls.complete")
+_SOCKS_ASKED: Final = ".setup_socks5_connection.started"
+_ASKED: Final = ".send_request_headers.started"
+_ANSWERED: Final = (".receive_response_headers.complete", ".setup_socks5_connection.complete")
 
-    def __init__(self) -> None:
+
+class _Opened:
+    """The sockets that one request has opened, by the events of httpcore; aiohttp tells of none, and closes its own.
+
+    Args:
+        seconds: The time for a proxy to connect to the host; ``None`` for no limit.
+
+    Attributes:
+        scope: Cancelled when that time has run out.
+        seconds: That time.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
         self._streams: list[Any] = []
+        self.seconds = math.inf if seconds is None else seconds
+        self.scope = anyio.CancelScope()
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Called by httpcore for everything it does."""
-        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+        if event.endswith(_OPENED):
             self._streams.append(info["return_value"])
+        elif event.endswith(_SOCKS_ASKED) or (
+            event.endswith(_ASKED) and info["request"].method == b"CONNECT"
+        ):
+            self.scope.deadline = anyio.current_time() + self.seconds
+        elif event.endswith(_ANSWERED):
+            self.scope.deadline = math.inf
 
     async def aclose(self) -> None:
         """Close them all; to close one again does no harm."""

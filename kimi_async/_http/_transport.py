@@ -53,11 +53,13 @@ _OUR_HEADERS: Final = {"user-agent": f"kimi-async/{__version__}", "accept-encodi
 #: What the engines call it: httpx and httpx2 first, aiohttp second.
 _READ_TIMEOUTS: Final = frozenset({"ReadTimeout", "SocketTimeoutError"})
 _NOT_CONNECTED: Final = frozenset(
-    {
-        *("ConnectError", "ProxyError", "UnsupportedProtocol"),
-        *("ClientConnectorError", "ClientHttpProxyError", "InvalidURL"),
-    }
+    {"ConnectError", "UnsupportedProtocol", "ClientConnectorError", "InvalidURL"}
 )
+_PROXY_REFUSED: Final = frozenset({"ProxyError", "ClientHttpProxyError"})
+
+#: A proxy asks for a user and a password. Only a proxy may say it
+#: (https://www.rfc-editor.org/rfc/rfc9110#section-15.5.8).
+_PROXY_STATUS: Final = 407
 
 _NOTHING: Final = memoryview(b"")
 
@@ -164,7 +166,11 @@ class Transport:
                 failure = _send_failure(error, timeouts, provider)
         else:
             if response is not None:
-                return Response(response, provider)
+                reply = Response(response, provider)
+                if reply.status != _PROXY_STATUS:
+                    return reply
+                await reply.aclose()
+                failure = _proxy_refused("status 407")
         raise failure
 
     async def _dispatch(self, client: HttpClient, request: HttpRequest) -> HttpResponse | None:
@@ -394,6 +400,8 @@ def _send_failure(error: Exception, timeouts: Timeouts, provider: Provider) -> K
     if timeout is not None:
         kind, seconds, stage = timeout
         return kind(seconds or 0.0, stage=stage, cause=cause)
+    if names & _PROXY_REFUSED:
+        return _proxy_refused(cause)
     if names & _NOT_CONNECTED:
         return TransportError("no connection could be made", stage="connecting", cause=cause)
     if names & {"WriteError", "LocalProtocolError"}:
@@ -401,6 +409,14 @@ def _send_failure(error: Exception, timeouts: Timeouts, provider: Provider) -> K
     return TransportError(
         "the connection broke before the reply began",
         stage="waiting for the first output",
+        cause=cause,
+    )
+
+
+def _proxy_refused(cause: str) -> TransportError:
+    return TransportError(
+        "the proxy refused the request; check the proxy and the user and password in its URL",
+        stage="connecting",
         cause=cause,
     )
 

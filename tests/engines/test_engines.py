@@ -62,7 +62,26 @@ async def test_a_proxy_that_fails_is_a_failure_to_connect(
     async with Server(fault) as server:
         async with ENGINES[engine](proxy=f"http://127.0.0.1:{server.port}") as http:
             provider = OpenAICompatible("test-key", "https://api.test")
-            await fails(AsyncKimi(provider, model="m", http_client=http), server, fault)
+            client = AsyncKimi(provider, model="m", http_client=http, timeouts=fault.timeouts)
+            await fails(client, server, fault)
+
+
+ASKS = b"HTTP/1.1 407 No\r\ncontent-length: 2\r\n\r\n{}"
+
+
+@on_each_engine
+@pytest.mark.parametrize("url", ["http://api.test", "https://api.test"])
+async def test_a_proxy_that_asks_for_a_password_is_named(
+    url: str, engine: str, anyio_backend: Loop
+) -> None:
+    """A 407 is no refusal by the provider, also over plain HTTP, where it is the answer to the request itself."""
+    async with Server(EngineFault(id="", says=ASKS)) as server:
+        async with ENGINES[engine](proxy=f"http://127.0.0.1:{server.port}") as http:
+            provider = OpenAICompatible("test-key", url, allow_http=True)
+            with pytest.raises(kimi.TransportError, match="the proxy refused") as caught:
+                await AsyncKimi(provider, model="m", http_client=http).chat("Hi")
+    assert type(caught.value) is kimi.TransportError
+    assert caught.value.stage == "connecting"
 
 
 @on_each_engine

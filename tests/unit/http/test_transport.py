@@ -289,6 +289,37 @@ async def test_a_socket_that_was_opened_for_a_cancelled_request_is_closed() -> N
     assert [socket.closed for socket in sockets] == [1, 1]
 
 
+@pytest.mark.parametrize("connect", [0.01, None])
+async def test_a_socks_proxy_has_the_limit_for_connecting(connect: float | None) -> None:
+    """Httpcore waits for its answer without end."""
+
+    class Connecting(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            trace = request.extensions["trace"]
+            await trace("socks.setup_socks5_connection.started", {})
+            return await no_answer()
+
+    limits = Timeouts(connect=connect, first_output=0.1)
+    http = httpx.AsyncClient(transport=Connecting())
+    with pytest.raises(kimi.KimiTimeoutError) as caught:
+        await FakeHost().client(http_client=http, timeouts=limits).chat("Hi")
+    assert caught.value.limit == ("connect" if connect else "first_output")
+
+
+async def test_a_proxy_that_has_connected_has_no_limit_any_more() -> None:
+    class Connecting(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            trace = request.extensions["trace"]
+            await trace("socks.setup_socks5_connection.started", {})
+            await trace("socks.setup_socks5_connection.complete", {})
+            await anyio.sleep(0.1)
+            return httpx.Response(200, stream=FakeBody([HELLO], None))
+
+    http = httpx.AsyncClient(transport=Connecting())
+    client = FakeHost().client(http_client=http, timeouts=Timeouts(connect=0.05))
+    assert (await client.chat("Hi")).text == "Hello"
+
+
 @pytest.mark.parametrize(
     ("version", "closed"), [(b"HTTP/1.1", 1), (b"HTTP/2", 0)], ids=["HTTP/1.1", "HTTP/2"]
 )
