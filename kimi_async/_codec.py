@@ -36,7 +36,7 @@ def decode(data: bytes, kind: Any, name: str) -> Any:
     Args:
         data: The JSON.
         kind: The type of the value, or a union of Structs.
-        name: What the error calls it, such as ``"event"``.
+        name: Its name in the error, such as ``"event"``.
 
     Raises:
         ProtocolError: *data* is not JSON or does not fit *kind*.

@@ -77,19 +77,19 @@ class KimiError(Exception):
     """The root of the tree.
 
     Args:
-        message: What happened and what was expected; no key, prompt or header value.
+        message: The problem and the expectation; no key, prompt or header value.
 
     Attributes:
         message: The same text, without the context that ``str()`` adds.
         provider: The provider's name (``"acedata"``), or ``None`` before one was chosen.
-        partial: What had arrived of the reply, or ``None`` when no output had.
+        partial: The part of the reply that had arrived, or ``None`` before any output.
         record: The record of the reply, or ``None`` when nothing was sent.
         attempts: The requests that were sent for the reply, oldest first.
         output_shown: Whether events of the reply were handed to the caller, so that a repeat would repeat output.
         stage: How far the reply was: ``"waiting for a slot"``, ``"connecting"``, ``"sending"``,
             ``"waiting for the first output"``, ``"streaming"``; ``"listing models"``; else ``None``.
         retryable: Whether the same request may succeed when it is sent again.
-        advice: What the reader of the message can do, printed behind it; empty where the message says it.
+        advice: The next step for the reader of the message, printed after it; empty where the message says it.
     """
 
     retryable: bool = False
@@ -120,7 +120,7 @@ class KimiError(Exception):
         return [*pairs, ("stage", self.stage)]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The default calls the class with ``args`` alone and cannot rebuild the richer constructors.
+        # The default calls the class with only ``args`` and cannot rebuild the richer constructors.
         return _rebuild, (type(self), self.args), self.__dict__
 
 
@@ -345,7 +345,7 @@ class ContextLengthError(APIError):
 class RateLimitError(APIError):
     """Too many requests or tokens; see ``retry_after``.
 
-    Not ``retryable`` when the message says that the limit is one of the day (``docs/providers.md`` 3.5).
+    Not ``retryable`` when the message says that the limit is one of the day (page Providers, 3.5).
     """
 
     retryable = True
@@ -360,7 +360,7 @@ class OverloadedError(APIError):
 
 
 class ServerError(APIError):
-    """The provider, or what it stands on, failed."""
+    """The provider, or a service that it uses, failed."""
 
     retryable = True
     advice = "Send it again."
@@ -429,10 +429,10 @@ class ProviderUnavailableError(KimiError):
 
 
 class OutputError(KimiError):
-    """Tool arguments or structured output that do not fit what was asked for.
+    """Tool arguments or structured output that do not fit the type that was asked for.
 
     Attributes:
-        text: What the model said, whole.
+        text: The whole text of the model.
     """
 
     advice = "What the model said is in .text; tell it what does not fit, or ask again."

@@ -157,13 +157,14 @@ class ToolCallDelta(_HasPieces, _Event, frozen=True):
     def partial(self) -> Any:
         """Return the value of the call's arguments up to this piece, to show them while they arrive.
 
-        The value holds only what is certain: of a string, the text that arrived, without an incomplete escape; a
+        The value holds only certain parts: of a string, the text that arrived, without an incomplete escape; a
         number, ``true``, ``false`` or ``null`` once it has ended; a key once its value has begun. It is ``None`` while
-        nothing is certain. Whether the arguments are complete and fit, :class:`ToolCallDone` and
-        :meth:`ToolCall.parse` tell.
+        nothing is certain. Whether the arguments are complete, :class:`ToolCallDone`
+        tells; whether they fit, :meth:`ToolCall.parse`.
 
         Each call has one value, and it grows: its objects and lists are the same ones at each delta. Do not change
-        them, and copy what you want to keep. An earlier delta that is asked after a later one returns the later value.
+        them, and copy the parts that you want to keep. An earlier delta that is asked after a later one
+        returns the later value.
 
         Each character is read once, when a delta that needs it is asked: to ask at every delta takes time linear in
         the length of the arguments, to ask at none takes none. A string that grows is extended in place only while

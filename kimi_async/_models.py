@@ -1,7 +1,7 @@
 """Messages that are sent and replies that come back: frozen values.
 
 ``None`` means absent and ``""`` present and empty, in both directions: a thinking model may refuse a history
-whose empty reasoning was dropped (``docs/providers.md`` 6.4). Nothing here tests truthiness of text.
+whose empty reasoning was dropped (page Providers, 6.4). Nothing here tests truthiness of text.
 """
 
 from __future__ import annotations
@@ -62,15 +62,15 @@ T = TypeVar("T")
 ContentPart: TypeAlias = Mapping[str, Any]
 
 
-#: The two names that hosts have for the thinking in a message (``docs/providers.md`` 6.2).
+#: The two names that hosts have for the thinking in a message (page Providers, 6.2).
 ReasoningKey: TypeAlias = Literal["reasoning_content", "reasoning"]
 
 
 def _empty_is_none(content: object) -> object:
     """Compare absent and empty content as equal.
 
-    A stream opens with ``content: ""`` where the same reply as one body has ``null`` (``docs/providers.md`` 6.2
-    calls the three spellings the same thing); the value itself still shows what came.
+    A stream opens with ``content: ""`` where the same reply as one body has ``null`` (page Providers, 6.2
+    calls the three spellings the same thing); the value itself keeps its spelling.
     """
     return None if content == "" else content
 
@@ -80,8 +80,8 @@ class ToolCall:
     """One call that the model asks for.
 
     Attributes:
-        id: The provider's id, opaque, sent back exactly as it came; ``None`` when it gave none. Ids may repeat
-            from one turn to the next (``docs/providers.md`` 6.3).
+        id: The provider's id, opaque, sent back unchanged; ``None`` when it gave none. Ids may repeat
+            from one turn to the next (page Providers, 6.3).
         name: The tool's name; ``""`` only in a reply that was cut before the name came.
         arguments: The arguments as text, which should be JSON and need not be.
         complete: Whether the arguments are whole. ``False`` after a cut, ``length`` or ``content_filter``: such a
@@ -110,8 +110,8 @@ class ToolCall:
                 pydantic model.
 
         Raises:
-            OutputError: The text is no JSON, or does not fit *into*; the message names what was expected and where,
-                and ``.text`` is what came.
+            OutputError: The text is not JSON, or does not fit *into*; the message names the expected type and the
+                place, and ``.text`` holds the arguments.
             ConfigurationError: Nothing can be read into *into*.
         """
         try:
@@ -137,7 +137,7 @@ class ToolCall:
 
 @frozen(kw_only=True)
 class Message:
-    """One message of a conversation, of any role; what a reply holds and what is sent back.
+    """One message of a conversation, of any role; a reply holds one, and it can be sent back.
 
     Attributes:
         role: ``"system"``, ``"user"``, ``"assistant"`` or ``"tool"``.
@@ -146,10 +146,10 @@ class Message:
         refusal: The text of a refusal.
         tool_calls: The calls of an assistant message, in the model's order.
         tool_call_id: In a message of role ``tool``: the id of the call that it answers.
-        name: The speaker; in partial mode it becomes part of the prefix (``docs/providers.md`` 3.3).
-        partial: Last message of role ``assistant``: a prefix that the model is to go on from.
+        name: The speaker; in partial mode it becomes part of the prefix (page Providers, 3.3).
+        partial: Last message of role ``assistant``: a prefix that the model continues.
         reasoning_key: The name under which the thinking came, and under which it is sent back
-            (``docs/providers.md`` 6.2); left out of the comparison.
+            (page Providers, 6.2); left out of the comparison.
     """
 
     role: str
@@ -261,10 +261,10 @@ def assistant(
     A message of a reply can be sent back as it is (``reply.message``); this is for writing one.
 
     Args:
-        content: What was said, or ``None``.
+        content: The text or the parts, or ``None``.
         reasoning_content: The thinking before it; ``""`` is sent as ``""``.
         tool_calls: The calls that were asked for.
-        partial: As the last message: the reply goes on from this text, where the provider honours it.
+        partial: As the last message: the reply continues this text, where the provider honours it.
         name: The speaker.
     """
     return Message(
@@ -376,7 +376,7 @@ class ThinkingDict(TypedDict, total=False):
 
 @frozen(kw_only=True)
 class ModelInfo:
-    """One model of a provider's list; what the provider does not say is ``None``.
+    """One model of a provider's list; a field that the provider does not report is ``None``.
 
     Attributes:
         id: The name to ask for.
@@ -386,7 +386,7 @@ class ModelInfo:
         supports_image_in: Whether images are read (Moonshot; so below).
         supports_video_in: Whether videos are read.
         supports_reasoning: Whether it thinks.
-        raw: The entry as it came.
+        raw: The entry, unchanged.
     """
 
     id: str
@@ -405,7 +405,7 @@ class Choice:
 
     Attributes:
         index: Its number, from 0.
-        message: What was said.
+        message: The message.
         finish_reason: The provider's own word (``"stop"``, ``"MAX_TOKENS"``), ``None`` while there is none;
             :attr:`outcome` is its meaning.
         logprobs: The log probabilities as the provider gave them, joined over the stream, or ``None``.
@@ -465,10 +465,10 @@ NoAnswer: TypeAlias = Literal["budget", "cut", "model"]
 
 @frozen(kw_only=True)
 class ChatCompletion:
-    """One reply, whole or as far as it came.
+    """One reply, complete or partial.
 
-    Two completions are equal when what the model said is equal: ids, times, the record and the raw body are left out
-    of the comparison.
+    Two completions are equal when their choices, models, providers and usage are equal: ids, times, the record
+    and the raw body are left out of the comparison.
 
     Attributes:
         id: The provider's id of the reply; ``None`` when it gave none.
@@ -480,7 +480,7 @@ class ChatCompletion:
         request_id: Request or trace id of the response headers.
         record: The record of the reply; ``None`` on a snapshot of a running one.
         raw: The decoded JSON body of an unstreamed reply, unknown keys included; ``None`` for a stream.
-        prefix: What the reply was to go on from, when the last message was ``partial``.
+        prefix: The text that the reply continues, when the last message was ``partial``.
     """
 
     id: str | None = field(default=None, eq=False)
@@ -522,21 +522,21 @@ class ChatCompletion:
 
     @property
     def outcome(self) -> Outcome | None:
-        """What the finish reason of choice 0 means; ``None`` while there is none."""
+        """The meaning of the finish reason of choice 0; ``None`` while there is none."""
         return self.choices[0].outcome if self.choices else None
 
     @property
     def full_text(self) -> str:
-        """The prefix and what the model said, as one text (``docs/providers.md`` 3.3, 6.4).
+        """The prefix and the text of the reply, as one text (page Providers, 3.3, 6.4).
 
-        :attr:`text` alone when there was no prefix, when the reply repeats it, and when it is known not to have been
+        Only :attr:`text` when there was no prefix, when the reply repeats it, and when it is known not to have been
         honoured: a reply that starts afresh is not glued to it.
         """
         return self.text if self.prefix is None else self.prefix.joined_with(self.text)
 
     @property
     def prefix_honoured(self) -> bool | None:
-        """Whether the reply goes on from its prefix; ``None`` when there was none, or when it cannot be known."""
+        """Whether the reply continues its prefix; ``None`` when there was none, or when it cannot be known."""
         return None if self.prefix is None else self.prefix.is_honoured_in(self.text)
 
     @property
@@ -544,7 +544,7 @@ class ChatCompletion:
         """Why the model thought and then said nothing; ``None`` when it did answer, or did not think.
 
         ``"budget"``: the output limit was used up by thinking (raise ``max_tokens``); ``"cut"``: there is no finish
-        reason, the reply broke or still runs; ``"model"``: it stopped by itself (``docs/providers.md`` 6.2), and asking
+        reason, the reply broke or still runs; ``"model"``: it stopped by itself (page Providers, 6.2), and asking
         again may help.
         """
         message = self.message
@@ -567,7 +567,7 @@ class ChatCompletion:
             into: A type that msgspec can validate (builtins, attrs classes, dataclasses, ``TypedDict``, ...).
 
         Raises:
-            OutputError: The text is no JSON, or does not fit *into*; ``.text`` is what came.
+            OutputError: The text is not JSON, or does not fit *into*; ``.text`` holds it.
         """
         text = self.full_text
         try:
@@ -579,7 +579,7 @@ class ChatCompletion:
         )
 
     def _why(self) -> str:
-        """What most often lies behind a reply that is no JSON."""
+        """Return the usual reason for a reply that is not JSON."""
         if self.no_answer == "budget":
             return "; the output limit was used up by thinking, raise max_tokens"
         if self.no_answer is not None:

@@ -1,7 +1,7 @@
 """The shapes that OpenAI's clients read, as far as one chunk and one completion share them; pure.
 
 OpenAI's types know fewer values than ours: an id and the name of a model are texts, a time is a number, and a finish
-reason is one of four words. What is ``None`` here is therefore ``""`` or 0 there.
+reason is one of four words. So ``None`` becomes ``""`` or 0.
 """
 
 from __future__ import annotations

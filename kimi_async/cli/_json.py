@@ -10,7 +10,7 @@ from kimi_async import KimiError, StreamEvent
 
 __all__ = ["JsonRenderer", "json_line"]
 
-#: C1 control characters and DEL, which JSON may hold as they are and some terminals obey. They stand in strings alone.
+#: C1 control characters and DEL, which JSON may hold as they are and some terminals obey. They occur only in strings.
 _ESCAPED: Final = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 
 
@@ -22,7 +22,7 @@ def json_line(value: Mapping[str, Any]) -> str:
 class JsonRenderer:
     """Writes each event as one line: ``{"event": "ContentDelta", "text": "Hi", "choice": 0}``.
 
-    The keys behind ``event`` are the fields of the event; in ``StreamEnd``, ``completion`` is the whole reply. An error
+    The keys after ``event`` are the fields of the event; in ``StreamEnd``, ``completion`` is the whole reply. An error
     is the last line: ``{"event": "error", "type": "RateLimitError", "message": ...}``.
 
     Args:
