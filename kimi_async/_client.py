@@ -22,7 +22,7 @@ from kimi_async._errors import ConfigurationError, KimiError
 from kimi_async._http._cancellation import prepare_loop
 from kimi_async._http._clients import HttpClient
 from kimi_async._http._transport import Transport
-from kimi_async._models import ChatCompletion, Message, Messages, ModelInfo
+from kimi_async._models import ChatCompletion, Messages, ModelInfo
 from kimi_async._providers import Provider
 from kimi_async._record import OnComplete
 from kimi_async._reply import fetch
@@ -321,7 +321,7 @@ class AsyncKimi:
         self,
         *,
         system: str | None = None,
-        messages: Sequence[Message | Mapping[str, Any]] = (),
+        messages: Messages = (),
         saved: str | bytes | None = None,
         **params: Unpack[CallParams],
     ) -> Conversation:
@@ -329,14 +329,15 @@ class AsyncKimi:
 
         Args:
             system: The text of its opening message.
-            messages: What was said so far.
+            messages: The messages so far, copied; a text is one of the user.
             saved: What :meth:`Conversation.to_json` gave, in place of the two above.
             params: Parameters of every turn.
 
         Raises:
             ConfigurationError: *saved* cannot be read, or comes with a beginning.
         """
-        from kimi_async.conversation import Conversation, load_history, opening_history
+        from kimi_async._history import load_history, opening_history
+        from kimi_async.conversation import Conversation
 
         if saved is None:
             history = opening_history(system, messages)

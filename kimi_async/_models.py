@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from kimi_async._wire import ToolDefinition
 
 __all__ = [
+    "AnyMessage",
     "ChatCompletion",
     "Choice",
     "ContentPart",
@@ -48,6 +49,7 @@ __all__ = [
     "Thinking",
     "ThinkingDict",
     "ToolCall",
+    "as_sequence",
     "as_text",
     "assistant",
     "is_empty_text",
@@ -217,11 +219,21 @@ class MessageDict(TypedDict, total=False):
     tool_call_id: str
     name: str
     partial: bool
-    tools: Sequence[ToolDefinition | Mapping[str, Any]]
+    tools: Sequence[ToolDefinition | Mapping[str, Any]] | None
 
 
-#: What a call accepts as its messages: one text of the user, or messages as values or OpenAI-style dicts.
-Messages: TypeAlias = str | Sequence[Message | Mapping[str, Any]]
+#: One message, as a value or as a dict in the OpenAI form.
+AnyMessage: TypeAlias = Message | MessageDict
+
+#: The messages of a call: one text of the user, one message, or several as values or OpenAI-style dicts.
+Messages: TypeAlias = str | Message | Sequence[AnyMessage]
+
+
+def as_sequence(messages: Messages) -> tuple[AnyMessage, ...]:
+    """Return *messages* one by one; the tuple does not change when the caller changes their list."""
+    if isinstance(messages, str):
+        return (user(messages),)
+    return (messages,) if isinstance(messages, Message) else tuple(messages)
 
 
 def is_empty_text(part: object) -> bool:

@@ -19,13 +19,21 @@ from kimi_async._configuration import CallParams
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._events import ContentDelta, StreamEvent
 from kimi_async._json_text import read_json_text
-from kimi_async._models import ChatCompletion, Message, Messages, system, user
+from kimi_async._models import (
+    AnyMessage,
+    ChatCompletion,
+    Message,
+    Messages,
+    as_sequence,
+    system,
+    user,
+)
 from kimi_async._protocol._partial_json import PartialJSON
 from kimi_async._record import Usage
 from kimi_async._request._media import text_part
 from kimi_async._stream import ChatStream
 from kimi_async._wire import Wire
-from kimi_async.tools._call_ids import AnyMessage, sayable
+from kimi_async.tools._call_ids import sayable
 from kimi_async.tools._run import sum_usage
 from kimi_async.tools._schema import schema_of
 
@@ -95,7 +103,7 @@ class Question(Generic[T]):
     """
 
     caller: Caller
-    messages: Messages
+    messages: tuple[AnyMessage, ...]
     params: CallParams
     wire: Wire
     into: Any
@@ -141,17 +149,18 @@ def question_for(
         raise ConfigurationError("response_format is chosen for into=; leave it out")
     schema, target, is_wrapped = _target(into)
     asked: CallParams = {**params}
+    said = as_sequence(messages)
     known = call.capabilities
     if known.json_schema.value:
         described = {"name": "answer", "schema": schema}
         asked["response_format"] = {"type": "json_schema", "json_schema": described}
     else:
-        messages = _with_words(messages, _IN_WORDS + msgspec.json.encode(schema).decode())
+        said = _with_words(said, _IN_WORDS + msgspec.json.encode(schema).decode())
         if known.json_object.value:
             asked["response_format"] = {"type": "json_object"}
     return Question(
         caller=caller,
-        messages=messages,
+        messages=said,
         params=asked,
         wire=wire,
         into=target,
@@ -174,11 +183,10 @@ def _target(into: Any) -> tuple[dict[str, Any], Any, bool]:
     return schema, wrapped, True
 
 
-def _with_words(messages: Messages, text: str) -> Messages:
-    """*messages* with *text* in their system message."""
-    said = (user(messages),) if isinstance(messages, str) else tuple(messages)
-    longer = _with_more(said[0], text)
-    return (system(text), *said) if longer is None else (longer, *said[1:])
+def _with_words(messages: tuple[AnyMessage, ...], text: str) -> tuple[AnyMessage, ...]:
+    """Return *messages* with *text* in their system message."""
+    longer = _with_more(messages[0], text)
+    return (system(text), *messages) if longer is None else (longer, *messages[1:])
 
 
 def _with_more(message: AnyMessage, text: str) -> AnyMessage | None:
@@ -231,7 +239,7 @@ async def answer_of(question: Question[T], repairs: int) -> Parsed[T]:
         OutputError: No answer fitted, or a reply was none.
         KimiError: A reply could not be had whole.
     """
-    if not isinstance(repairs, int) or repairs < 0:
+    if type(repairs) is not int or repairs < 0:
         raise ConfigurationError(f"repairs must be a whole number from 0, not {repairs!r}")
     rounds: list[ParseRound] = []
     messages = question.messages
@@ -243,8 +251,7 @@ async def answer_of(question: Question[T], repairs: int) -> Parsed[T]:
         if len(rounds) == repairs or not read.can_be_mended:
             raise _unfit(read.text, completion)
         rounds.append(ParseRound(completion, read.text))
-        said = (user(messages),) if isinstance(messages, str) else messages
-        messages = (*said, *sayable(completion.message), user(_AGAIN.format(read.text)))
+        messages = (*messages, *sayable(completion.message), user(_AGAIN.format(read.text)))
 
 
 def _parsed(value: T, rounds: list[ParseRound]) -> Parsed[T]:

@@ -294,14 +294,14 @@ class _History:
 
     def _result(self, message: Mapping[str, Any], place: int) -> None:
         answered = message.get("tool_call_id")
-        if answered is None:
+        if answered in self._open:  # also a result without an id, for a call without an id
+            self._open.remove(answered)
+        elif answered is None:
             problem = (
                 "a message of role tool needs the id of the call that it answers, tool_call_id"
             )
             self._add("result-without-id", place, problem)
             self._open = self._open[1:]
-        elif answered in self._open:
-            self._open.remove(answered)
         else:
             problem = "it answers no call of the assistant message before it"
             self._add("dangling-result", place, problem)

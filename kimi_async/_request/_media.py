@@ -42,9 +42,13 @@ def text_part(text: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: *text* is not a text.
     """
+    _check_is_text(text)
+    return {"type": "text", "text": text}
+
+
+def _check_is_text(text: object) -> None:
     if not isinstance(text, str):
         raise ConfigurationError(f"a text part needs a text, not {type(text).__name__}")
-    return {"type": "text", "text": text}
 
 
 def image_part(

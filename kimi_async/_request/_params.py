@@ -13,7 +13,7 @@ from kimi_async._request._borrowed import refuse_unknown
 from kimi_async._to_json import problem_of_json, problem_of_types
 from kimi_async._wire import ChatRequest, ToolDefinition, Wire
 
-__all__ = ["ChatParams", "chat_request", "check_headers"]
+__all__ = ["ChatParams", "chat_request", "check_headers", "wire_tools"]
 
 _Limit = Annotated[int, msgspec.Meta(ge=1)]
 _Penalty = Annotated[float, msgspec.Meta(ge=-2, le=2)]
@@ -128,7 +128,7 @@ def chat_request(
         "extra_body={...} sends a key that has no parameter here",
     )
     if "tools" in given:
-        given["tools"] = _wire_tools(given["tools"])
+        given["tools"] = wire_tools(given["tools"])
     if "thinking" in given:
         given["thinking"] = _as_thinking(given["thinking"])
     problem = _problem_of(given)
@@ -144,7 +144,7 @@ def chat_request(
     )
 
 
-def _wire_tools(tools: object) -> object:
+def wire_tools(tools: object) -> object:
     """Return *tools* in the OpenAI form; a value that is not a list is left to the check."""
     if not isinstance(tools, (list, tuple)) or not any(
         isinstance(each, ToolDefinition) for each in tools
@@ -166,7 +166,7 @@ def _as_thinking(value: object) -> bool | Thinking:
         raise ConfigurationError(
             f"bad parameter: thinking must be True, False, Thinking(...) or a dict, not {kind}"
         )
-    fields = dict(value)
+    fields: dict[str, Any] = {**value}
     word = fields.pop("type", None)
     if word not in ("enabled", "disabled") or fields.keys() - ThinkingDict.__annotations__.keys():
         raise ConfigurationError(
@@ -276,8 +276,10 @@ def _wire_message(message: object, place: int) -> Mapping[str, Any]:
         raise ConfigurationError(f"messages[{place}] has {slip[0]}; did you mean {slip[1]!r}?")
     if not isinstance(wire.get("role"), str):
         raise ConfigurationError(f"messages[{place}] must have a 'role' that is a text")
-    if "tools" in wire:
-        wire["tools"] = _wire_tools(wire["tools"])
+    if wire.get("tools") is not None:
+        wire["tools"] = wire_tools(wire["tools"])
+        if not isinstance(wire["tools"], (list, tuple)):
+            raise ConfigurationError(f"messages[{place}]: tools must be a list")
     return wire
 
 

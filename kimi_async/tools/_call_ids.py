@@ -8,16 +8,13 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from attrs import evolve
 
-from kimi_async._models import Message
+from kimi_async._models import AnyMessage, Message, MessageDict
 
-__all__ = ["AnyMessage", "sayable", "with_ids", "with_unique_ids"]
-
-#: A message as a caller may give it.
-AnyMessage: TypeAlias = Message | Mapping[str, Any]
+__all__ = ["sayable", "with_ids", "with_unique_ids"]
 
 _NOBODY: Final[deque[str | None]] = deque()
 
@@ -27,7 +24,7 @@ def sayable(message: Message) -> list[Message]:
 
     A call without its answer is refused, and so is a message without content (``docs/providers.md`` 3.3).
     """
-    if not message.content and not message.refusal:
+    if not message.content:
         return []
     return [evolve(message, tool_calls=())]
 
@@ -86,7 +83,7 @@ def _ids_of(message: AnyMessage) -> list[str | None]:
     return [each if isinstance(each, str) else None for each in ids]
 
 
-def _dicts_in(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _dicts_in(message: MessageDict) -> list[Mapping[str, Any]]:
     """The calls of a message that is a dict; what is no call is left to the provider to refuse."""
     calls = message.get("tool_calls")
     if isinstance(calls, (list, tuple)) and all(isinstance(call, Mapping) for call in calls):

@@ -19,12 +19,20 @@ from kimi_async._caller import Caller
 from kimi_async._configuration import CallParams
 from kimi_async._errors import ConfigurationError, StreamInterrupted
 from kimi_async._events import StreamEnd, StreamEvent
-from kimi_async._models import ChatCompletion, Message, Messages, ToolCall, tool_result, user
+from kimi_async._models import (
+    AnyMessage,
+    ChatCompletion,
+    Message,
+    Messages,
+    ToolCall,
+    as_sequence,
+    tool_result,
+)
 from kimi_async._record import Outcome, Usage
 from kimi_async._stream import ChatStream
 from kimi_async._wire import Wire
-from kimi_async.tools._call_ids import AnyMessage, sayable, with_ids, with_unique_ids
-from kimi_async.tools._executor import Approve, ToolExecutor, ToolResult
+from kimi_async.tools._call_ids import sayable, with_ids, with_unique_ids
+from kimi_async.tools._executor import Approve, ToolExecutor, ToolResult, Tools
 
 __all__ = [
     "RunEvent",
@@ -150,13 +158,11 @@ class ToolRun:
         self._caller = caller
         self._params = params
         self._wire: Wire = wire
-        self._messages: list[AnyMessage] = (
-            [user(messages)] if isinstance(messages, str) else list(messages)
-        )
+        self._messages: list[AnyMessage] = [*as_sequence(messages)]
         if rewrite_tool_ids:
             self._messages = with_unique_ids(self._messages)
         self._executor = ToolExecutor(
-            params.get("tools") or (),
+            [*(params.get("tools") or ()), *_tools_in(self._messages)],
             timeout=tool_timeout,
             concurrency=tool_concurrency,
             raises=on_tool_error == "raise",
@@ -363,6 +369,16 @@ class ToolRun:
         return tuple(filter(self._executor.leaves, sent.tool_calls))
 
 
+def _tools_in(messages: Sequence[AnyMessage]) -> Tools:
+    """Return the tools that system messages carry; they are called like those of the parameter."""
+    return [
+        tool
+        for message in messages
+        if not isinstance(message, Message)
+        for tool in message.get("tools") or ()
+    ]
+
+
 def sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
     """What all *usages* say together; a figure that one of them does not say is not known of the sum either."""
     figures: dict[str, list[int | None]] = {
@@ -389,10 +405,10 @@ def _check_options(
 ) -> None:
     """Refuse settings of a run that cannot work."""
     for name, value in (("max_steps", max_steps), ("tool_concurrency", tool_concurrency)):
-        if not isinstance(value, int) or value < 1:
+        if type(value) is not int or value < 1:
             raise ConfigurationError(f"{name} must be a whole number from 1, not {value!r}")
     if tool_timeout is not None and not (
-        isinstance(tool_timeout, (int, float)) and tool_timeout > 0
+        isinstance(tool_timeout, (int, float)) and tool_timeout is not True and tool_timeout > 0
     ):
         raise ConfigurationError("tool_timeout must be a number of seconds above 0, or None")
     if on_tool_error not in ("return", "raise"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -12,6 +14,7 @@ from fake_host import HELLO, FakeHost, break_at_once, delta, sse
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, Message, Provider, conversation, tools
+from kimi_async._wire import Wire
 from kimi_async.testing import ErrorReply, FakeProvider, FakeToolCall, ReceivedRequest, Reply
 from kimi_async.testing._completion import dump
 from kimi_async.tools import tool
@@ -19,6 +22,8 @@ from kimi_async.tools import tool
 pytestmark = pytest.mark.anyio
 
 STOP = delta(finish="stop")
+CALL = kimi.ToolCall(id="f:0", name="f", arguments="{}")
+WIRE_CALL = {"id": "f:0", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 OTHER_KEY = sse(delta(reasoning="Hm."), delta("Hi"), STOP)
 CUT_CALL = sse(
     delta(tool_calls=[{"index": 0, "id": "f:0", "function": {"name": "f", "arguments": '{"a'}}]),
@@ -170,11 +175,69 @@ async def test_a_turn_that_is_left_leaves_no_trace() -> None:
     assert (await chat.send("Hi")).text == "Hello"
 
 
-async def test_a_refusal_is_something_that_was_said() -> None:
-    body = sse(delta(refusal="No."), STOP)
-    chat = FakeHost([body]).client().conversation()
-    await chat.send("Hi")
-    assert chat.messages[-1] == Message(role="assistant", refusal="No.")
+#: The ways in which a turn can end badly: the reply, and whether the turn enters the history.
+BAD_TURNS: dict[str, tuple[Any, bool]] = {
+    "refusal": (Reply(refusal="No."), False),
+    "refusal-after-text": (Reply("Hm.", refusal="No."), True),
+    "cut": (Reply("This is never whole.", "Hm.", cut_after=2, end="reset"), False),
+    "error-reason": (Reply("Half", "Hm.", finish_reason="error"), False),
+    "error-before-the-reply": (ErrorReply(500), False),
+    "filtered": (Reply("Half", "Hm.", finish_reason="content_filter"), True),
+    "filtered-at-once": (Reply(None, "Hm.", finish_reason="content_filter"), False),
+    "too-long": (Reply("Half", "Hm.", finish_reason="length"), True),
+    "only-thinking": (Reply(None, "Hm."), False),
+    "nothing": (Reply(""), False),
+    "call-that-was-cut": (
+        Reply(None, "Hm.", tool_calls=[FakeToolCall("weather", '{"ci')], finish_reason="length"),
+        False,
+    ),
+    "tool-that-fails": (Reply(None, "Hm.", tool_calls=[FakeToolCall("broken", {})]), False),
+}
+
+
+@tool
+def broken() -> str:
+    raise OSError("no weather today")
+
+
+@pytest.mark.parametrize("wire", ["stream", "json"])
+@pytest.mark.parametrize("provider", ADAPTERS.values(), ids=ADAPTERS)
+@pytest.mark.parametrize(("bad", "is_kept"), BAD_TURNS.values(), ids=BAD_TURNS)
+async def test_a_conversation_survives_a_turn_that_ends_badly(
+    bad: Any, is_kept: bool, provider: Callable[[FakeProvider], Provider], wire: Wire
+) -> None:
+    """The history then has the turn whole or not at all, and the checks accept the next turn."""
+    script = [Reply("Hello.", "Hm."), bad, Reply("Fine.", "Hm.")]
+    async with FakeProvider(script) as fake:
+        async with AsyncKimi(provider(fake), model="kimi-k2.6", checks="error") as client:
+            chat = client.conversation(tools=[broken])
+            await chat.send("Hi", wire=wire)
+            before = chat.messages
+            with contextlib.suppress(kimi.KimiError, tools.ToolError, OSError):
+                await chat.run("And?", on_tool_error="raise", wire=wire).final()
+            if is_kept:
+                assert chat.messages[:3] == (*before, kimi.user("And?"))
+                assert len(chat.messages) == 4
+            else:
+                assert chat.messages == before
+            assert client.preview([*chat.messages, kimi.user("Well?")]).findings == ()
+            assert (await chat.send("Well?", wire=wire)).text == "Fine."
+
+
+@pytest.mark.parametrize("provider", ADAPTERS.values(), ids=ADAPTERS)
+@pytest.mark.parametrize("name", [name for name in BAD_TURNS if name != "tool-that-fails"])
+async def test_so_does_one_whose_turn_is_sent_without_a_run(
+    name: str, provider: Callable[[FakeProvider], Provider]
+) -> None:
+    bad, is_kept = BAD_TURNS[name]
+    async with FakeProvider([bad, Reply("Fine.", "Hm.")]) as fake:
+        async with AsyncKimi(provider(fake), model="kimi-k2.6", checks="error") as client:
+            chat = client.conversation()
+            with contextlib.suppress(kimi.KimiError):
+                await chat.send("And?")
+            assert len(chat.messages) == (2 if is_kept else 0)
+            assert client.preview([*chat.messages, kimi.user("Well?")]).findings == ()
+            assert (await chat.send("Well?")).text == "Fine."
 
 
 async def test_a_prefix_and_its_reply_become_one_message() -> None:
@@ -187,7 +250,7 @@ async def test_a_prefix_and_its_reply_become_one_message() -> None:
 
 
 async def test_dicts_go_through_as_they_are() -> None:
-    odd = {"role": "user", "content": "Hi", "weight": 1}
+    odd: Any = {"role": "user", "content": "Hi", "weight": 1}
     host = FakeHost([HELLO])
     chat = host.client().conversation(messages=[odd])
     await chat.send({"role": "user", "content": "there"})
@@ -223,12 +286,117 @@ async def test_a_fork_goes_its_own_way() -> None:
     assert (len(chat.messages), len(other.messages)) == (2, 4)
 
 
+# Copies
+
+
+async def test_a_list_that_the_caller_changes_afterwards_was_copied() -> None:
+    host = FakeHost([HELLO], [HELLO], [HELLO])
+    client = host.client()
+    said: list[Any] = [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]
+    chat = client.conversation(messages=said)
+    stream = chat.stream(said)
+    said[0]["content"][0]["text"] = "Bye"
+    said.clear()
+    await stream.final()
+    hi = kimi.user([kimi.text_part("Hi")])
+    assert chat.messages == (hi, hi, kimi.assistant("Hello"))
+    assert sent(host) == [hi.to_wire()] * 2
+    await chat.send(kimi.user(each) for each in ["How", "are", "you?"])
+    assert list(chat.messages[3:6]) == [kimi.user("How"), kimi.user("are"), kimi.user("you?")]
+    assert client.conversation(messages="Hi").messages == (kimi.user("Hi"),)
+
+
+#: A dict, and the message that it is; without one it stays a dict.
+DICTS: dict[str, tuple[dict[str, Any], Message | None]] = {
+    "text": ({"role": "user", "content": "Hi", "name": "Ann"}, kimi.user("Hi", name="Ann")),
+    "parts": (
+        {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
+        kimi.user([kimi.text_part("Hi")]),
+    ),
+    "tuple-of-parts": (
+        {"role": "user", "content": ({"type": "text", "text": "Hi"},)},
+        kimi.user([kimi.text_part("Hi")]),
+    ),
+    "calls": (
+        {"role": "assistant", "reasoning_content": "", "tool_calls": [WIRE_CALL]},
+        kimi.assistant(reasoning_content="", tool_calls=[CALL]),
+    ),
+    "other-key": (
+        {"role": "assistant", "content": "Hi", "reasoning": "Hm."},
+        kimi.assistant("Hi", reasoning_content="Hm."),
+    ),
+    "partial": (
+        {"role": "assistant", "content": "Hi", "partial": True},
+        kimi.assistant("Hi", partial=True),
+    ),
+    "result": (
+        {"role": "tool", "content": "1", "tool_call_id": "f:0"},
+        kimi.tool_result("f:0", "1"),
+    ),
+    "unknown-key": ({"role": "user", "content": "Hi", "weight": 1}, None),
+    "content-of-another-type": ({"role": "user", "content": 5}, None),
+    "no-role": ({"content": "Hi"}, None),
+    "null": ({"role": "user", "content": "Hi", "name": None}, None),
+    "empty-part": ({"role": "user", "content": [{"type": "text", "text": ""}]}, None),
+    "call-of-another-form": ({"role": "assistant", "tool_calls": [7]}, None),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), DICTS.values(), ids=DICTS)
+def test_a_dict_becomes_a_message_if_nothing_is_lost(given: Any, expected: Message | None) -> None:
+    (kept,) = FakeHost().client().conversation(messages=[given]).messages
+    if expected is None:
+        assert kept == given
+        assert kept is not given
+    else:
+        assert kept == expected
+        assert isinstance(kept, Message)
+
+
+CIRCLE: dict[str, Any] = {"role": "user"}
+CIRCLE["content"] = [CIRCLE]
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        (5, "a turn is a text, a Message, a dict, or several of them, not int"),
+        (None, "a turn is a text, a Message, a dict, or several of them, not NoneType"),
+        (b"Hi", "a turn is a text, a Message, a dict, or several of them, not bytes"),
+        ([CIRCLE], "a message holds itself and cannot be written as JSON"),
+    ],
+    ids=["int", "none", "bytes", "circle"],
+)
+async def test_what_is_not_a_message_is_refused(said: Any, problem: str) -> None:
+    client = FakeHost().client()
+    chat = client.conversation()
+    for begin in (
+        lambda: client.conversation(messages=said),
+        lambda: chat.stream(said),
+        lambda: chat.run(said, tools=[]),
+    ):
+        with pytest.raises(kimi.ConfigurationError) as caught:
+            begin()
+        assert str(caught.value) == problem
+        assert caught.value.__context__ is None
+    with pytest.raises(kimi.ConfigurationError, match=re.escape(problem)):
+        await chat.send(said)
+    with pytest.raises(kimi.ConfigurationError, match=re.escape(problem)):
+        await chat.parse(said, int)
+
+
+def test_the_system_message_is_a_text() -> None:
+    system: Any = 5
+    with pytest.raises(kimi.ConfigurationError, match="system must be a text, not int"):
+        FakeHost().client().conversation(system=system)
+
+
 # Saving
 
 
 async def test_what_is_saved_is_what_is_loaded() -> None:
     call = kimi.ToolCall(id=None, name="f", arguments="{}", type="builtin_function")
-    said: list[Message | dict[str, Any]] = [
+    said: list[Any] = [
         kimi.user([kimi.text_part("Hi"), kimi.image_part("ms://1")], name="Ann"),
         kimi.assistant(reasoning_content="", tool_calls=[call]),
         kimi.tool_result("f:0", "1", name="f"),
@@ -271,7 +439,7 @@ SAVED = {"kimi_async_conversation": 1, "messages": [{"role": "user", "content": 
 )
 def test_what_was_not_saved_here_is_refused(saved: Any, problem: str) -> None:
     with pytest.raises(
-        kimi.ConfigurationError, match=f"this is no saved conversation: .*{problem}"
+        kimi.ConfigurationError, match=f"this is not a saved conversation: .*{problem}"
     ):
         FakeHost().client().conversation(saved=saved)
 
@@ -286,14 +454,14 @@ def test_a_saved_conversation_has_its_beginning() -> None:
 
 
 def test_a_conversation_that_is_no_json_cannot_be_saved() -> None:
-    chat = FakeHost().client().conversation(messages=[{"role": "user", "content": object()}])
+    odd: Any = {"role": "user", "content": object()}
+    chat = FakeHost().client().conversation(messages=[odd])
     with pytest.raises(kimi.ConfigurationError, match="cannot be written as JSON"):
         chat.to_json()
 
 
 # Trimming
 
-CALL = kimi.ToolCall(id="f:0", name="f", arguments="{}")
 TURNS = [
     kimi.system("s" * 4),
     *(kimi.user("a" * 10), kimi.assistant("b" * 10)),
@@ -323,11 +491,41 @@ async def test_trimming_by_tokens(prompt_tokens: int, dropped: int) -> None:
     assert chat.messages[-1] == kimi.assistant("Hello")
 
 
+class CountedPart(dict[str, Any]):
+    """A content part that counts how often its text is looked at."""
+
+    seen: ClassVar[int] = 0
+
+    def values(self) -> Any:
+        CountedPart.seen += 1
+        return super().values()
+
+
+async def test_the_work_of_trimming_grows_with_the_length_of_the_history() -> None:
+    turns = 2_000
+    turn = [kimi.user([CountedPart(type="text", text="Hi")]), kimi.assistant("Yes.")]
+    chat = FakeHost([HELLO]).client().conversation(messages=turn * turns)
+    await chat.send("Hi")
+    CountedPart.seen = 0
+    assert chat.trim(prompt_tokens=1) > turns
+    assert CountedPart.seen == turns
+
+
+@pytest.mark.parametrize("name", ["turns", "prompt_tokens"])
+@pytest.mark.parametrize("limit", ["1", 1.0, True, -1])
+def test_a_limit_is_a_whole_number(name: str, limit: Any) -> None:
+    chat = FakeHost().client().conversation(messages=TURNS)
+    with pytest.raises(kimi.ConfigurationError, match=f"{name} must be a whole number above 0"):
+        chat.trim(**{name: limit})
+
+
 def test_limits_that_cannot_work_are_refused() -> None:
     chat = FakeHost().client().conversation(messages=TURNS)
-    with pytest.raises(kimi.ConfigurationError, match="turns must be at least 1"):
+    with pytest.raises(kimi.ConfigurationError, match="turns must be a whole number above 0"):
         chat.trim(turns=0)
-    with pytest.raises(kimi.ConfigurationError, match="prompt_tokens must be at least 1"):
+    with pytest.raises(
+        kimi.ConfigurationError, match="prompt_tokens must be a whole number above 0"
+    ):
         chat.trim(prompt_tokens=0)
     with pytest.raises(kimi.ConfigurationError, match="no prompt_tokens were reported"):
         chat.trim(prompt_tokens=10)
@@ -346,8 +544,25 @@ def weather(city: str) -> str:
     return f"dry in {city}"
 
 
-BERGEN = '{"name": "Bergen"}'
 FORECAST = FakeToolCall("weather", {"city": "Bergen"}, id="w:0")
+
+
+async def test_tools_of_a_system_message_run() -> None:
+    """Kimi K3 accepts tools in a message; they run like those of the parameter, and are saved as JSON."""
+    script = [Reply(None, "Hm.", tool_calls=[FORECAST]), Reply("Dry.", "Hm."), Reply("Bye.", "Hm.")]
+    async with FakeProvider(script) as fake:
+        async with AsyncKimi(fake.moonshot(), model="kimi-k3", checks="error") as client:
+            chat = client.conversation(messages=[{"role": "system", "tools": [weather]}])
+            run = await chat.run("Bergen?", tool_choice="required").final()
+            assert (run.stopped, run.text) == ("answer", "Dry.")
+            assert chat.messages[3] == kimi.tool_result("w:0", "dry in Bergen", name="weather")
+            loaded = client.conversation(saved=chat.to_json())
+            assert loaded.messages[0] == {"role": "system", "tools": [weather.to_wire()]}
+            assert (await loaded.send("Bye")).text == "Bye."
+    assert fake.requests[0].body["messages"][0]["tools"] == [weather.to_wire()]
+
+
+BERGEN = '{"name": "Bergen"}'
 
 
 async def test_a_value_is_one_turn_without_what_led_to_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from check_cases import ACE, CASES, CLOUDSWAY, MOONSHOT, Case
@@ -64,19 +65,21 @@ def test_every_code_is_in_the_table() -> None:
 async def test_an_error_is_raised_and_a_warning_is_given(case: Case) -> None:
     host = FakeHost([HELLO])
     client = host.client(case.provider, model=case.model)
+    strict: dict[str, Any] = {**case.bad, "checks": "error"}
+    lenient: dict[str, Any] = {**case.bad, "checks": "warn"}
     if case.error or case.contradiction:
         with pytest.raises(kimi.ConfigurationError, match="known to refuse this request") as caught:
-            await client.chat(case.bad_messages, **{**case.bad, "checks": "error"})
+            await client.chat(case.bad_messages, **strict)
         assert case.text in str(caught.value)
         assert host.requests == []
     if case.contradiction:
         with pytest.raises(kimi.ConfigurationError, match="no provider can answer") as caught:
-            await client.chat(case.bad_messages, **{**case.bad, "checks": "warn"})
+            await client.chat(case.bad_messages, **lenient)
         assert case.text in str(caught.value)
         assert host.requests == []
     else:
         with pytest.warns(KimiWarning) as warned:
-            await client.chat(case.bad_messages, **{**case.bad, "checks": "warn"})
+            await client.chat(case.bad_messages, **lenient)
         assert case.text in str(warned.list[0].message)
         assert warned.list[0].filename == __file__  # the line of the caller
         assert len(host.requests) == 1

@@ -370,6 +370,11 @@ def test_messages(messages: Any, wire: tuple[object, ...]) -> None:
             id="key-of-the-role",
         ),
         pytest.param(
+            [{"role": "system", "tools": {"name": SECRET}}],
+            "messages[0]: tools must be a list",
+            id="tools",
+        ),
+        pytest.param(
             [{"role": "asistant", "content": SECRET}],
             "messages[0] has the role 'asistant'; did you mean 'assistant'?",
             id="role",
@@ -416,7 +421,7 @@ def test_a_key_with_one_slip_is_refused_while_the_right_one_is_missing(
     message.pop(meant, None)
     text = refused(lambda: request({}, [message | {written: SECRET}]))
     assert f"the key {written!r}; did you mean " in text
-    complete = {**dict.fromkeys(KEYS, "x"), written: SECRET}
+    complete = {**dict.fromkeys(KEYS, "x"), "tools": [], written: SECRET}
     assert request({}, [complete]).messages == (complete,)
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimi_async import Message, ToolCall, assistant, tool_result, user
-from kimi_async.tools._call_ids import AnyMessage, sayable, with_ids, with_unique_ids
+from kimi_async._models import AnyMessage
+from kimi_async.tools._call_ids import sayable, with_ids, with_unique_ids
 
 
 def call(id: str | None) -> ToolCall:
@@ -20,7 +21,7 @@ def turn(*ids: str | None) -> list[AnyMessage]:
     return [assistant(tool_calls=calls), *(tool_result(each, "x") for each in calls)]
 
 
-def as_dicts(messages: list[AnyMessage]) -> list[AnyMessage]:
+def as_dicts(messages: list[AnyMessage]) -> list[Any]:
     return [each.to_wire() if isinstance(each, Message) else each for each in messages]
 
 
@@ -115,7 +116,7 @@ def test_a_call_without_an_id_gets_one_that_nobody_has() -> None:
     ("message", "said"),
     [
         (assistant("Hi", tool_calls=[call("a")]), [assistant("Hi")]),
-        (Message(role="assistant", refusal="No."), [Message(role="assistant", refusal="No.")]),
+        (Message(role="assistant", refusal="No."), []),
         (assistant("", reasoning_content="Hm", tool_calls=[call("a")]), []),
         (assistant(None), []),
     ],

@@ -1,0 +1,264 @@
+"""The history of a conversation: what enters it, how it is saved, and how it is trimmed; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+import msgspec
+from attrs import evolve, frozen
+
+from kimi_async._errors import ConfigurationError
+from kimi_async._models import AnyMessage, ChatCompletion, Message, MessageDict, Messages, ToolCall
+from kimi_async._request._params import wire_tools
+
+if TYPE_CHECKING:
+    from kimi_async.tools._run import RunResult
+
+__all__ = ["History", "Said", "copied", "load_history", "opening_history", "with_run", "with_turn"]
+
+#: The messages of one turn: a text of the user, a message, or several.
+Said: TypeAlias = Messages | MessageDict | Iterable[AnyMessage]
+
+#: The version of the form of saved conversations.
+_VERSION: Final = 1
+_OPENING: Final = ("system", "developer")
+
+
+@frozen
+class History:
+    """The messages so far, and their length when their tokens were last counted."""
+
+    said: tuple[AnyMessage, ...] = ()
+    #: The last reported ``prompt_tokens``, and the characters that they were counted for.
+    prompt_tokens: int | None = None
+    prompt_chars: int = 0
+
+    def trimmed(self, *, turns: int | None, prompt_tokens: int | None) -> History:
+        """Return the history without its oldest turns; takes and raises the same as ``Conversation.trim()``."""
+        said = self.said
+        opening, begins = _turns_of(said)
+        first = 0 if turns is None else max(0, len(begins) - turns)
+        if prompt_tokens is not None:
+            most = prompt_tokens * self._chars_of_a_token()
+            #: The characters from each message to the end; the last entry is that of the first message.
+            tails = [0, *accumulate(_chars(message) for message in reversed(said))]
+            room = most - (tails[-1] - tails[len(said) - opening])
+            while first < len(begins) - 1 and tails[len(said) - begins[first]] > room:
+                first += 1
+        return evolve(self, said=said[:opening] + said[begins[first] :]) if first else self
+
+    def _chars_of_a_token(self) -> float:
+        if not self.prompt_tokens:
+            raise ConfigurationError(
+                "no prompt_tokens were reported yet to estimate by; trim by turns"
+            )
+        return self.prompt_chars / self.prompt_tokens
+
+    def to_json(self) -> str:
+        """Return the history as JSON text; raises the same as ``Conversation.to_json()``."""
+        saved = {
+            "kimi_async_conversation": _VERSION,
+            "messages": [_wire(message) for message in self.said],
+            "prompt_tokens": self.prompt_tokens,
+            "prompt_chars": self.prompt_chars,
+        }
+        try:
+            return msgspec.json.encode(saved).decode()
+        except (TypeError, ValueError, RecursionError):
+            pass  # the text of these errors may quote a message
+        raise ConfigurationError("a message of the conversation cannot be written as JSON")
+
+
+class _Saved(msgspec.Struct, kw_only=True):
+    """The JSON of a saved conversation."""
+
+    kimi_async_conversation: int
+    messages: tuple[dict[str, Any], ...]
+    prompt_tokens: int | None = None
+    prompt_chars: int = 0
+
+
+def load_history(saved: str | bytes) -> History:
+    """Read what :meth:`Conversation.to_json` wrote.
+
+    Raises:
+        ConfigurationError: It is something else, broken, or of an unknown version.
+    """
+    try:
+        version = msgspec.json.decode(saved, type=dict[str, Any]).get("kimi_async_conversation")
+        if version != _VERSION:
+            problem = f"its version is {version!r}, and this library knows {_VERSION}"
+        else:
+            found = msgspec.json.decode(saved, type=_Saved)
+            for at, message in enumerate(found.messages):
+                if not isinstance(message.get("role"), str):
+                    raise msgspec.ValidationError(f"messages[{at}] has no role")
+            said = tuple(map(_from_wire, found.messages))
+            return History(said, found.prompt_tokens, found.prompt_chars)
+    except (msgspec.MsgspecError, TypeError, UnicodeError) as error:
+        problem = str(error)
+    raise ConfigurationError(f"this is not a saved conversation: {problem}")
+
+
+def opening_history(system: object, messages: Said) -> History:
+    """Return the history of a new conversation.
+
+    Raises:
+        ConfigurationError: *system* is not a text, or *messages* are not messages.
+    """
+    if system is None:
+        return History(copied(messages))
+    if not isinstance(system, str):
+        raise ConfigurationError(f"system must be a text, not {type(system).__name__}")
+    return History((Message(role="system", content=system), *copied(messages)))
+
+
+def copied(messages: Said) -> tuple[AnyMessage, ...]:
+    """Return *messages* as values that do not change when the caller changes theirs.
+
+    Raises:
+        ConfigurationError: They are neither a text, nor a message, nor several messages.
+    """
+    if isinstance(messages, str):
+        return (Message(role="user", content=messages),)
+    said: Any = (messages,) if isinstance(messages, (Message, Mapping)) else messages
+    if isinstance(said, (bytes, bytearray)) or not isinstance(said, Iterable):
+        kind = type(messages).__name__
+        raise ConfigurationError(
+            f"a turn is a text, a Message, a dict, or several of them, not {kind}"
+        )
+    try:
+        values: list[Any] = list(said)
+        return tuple(_from_wire(each) if isinstance(each, Mapping) else each for each in values)
+    except RecursionError:
+        pass  # its traceback would hold the messages
+    raise ConfigurationError("a message holds itself and cannot be written as JSON")
+
+
+class _WireFunction(msgspec.Struct, forbid_unknown_fields=True):
+    """The function of a call in the OpenAI form."""
+
+    name: str
+    arguments: str
+
+
+class _WireCall(msgspec.Struct, forbid_unknown_fields=True):
+    """A call in the OpenAI form."""
+
+    type: str
+    function: _WireFunction
+    id: str | None = None
+
+
+class _WireMessage(msgspec.Struct, forbid_unknown_fields=True):
+    """The dicts that a :class:`Message` can hold completely."""
+
+    role: str
+    content: str | tuple[dict[str, Any], ...] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_call_id: str | None = None
+    name: str | None = None
+    partial: bool = False
+    tool_calls: tuple[_WireCall, ...] = ()
+
+
+def _from_wire(raw: Mapping[str, Any]) -> AnyMessage:
+    """Return the message that *raw* describes; a copy of *raw* if a ``Message`` would lose something of it."""
+    copy = _plain_copy(raw)
+    try:
+        wire = msgspec.convert(copy, _WireMessage)
+    except msgspec.ValidationError:
+        return cast(MessageDict, copy)
+    is_other_key = wire.reasoning is not None
+    message = Message(
+        role=wire.role,
+        content=wire.content,
+        reasoning_content=wire.reasoning if is_other_key else wire.reasoning_content,
+        reasoning_key="reasoning" if is_other_key else "reasoning_content",
+        refusal=wire.refusal,
+        tool_calls=tuple(
+            ToolCall(
+                id=call.id,
+                name=call.function.name,
+                arguments=call.function.arguments,
+                type=call.type,
+            )
+            for call in wire.tool_calls
+        ),
+        tool_call_id=wire.tool_call_id,
+        name=wire.name,
+        partial=wire.partial,
+    )
+    return message if message.to_wire() == copy else cast(MessageDict, copy)
+
+
+def _plain_copy(value: Any) -> Any:
+    """Return a copy of the dicts and lists in *value*."""
+    if isinstance(value, Mapping):
+        return {key: _plain_copy(inner) for key, inner in value.items()}
+    return list(map(_plain_copy, value)) if isinstance(value, (list, tuple)) else value
+
+
+def with_turn(history: History, asked: tuple[AnyMessage, ...], reply: ChatCompletion) -> History:
+    """Return the history with one more turn; the same history if the reply cannot be sent back."""
+    message = reply.message
+    if not _can_be_sent_back(message):
+        return history
+    prompt_chars = sum(map(_chars, (*history.said, *asked)))
+    if reply.prefix is not None:
+        # The prefix was the beginning of this message, and is now part of it.
+        asked, message = asked[:-1], evolve(message, content=reply.full_text)
+    return History((*history.said, *asked, message), _prompt_tokens(reply), prompt_chars)
+
+
+def with_run(history: History, result: RunResult) -> History:
+    """Return the history with one more run; the same history if the last reply cannot be sent back."""
+    if not _can_be_sent_back(result.completion.message):
+        return history
+    said = result.messages
+    last = max(at for at, message in enumerate(said) if _wire_role(message) == "assistant")
+    return History(said, _prompt_tokens(result.completion), sum(map(_chars, said[:last])))
+
+
+def _can_be_sent_back(message: Message) -> bool:
+    """Whether providers accept *message* in a history; a refusal without content is a message without anything."""
+    is_something_said = message.content or message.tool_calls
+    return bool(is_something_said) and all(call.complete for call in message.tool_calls)
+
+
+def _prompt_tokens(reply: ChatCompletion) -> int | None:
+    return None if reply.usage is None else reply.usage.prompt_tokens
+
+
+def _turns_of(said: tuple[AnyMessage, ...]) -> tuple[int, list[int]]:
+    """Return the number of messages that open the conversation, and the places where turns begin."""
+    roles = [_wire_role(message) for message in said]
+    opening = next((at for at, role in enumerate(roles) if role not in _OPENING), len(roles))
+    return opening, [at for at, role in enumerate(roles) if role == "user"]
+
+
+def _wire_role(message: AnyMessage) -> object:
+    return message.role if isinstance(message, Message) else message.get("role")
+
+
+def _wire(message: AnyMessage) -> Mapping[str, Any]:
+    if isinstance(message, Message):
+        return message.to_wire()
+    return {**message, "tools": wire_tools(message["tools"])} if "tools" in message else message
+
+
+def _chars(message: AnyMessage) -> int:
+    """Return the length of the text in *message*; data URLs, which cost as much as their picture, do not count."""
+    return _chars_in(_wire(message))
+
+
+def _chars_in(value: object) -> int:
+    if isinstance(value, str):
+        return 0 if value.startswith("data:") else len(value)
+    if isinstance(value, Mapping):
+        return sum(map(_chars_in, value.values()))
+    return sum(map(_chars_in, value)) if isinstance(value, (list, tuple)) else 0
