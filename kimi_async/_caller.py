@@ -46,7 +46,7 @@ class PreparedCall:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the model can do at the provider that is asked first."""
+        """The capabilities of the model at the provider that is asked first."""
         return self.provider.capabilities.for_model(self.request.model)
 
     @property

@@ -307,7 +307,7 @@ class AsyncKimi:
     def preview(
         self, messages: Messages, *, wire: Wire = "stream", **params: Unpack[CallParams]
     ) -> WireRequest:
-        """What :meth:`chat` or :meth:`stream` would send, to which URL, without the key; sends nothing.
+        """Return the request that :meth:`chat` or :meth:`stream` would send, without the key; send nothing.
 
         Takes what they do; what is known or likely to be refused is in ``findings`` and never raised here. The caller's
         own headers and the User-Agent are added when it is sent.

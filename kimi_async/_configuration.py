@@ -59,7 +59,7 @@ class ClientOptions(CallOptions, total=False):
 
 
 class CallParams(ChatParams, CallOptions, total=False):
-    """What one call takes: the parameters of its reply, and the settings that count for this call only."""
+    """Parameters of one reply, and settings that count for this call only."""
 
 
 class NoOptions(TypedDict):

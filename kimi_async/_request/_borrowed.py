@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import inspect
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from kimi_async._errors import ConfigurationError
 
-__all__ = ["refuse_unknown"]
+__all__ = ["refuse_functions", "refuse_unknown"]
 
 #: Spellings of openai-python. Each text follows the name and a colon.
 _OURS: Final = {
@@ -17,6 +18,18 @@ _OURS: Final = {
     "timeout": "each wait has a limit of its own, such as timeouts=Timeouts(idle=60, total=600)",
     "stream": 'client.stream() gives events; wire="json" asks for the reply as one JSON body',
 }
+
+
+def refuse_functions(tools: Iterable[object]) -> None:
+    """Refuse a function in place of a tool.
+
+    Raises:
+        ConfigurationError: One of *tools* is a function that ``@tool`` did not decorate.
+    """
+    if any(inspect.isroutine(each) for each in tools):
+        raise ConfigurationError(
+            "tools holds a function that is not a tool; decorate it with @kimi_async.tools.tool"
+        )
 
 
 def refuse_unknown(

@@ -9,7 +9,7 @@ import msgspec
 
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Message, MessageDict, Messages, Thinking, ThinkingDict
-from kimi_async._request._borrowed import refuse_unknown
+from kimi_async._request._borrowed import refuse_functions, refuse_unknown
 from kimi_async._to_json import problem_of_json, problem_of_types
 from kimi_async._wire import ChatRequest, ToolDefinition, Wire
 
@@ -146,9 +146,10 @@ def chat_request(
 
 def wire_tools(tools: object) -> object:
     """Return *tools* in the OpenAI form; a value that is not a list is left to the check."""
-    if not isinstance(tools, (list, tuple)) or not any(
-        isinstance(each, ToolDefinition) for each in tools
-    ):
+    if not isinstance(tools, (list, tuple)):
+        return tools
+    refuse_functions(tools)
+    if not any(isinstance(each, ToolDefinition) for each in tools):
         return tools
     return [each.to_wire() if isinstance(each, ToolDefinition) else each for each in tools]
 

@@ -47,7 +47,7 @@ __all__ = [
 
 
 class RunParams(CallParams, total=False):
-    """What one run can say, with the meaning and the defaults of ``client.run()``."""
+    """The options and parameters of one run, with the defaults of ``client.run()``."""
 
     max_steps: int
     tool_timeout: float | None
@@ -380,7 +380,7 @@ def _tools_in(messages: Sequence[AnyMessage]) -> Tools:
 
 
 def sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
-    """What all *usages* say together; a figure that one of them does not say is not known of the sum either."""
+    """Sum *usages*; a figure that one of them does not have is ``None`` in the sum."""
     figures: dict[str, list[int | None]] = {
         each.name: [getattr(usage, each.name, None) for usage in usages] for each in fields(Usage)
     }

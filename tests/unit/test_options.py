@@ -185,6 +185,14 @@ async def test_a_borrowed_spelling_is_refused_with_ours(name: str, advice: str) 
     assert host.requests == []
 
 
+def test_a_function_that_is_not_a_tool_is_refused_with_the_decorator() -> None:
+    client = FakeHost().client()
+    undecorated: list[Any] = [sent]
+    for call in (client.stream, client.preview, client.run):
+        with pytest.raises(kimi.ConfigurationError, match=r"decorate it with @kimi_async\.tools"):
+            call("Hi", tools=undecorated)
+
+
 def test_an_unknown_setting_of_a_client_is_refused() -> None:
     unknown: dict[str, Any] = {"modell": "m"}
     with pytest.raises(kimi.ConfigurationError, match="setting 'modell'; did you mean 'model'"):

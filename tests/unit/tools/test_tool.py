@@ -381,5 +381,5 @@ def test_tools_are_spelled_in_any_call() -> None:
     assert body is not None
     assert body["tools"] == [find.to_wire(), builtin]
     no_tool: Any = name_of
-    with pytest.raises(ConfigurationError, match=r"Expected `object`, got `function`"):
+    with pytest.raises(ConfigurationError, match=r"decorate it with @kimi_async"):
         client.preview("Hi", tools=[find, no_tool])
