@@ -24,7 +24,7 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, MutableMapping
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, cast, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast, final
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -66,7 +66,10 @@ class AiohttpClient:
 
     Attributes:
         is_closed: Whether it was closed.
+        leaves_nothing_open: A request that is cancelled, however often, closes what it has opened.
     """
+
+    leaves_nothing_open: ClassVar[bool] = True
 
     def __init__(
         self,

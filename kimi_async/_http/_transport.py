@@ -179,13 +179,13 @@ class Transport:
         send = functools.partial(
             client.send, request, stream=True, auth=None, follow_redirects=False
         )
-        if getattr(client, "leaves_nothing_open", False):
-            return await send()
-        # Closing an HTTP client does not end what still connects.
+        is_clean = getattr(client, "leaves_nothing_open", False)
+        if is_clean and self._given is None:
+            return await send()  # closing the client ends what it sends
         with anyio.CancelScope() as scope:
             self._sending.add(scope)
             try:
-                response = await send_carefully(send, request.extensions)
+                response = await (send() if is_clean else send_carefully(send, request.extensions))
             finally:
                 self._sending.remove(scope)
             if not self.closed:

@@ -17,7 +17,7 @@ from fake_host import delta, sse
 import kimi_async as kimi
 from kimi_async import AsyncKimi, ContentDelta, OpenAICompatible, aiohttp_client, http_client
 from kimi_async._http._clients import HttpClient
-from kimi_async.testing import FakeProvider, Reply
+from kimi_async.testing import FakeProvider, Faulty, Reply, SlowHeaders
 
 pytestmark = pytest.mark.anyio
 
@@ -125,6 +125,25 @@ async def test_a_hundred_streams_use_one_connection(engine: str, anyio_backend: 
         assert fake.total_connections == 2
         await fake.wait_until(lambda: fake.open_connections == 1)
     await fake.wait_until(lambda: fake.open_connections == 0)
+
+
+@on_each_engine
+async def test_closing_ends_a_request_that_waits(engine: str, anyio_backend: Loop) -> None:
+    """The caller's HTTP client stays open, and the request would wait up to its limits."""
+    late = Faulty(Reply("late"), SlowHeaders())
+    async with FakeProvider([late]) as fake, ENGINES[engine]() as http:
+        client = AsyncKimi(fake.acedata(), model="m", http_client=http)
+
+        async def ask() -> None:
+            with pytest.raises(kimi.TransportError, match="closed meanwhile"):
+                await client.chat("Hi")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await fake.wait_until(lambda: fake.active_requests == 1)
+            await client.aclose()
+        await fake.wait_until(lambda: fake.open_connections == 0)
+        assert not http.is_closed
 
 
 def test_the_clients_of_httpx_and_httpx2_are_taken() -> None:
