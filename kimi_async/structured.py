@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, Generic, Self, TypeGuard, TypeVar
+from typing import Any, Final, Generic, Self, TypedDict, TypeGuard, TypeVar
 
 import msgspec
 from attrs import evolve, field, frozen
@@ -28,6 +28,7 @@ from kimi_async._models import (
     system,
     user,
 )
+from kimi_async._protocol._fence import FenceRemover, without_fence
 from kimi_async._protocol._partial_json import PartialJSON
 from kimi_async._record import Usage
 from kimi_async._request._media import text_part
@@ -98,8 +99,8 @@ class Question(Generic[T]):
         messages: The messages of the first request.
         params: The parameters of every request.
         wire: Whether the replies are asked for as streams or as JSON bodies.
-        into: The type that the text is read into: the type itself, or a struct that has it as ``value``.
-        is_wrapped: Whether it is such a struct.
+        into: The type that the text is read into: the type itself, or a dict that has it as ``value``.
+        is_wrapped: Whether it is such a dict.
     """
 
     caller: Caller
@@ -119,10 +120,10 @@ class Question(Generic[T]):
         if ending is not None:
             return _Problem(ending, can_be_mended=False)
         try:
-            value = read_json_text(completion.text, self.into)
+            value = read_json_text(without_fence(completion.text), self.into)
         except ValueError as error:
             return _Problem(str(error), can_be_mended=True)
-        answer: T = value.value if self.is_wrapped else value
+        answer: T = value["value"] if self.is_wrapped else value
         return answer
 
 
@@ -173,7 +174,8 @@ def _target(into: Any) -> tuple[dict[str, Any], Any, bool]:
 
     Schemas must be those of objects, and JSON mode gives nothing else (``docs/providers.md`` 3.3).
     """
-    wrapped = msgspec.defstruct("Answer", [("value", into)])
+    make: Any = TypedDict  # with a type that type checkers cannot see
+    wrapped = make("Answer", {"value": into})
     schema = schema_of(wrapped)
     inner = schema["properties"]["value"]
     if "$ref" in inner:
@@ -290,6 +292,7 @@ class ParsedStream(Generic[T]):
     def __init__(self, question: Question[T]) -> None:
         self._question = question
         self._stream = question.open(question.messages)
+        self._fence = FenceRemover()
         self._growing = PartialJSON()
 
     def __repr__(self) -> str:
@@ -340,7 +343,7 @@ class ParsedStream(Generic[T]):
 
     def _feed(self, text: str) -> None:
         try:
-            self._growing.feed(text)
+            self._growing.feed(self._fence.feed(text))
         except OutputError as error:
             raise _of_reply(error, self._stream.snapshot) from None
 

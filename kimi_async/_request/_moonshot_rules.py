@@ -41,21 +41,22 @@ def moonshot_problem(schema: object) -> str | None:
 
 
 def _problems(schema: object, root: Any, place: str) -> Iterator[str]:
-    if not isinstance(schema, Mapping):
+    if isinstance(schema, Mapping):
+        for problem in (*_of_type(schema), *_of_enum(schema), *_of_ref(schema, root)):
+            yield f"{place}: {problem}"
+        yield from _of_object(schema, root, place)
+        yield from _of_definitions(schema, root)
+        if "items" in schema:
+            yield from _problems(schema["items"], root, f"{place}[]")
+        yield from _of_choice(schema, root, place)
+    else:
         yield f"{place}: a subschema must be an object"
-        return
-    for key in ("title", "description"):
-        if not isinstance(schema.get(key, ""), str):
-            yield f"{place}: {key!r} must be a text"
-    for problem in (*_of_type(schema), *_of_enum(schema), *_of_ref(schema, root)):
-        yield f"{place}: {problem}"
-    yield from _of_object(schema, root, place)
-    if "items" in schema:
-        yield from _problems(schema["items"], root, f"{place}[]")
-    yield from _of_choice(schema, root, place)
 
 
 def _of_type(schema: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("title", "description"):
+        if not isinstance(schema.get(key, ""), str):
+            yield f"{key!r} must be a text"
     types = _types_of(schema)
     if "type" in schema:
         if not types or any(name not in TYPES for name in types):
@@ -98,21 +99,23 @@ def _of_object(schema: Mapping[str, Any], root: Any, place: str) -> Iterator[str
     properties = schema.get("properties", {})
     if not isinstance(properties, Mapping):
         yield f"{place}: 'properties' must be an object"
-        properties = {}
-    for name, value in properties.items():
+    for name, value in _items(properties):
         if name in NO_NAMES:
             yield f"{place}: a property must not be named {name!r}"
         yield from _problems(value, root, f"{place}.{name}")
     required = schema.get("required", ())
+    names = [name for name, _ in _items(properties)]
     if not isinstance(required, (list, tuple)):
         yield f"{place}: 'required' must be a list"
-    else:
-        missing = next((name for name in required if name not in list(properties)), None)
-        if missing is not None:
-            yield f"{place}: the required {missing!r} is not among the properties"
+    elif any(name not in names for name in required):
+        missing = next(name for name in required if name not in names)
+        yield f"{place}: the required {missing!r} is not among the properties"
     others = schema.get("additionalProperties", True)
     if not isinstance(others, bool):
         yield from _problems(others, root, f"{place}.*")
+
+
+def _of_definitions(schema: Mapping[str, Any], root: Any) -> Iterator[str]:
     for name, value in _items(schema.get("$defs")):
         if "/" in str(name):
             yield f"$defs.{name}: the name of a definition must not hold '/'"

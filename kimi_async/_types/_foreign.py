@@ -58,7 +58,7 @@ class PydanticReader(Reader):
         problem = unread = ""
         try:
             return self._adapter.validate_json(json.dumps(value))
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             problem = _found(error)
         except self._misuse as error:  # of a model that refers to a class that is not there yet
             unread = str(error).partition("\n")[0]
@@ -77,7 +77,9 @@ class PydanticReader(Reader):
 
 
 def _found(error: Any) -> str:
-    """All that pydantic found, without the values and the link to its own pages."""
+    """Return all that pydantic found, without the values and the link to its own pages."""
+    if not hasattr(error, "errors"):  # of a validator that raises a TypeError
+        return str(error) or type(error).__name__
     found = error.errors(include_url=False)
     return "; ".join(
         f"{each['msg']} - at `{'.'.join(map(str, each['loc']))}`" if each["loc"] else each["msg"]

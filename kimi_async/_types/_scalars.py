@@ -25,14 +25,11 @@ from kimi_async._types._reader import (
 
 __all__ = ["ANYTHING", "SCALARS", "ChoiceReader", "PathReader", "ScalarReader"]
 
-_FAMILIES: Final = frozenset({"number", "text", "array", "object"})
-
 
 class _AnythingReader(Reader):
     """Takes every JSON value as it is."""
 
     label = "any"
-    bounds = _FAMILIES
 
     def read(self, value: Any) -> Any:
         return value

@@ -66,8 +66,8 @@ def either(*branches: Json) -> Json:
 
 
 def one_of(*values: object) -> Json:
-    kind = {str: "string", int: "integer", bool: "boolean", float: "number"}[type(values[0])]
-    return {"type": kind, "enum": [*values]}
+    kinds: dict[type, str] = {str: "string", int: "integer", bool: "boolean"}
+    return {"type": kinds[type(values[0])], "enum": [*values]}
 
 
 def class_of(name: str, fields: Json, *required: str, closed: bool = True, **more: Any) -> Json:
@@ -181,6 +181,7 @@ def to_percent(share: float) -> int:
 class Account:
     _name: str = attrs.field()
     percent: int = attrs.field(converter=to_percent)
+    code: int = attrs.field(converter=int, default=0, kw_only=True)
     tags: tuple[str, ...] = attrs.field(converter=tuple[str, ...], factory=tuple)
     number: int = attrs.field(alias="no", default=1)
     untyped: Any = attrs.field(default=None)
@@ -949,6 +950,7 @@ CLASSES = [
                 {
                     "name": TEXT,
                     "percent": NUMBER,
+                    "code": {"type": "integer", "default": 0},
                     "tags": array_of(TEXT),
                     "no": {"type": "integer", "default": 1},
                     "untyped": ANYTHING,

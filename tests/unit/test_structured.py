@@ -378,15 +378,32 @@ def streamed(*pieces: str, finish: str = "stop") -> bytes:
     return sse(*map(delta, pieces), delta(finish=finish), USAGE, "[DONE]")
 
 
+@pytest.mark.parametrize("provider", ["acedata", "cloudsway"])
+async def test_a_fence_around_the_whole_answer_is_taken_off(provider: str) -> None:
+    script = [Reply(f"```json\n{dump(ADA)}\n```\n"), Reply(f"\n```\n{dump({'value': 3})}```")]
+    async with FakeProvider(script) as fake, client_of(fake, provider) as client:
+        parsed = await client.parse("Who?", into=Struct, repairs=0)
+        assert (parsed.value, len(parsed.rounds)) == (Struct("Ada", 36), 1)
+        async with client.stream_parse("How many?", into=int) as stream:
+            shown = [value async for value in stream]
+            assert (await stream.final()).value == 3
+    assert set(shown) == {3}
+
+
 @pytest.mark.parametrize(
     ("into", "pieces", "values"),
     [
+        (
+            Struct,
+            ("``", '`json\n{"name": "`', "`", 'a", ', '"age": 3}\n``', "`\n"),
+            ["", "", "``a", "``a", "``a"],
+        ),
         (list[str], ('{"val', 'ue": ', '["a', 'b"', "]}"), [["a"], ["ab"], ["ab"]]),
         (int, ('{"value": 1', "2", "}"), [12]),
         (int | None, ('{"value": ', "null", "}"), [None, None]),
         (Struct, (" ", '{"name": "\\ud83d', '\\ude00"', ', "age": 3}'), ["", "😀", "😀"]),
     ],
-    ids=["list", "number", "null", "blank-and-half-an-emoji"],
+    ids=["fence", "list", "number", "null", "blank-and-half-an-emoji"],
 )
 async def test_only_what_is_certain_is_shown(
     into: Any, pieces: tuple[str, ...], values: list[Any]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from typing import Any
 
 import jsonschema
@@ -498,6 +498,17 @@ def test_two_types_of_one_name() -> None:
         "properties": {"y": {"title": "Y", "type": "string"}},
     }
     assert schema["$defs"].keys() == {"Point", "Point_2"}
+
+
+def test_two_classes_of_one_name() -> None:
+    both = msgspec.defstruct("Both", [("a", Point), ("b", point_of_text), ("c", third_point)])
+    defs = schema_of(both)["$defs"]
+    kinds = [defs[name]["properties"]["x"]["type"] for name in ("Point", "Point_2", "Point_3")]
+    assert kinds == ["integer", "string", "boolean"]
+
+
+point_of_text = make_dataclass("Point", [("x", str)])
+third_point = make_dataclass("Point", [("x", bool)])
 
 
 class Unsayable(pydantic.BaseModel):
