@@ -283,10 +283,18 @@ def assistant(
         role="assistant",
         content=None if content is None else _content(content),
         reasoning_content=reasoning_content,
-        tool_calls=tuple(tool_calls),
+        tool_calls=_calls(tool_calls),
         partial=partial,
         name=name,
     )
+
+
+def _calls(calls: object) -> tuple[ToolCall, ...]:
+    if isinstance(calls, Iterable):
+        found: list[Any] = list(calls)
+        if all(isinstance(each, ToolCall) for each in found):
+            return tuple(found)
+    raise ConfigurationError("tool_calls must be a list of ToolCall values")
 
 
 def tool_result(call: ToolCall | str, content: object, *, name: str | None = None) -> Message:

@@ -53,7 +53,11 @@ def _without_password(url: object) -> str:
 
 def models_field() -> Any:
     """The attrs field of the translation of model names."""
-    return field(factory=dict, kw_only=True, converter=dict)
+    return field(factory=dict, kw_only=True, converter=_as_names)
+
+
+def _as_names(models: object) -> object:
+    return dict(models) if isinstance(models, Mapping) else models
 
 
 class Provider:
@@ -119,6 +123,10 @@ class Provider:
         problem = _problem_of_url(self.base_url, allow_http=self.allow_http)
         if problem is not None:
             raise ConfigurationError(f"{type(self).__name__}: base_url {problem}")
+        if not isinstance(self.models, Mapping) or not all(
+            isinstance(text, str) for pair in self.models.items() for text in pair
+        ):
+            raise ConfigurationError(f"{type(self).__name__}: models must map names to names")
         if not isinstance(self.name, str) or not re.fullmatch(r"[\w.-]{1,64}", self.name):
             raise ConfigurationError(
                 f"{type(self).__name__}: name must be 1 to 64 letters, digits, '_', '-' or '.'"

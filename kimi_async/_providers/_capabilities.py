@@ -191,8 +191,9 @@ class CapabilityTable:
             values: Fields of :class:`Capabilities` and their new values.
 
         Raises:
-            ConfigurationError: A field does not exist.
+            ConfigurationError: A field does not exist, or *model* is not a text.
         """
+        _check_name(model)
         unknown = values.keys() - {name.name for name in fields(Capabilities)}
         if unknown:
             raise ConfigurationError(f"no such capability: {', '.join(sorted(unknown))}")
@@ -202,6 +203,11 @@ class CapabilityTable:
             return evolve(self, families={**self.families, family_of(model): changed})
         families = {family: evolve(known, **changes) for family, known in self.families.items()}
         return evolve(self, default=evolve(self.default, **changes), families=families)
+
+
+def _check_name(model: object) -> None:
+    if model is not None and not isinstance(model, str):
+        raise ConfigurationError("override() takes the name of a model or a family")
 
 
 def as_markdown(table: CapabilityTable) -> str:

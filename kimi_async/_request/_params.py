@@ -186,6 +186,8 @@ def _problem_of(given: Mapping[str, Any]) -> str | None:
         msgspec.convert(values, _Spelled, strict=True)
     except msgspec.ValidationError as error:
         return str(error)
+    except UnicodeEncodeError:
+        pass  # a text that is no UTF-8 is named below, and not quoted
     values.pop("extra_headers", None)
     return problem_of_json(values)
 

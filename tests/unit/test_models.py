@@ -356,6 +356,12 @@ def test_what_nobody_said_is_none() -> None:
     assert attrs.asdict(Thinking()) == {"enabled": True} | nothing
 
 
+@pytest.mark.parametrize("calls", [None, 5, "f", [None], [CALL, {"id": "f:0"}]])
+def test_the_calls_of_a_message_are_values(calls: Any) -> None:
+    with pytest.raises(ConfigurationError, match="tool_calls must be a list of ToolCall values"):
+        assistant("Hi", tool_calls=calls)
+
+
 @pytest.mark.parametrize(
     ("field", "value", "wanted"),
     [

@@ -201,6 +201,12 @@ def test_overriding_nothing_changes_nothing(model: str | None) -> None:
     assert TABLES["moonshot"].override(model) == TABLES["moonshot"]
 
 
+@pytest.mark.parametrize("model", [5, b"kimi-k3", {"partial_mode": True}])
+def test_a_model_that_is_not_a_text_is_refused(model: Any) -> None:
+    with pytest.raises(ConfigurationError, match="takes the name of a model or a family"):
+        TABLES["acedata"].override(model)
+
+
 @pytest.mark.parametrize("model", [None, "kimi-k3"])
 def test_an_unknown_capability_is_refused(model: str | None) -> None:
     with pytest.raises(ConfigurationError, match=r"^no such capability: partial, vision$"):

@@ -456,6 +456,13 @@ def refusal(provider: Provider) -> str:
     return caught.value.message
 
 
+@each_provider
+@pytest.mark.parametrize("models", [5, "kimi-k3", ["kimi-k3"], {"kimi-k3": 5}, {5: "kimi-k3"}])
+def test_the_translation_of_models_maps_names_to_names(provider: Provider, models: Any) -> None:
+    text = refusal(altered(provider, models=models))
+    assert text == f"{type(provider).__name__}: models must map names to names"
+
+
 def test_a_path_of_slashes_is_missing() -> None:
     assert refusal(Cloudsway(KEY, "//")) == (
         "Cloudsway: endpoint_path is missing; give endpoint_path=... or set CLOUDSWAY_ENDPOINT_PATH"

@@ -151,6 +151,13 @@ def test_refused(name: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("name", PARAMS | OTHERS)
+@pytest.mark.parametrize("value", ["\ud800", ["\ud800"], {"a": "\ud800"}])
+def test_a_text_that_is_no_utf_8_is_refused(name: str, value: object) -> None:
+    text = refused(lambda: request({name: value}))
+    assert name in text
+
+
+@pytest.mark.parametrize("name", PARAMS | OTHERS)
 def test_none_is_not_given(name: str) -> None:
     assert request({name: None}) == ChatRequest(model=None, messages=HI, wire="stream")
 
