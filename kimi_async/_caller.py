@@ -149,13 +149,10 @@ class Caller:
             call.request,
             settings.providers,
             one_attempt,
+            settings=settings,
             wire_request=wire_request,
             headers=call.headers,
             transport=self.transport,
-            timeouts=settings.timeouts,
-            limits=settings.limits,
-            max_concurrency=settings.max_concurrency,
-            on_complete=settings.on_complete,
         )
         return ChatStream(reply, on_end)
 

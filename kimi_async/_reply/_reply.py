@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from attrs import evolve
 
+from kimi_async._configuration import ClientSettings
 from kimi_async._errors import ErrorInfo, KimiError, StreamInterrupted
 from kimi_async._events import (
     AttemptFailed,
@@ -32,7 +33,6 @@ from kimi_async._protocol._sse import SSEEvent
 from kimi_async._providers import Provider
 from kimi_async._record import (
     AttemptRecord,
-    OnComplete,
     Outcome,
     ReplyRecord,
     recorded_params,
@@ -52,7 +52,6 @@ from kimi_async._reply._plan import (
 )
 from kimi_async._reply._race import race
 from kimi_async._reply._summary import as_text, attempt_records, outcome_of_failure
-from kimi_async._settings import Limits, Timeouts
 from kimi_async._wire import ChatRequest, WireRequest
 
 if TYPE_CHECKING:
@@ -79,13 +78,10 @@ class Reply:
         request: The request, before a provider's spelling.
         providers: The providers that may be asked, in their order.
         plan: Decides what is done next.
+        settings: The settings of this call.
         wire_request: The request as the first provider spells it.
         headers: Headers of this call.
         transport: Sends requests.
-        timeouts: The limits of time.
-        limits: The limits of size.
-        max_concurrency: The most replies in flight with this one; ``None`` is no limit.
-        on_complete: Called once with the record, when the reply has ended.
 
     Attributes:
         seen: Whether the caller has been handed an event; set by the stream.
@@ -99,13 +95,10 @@ class Reply:
         providers: tuple[Provider, ...],
         plan: Plan,
         *,
+        settings: ClientSettings,
         wire_request: WireRequest,
         headers: Mapping[str, str],
         transport: Transport,
-        timeouts: Timeouts,
-        limits: Limits,
-        max_concurrency: int | None,
-        on_complete: OnComplete | None,
     ) -> None:
         self._request = request
         self._providers = providers
@@ -114,10 +107,7 @@ class Reply:
         self._prefix = providers[0].prefix_of(request)
         self._headers = headers
         self._transport = transport
-        self._timeouts = timeouts
-        self._limits = limits
-        self._max_concurrency = max_concurrency
-        self._on_complete = on_complete
+        self._settings = settings
         self._clock: Callable[[], float] = time.monotonic
         self._loop: asyncio.AbstractEventLoop | None = None
         self._begun = 0.0
@@ -196,7 +186,7 @@ class Reply:
     async def _acquire_permit(self) -> None:
         deadlines = self._deadlines()
         with anyio.move_on_after(deadlines.until_permit(self._begun)):
-            self._permit = await self._transport.acquire_permit(self._max_concurrency)
+            self._permit = await self._transport.acquire_permit(self._settings.max_concurrency)
             return
         raise deadlines.slot_error()
 
@@ -326,15 +316,17 @@ class Reply:
             headers=self._headers,
             transport=self._transport,
             deadlines=self._deadlines(),
-            limits=self._limits,
+            limits=self._settings.limits,
             clock=self._clock,
-            decoder=ReplyDecoder(provider, self._limits, assembler, keep_wire=self._keeps_wire),
+            decoder=ReplyDecoder(
+                provider, self._settings.limits, assembler, keep_wire=self._keeps_wire
+            ),
         )
         self._attempts.append(attempt)
         return attempt
 
     def _deadlines(self) -> Deadlines:
-        return Deadlines(self._timeouts, self._begun)
+        return Deadlines(self._settings.timeouts, self._begun)
 
     # The end
 
@@ -423,9 +415,9 @@ class Reply:
         if self.record is not None:
             return self.record
         record = self.record = self._make_record(outcome)
-        if self._on_complete is not None:
+        if self._settings.on_complete is not None:
             try:
-                self._on_complete(record)
+                self._settings.on_complete(record)
             except Exception:
                 _logger.exception("on_complete raised; the reply is not affected")
         return record

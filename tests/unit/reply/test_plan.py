@@ -11,6 +11,7 @@ import pytest
 
 import kimi_async as kimi
 from kimi_async import ChatStream, Limits, ReplyDecoder, Timeouts
+from kimi_async._configuration import ClientSettings
 from kimi_async._http._transport import Transport
 from kimi_async._providers import Provider
 from kimi_async._reply._plan import (
@@ -68,7 +69,7 @@ def plan_of(decide: Decide) -> Plan:
 class Driven:
     """One stream over a fake of both resellers, with the plan of a test."""
 
-    def __init__(self, fake: FakeTransport, plan: Plan, **timeouts: float) -> None:
+    def __init__(self, fake: FakeTransport, plan: Plan) -> None:
         self.records: list[kimi.ReplyRecord] = []
         self.a, self.b = fake.acedata(), fake.cloudsway()
         request = chat_request("Hi", {}, model="kimi-k2.5", wire="stream")
@@ -77,13 +78,19 @@ class Driven:
             request,
             (self.a, self.b),
             plan,
+            settings=ClientSettings(
+                providers=(self.a, self.b),
+                model=None,
+                timeouts=Timeouts(),
+                limits=Limits(),
+                max_concurrency=1,
+                on_complete=self.records.append,
+                headers={},
+                checks="off",
+            ),
             wire_request=self.a.build_request(request),
             headers={},
             transport=self.transport,
-            timeouts=Timeouts(**timeouts),
-            limits=Limits(),
-            max_concurrency=1,
-            on_complete=self.records.append,
         )
         self.stream = ChatStream(self.reply)
 
