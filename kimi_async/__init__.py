@@ -62,6 +62,7 @@ from kimi_async._events import (
     UsageUpdate,
     decode_event,
 )
+from kimi_async._hooks import AttemptInfo, CallInfo, Hook, Observer
 from kimi_async._http._clients import aiohttp_client, http_client
 from kimi_async._models import (
     ChatCompletion,
@@ -103,9 +104,11 @@ __all__ = [
     "AceDataCloud",
     "AsyncKimi",
     "AttemptFailed",
+    "AttemptInfo",
     "AttemptRecord",
     "AuthenticationError",
     "BadRequestError",
+    "CallInfo",
     "CallOptions",
     "CallParams",
     "ChatCompletion",
@@ -128,6 +131,7 @@ __all__ = [
     "Finding",
     "Finish",
     "FirstOutputTimeout",
+    "Hook",
     "IdleTimeout",
     "KimiError",
     "KimiTimeoutError",
@@ -140,6 +144,7 @@ __all__ = [
     "Moonshot",
     "NoAnswer",
     "NotFoundError",
+    "Observer",
     "OpenAICompatible",
     "Outcome",
     "OutputError",

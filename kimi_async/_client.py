@@ -19,6 +19,7 @@ from kimi_async._configuration import (
     chosen_providers,
 )
 from kimi_async._errors import ConfigurationError, KimiError
+from kimi_async._hooks import Hook
 from kimi_async._http._cancellation import prepare_loop
 from kimi_async._http._clients import HttpClient
 from kimi_async._http._transport import Transport
@@ -60,6 +61,8 @@ class AsyncKimi:
             with different limits, those with the lower one give way. ``None`` is no limit.
         on_complete: Called with the :class:`~kimi_async.ReplyRecord` of every reply, exactly once, when it has
             ended, however it ended. A plain callable; what it raises is logged and never raised.
+        hooks: Called when a reply begins, each with a :class:`~kimi_async.CallInfo`; the object that one returns is
+            told when attempts begin and end, and when the reply has ended, see :class:`~kimi_async.Observer`.
         headers: Headers of every request. The authorization cannot be given here.
         checks: The treatment of a request that the provider is known or likely to refuse, before it is sent:
             ``"warn"`` warns (:class:`~kimi_async.KimiWarning`), because what a provider refuses changes within months;
@@ -82,6 +85,7 @@ class AsyncKimi:
         limits: Limits | None = None,
         max_concurrency: int | None = 1000,
         on_complete: OnComplete | None = None,
+        hooks: Sequence[Hook] = (),
         headers: Mapping[str, str] | None = None,
         checks: Checks = "warn",
         http_client: HttpClient | None = None,
@@ -95,6 +99,7 @@ class AsyncKimi:
             limits=Limits() if limits is None else limits,
             max_concurrency=max_concurrency,
             on_complete=on_complete,
+            hooks=hooks,
             headers={} if headers is None else headers,
             checks=checks,
         )

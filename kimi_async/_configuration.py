@@ -15,6 +15,7 @@ import attrs
 from attrs import evolve, field, frozen
 
 from kimi_async._errors import ConfigurationError
+from kimi_async._hooks import Hook
 from kimi_async._providers import Provider
 from kimi_async._record import OnComplete
 from kimi_async._request._borrowed import refuse_unknown
@@ -48,6 +49,7 @@ class CallOptions(TypedDict, total=False):
     limits: Limits
     on_complete: OnComplete | None
     checks: Checks
+    hooks: Sequence[Hook]
 
 
 class ClientOptions(CallOptions, total=False):
@@ -90,6 +92,11 @@ def _is_plain_callable(_: object, setting: _Field, value: object) -> None:
         raise ConfigurationError(f"{setting.name} must be a plain callable, which nobody awaits")
 
 
+def _are_hooks(_: object, setting: _Field, value: object) -> None:
+    if not isinstance(value, (list, tuple)) or not all(map(callable, value)):
+        raise ConfigurationError(f"{setting.name} must be a list of callables")
+
+
 def _are_headers(_: object, setting: _Field, value: object) -> None:
     check_headers(value, setting.name)
 
@@ -119,6 +126,7 @@ class ClientSettings:
     on_complete: OnComplete | None = field(validator=_is_plain_callable)
     headers: Mapping[str, str] = field(validator=_are_headers)
     checks: Checks = field(validator=_is_one_of(get_args(Checks)))
+    hooks: Sequence[Hook] = field(default=(), validator=_are_hooks)
 
     def with_options(self, options: Mapping[str, Any]) -> ClientSettings:
         """Return the same settings with those of ``with_options()`` replaced.

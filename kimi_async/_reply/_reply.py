@@ -7,7 +7,6 @@ once: when the end of the reply is handed to the caller, or when the caller leav
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
@@ -24,6 +23,7 @@ from kimi_async._events import (
     StreamEvent,
     StreamRestarted,
 )
+from kimi_async._hooks import Observers, call_safely
 from kimi_async._http._cancellation import asyncio_loop, loop_clock
 from kimi_async._http._limiter import Permit
 from kimi_async._http._transport import Transport
@@ -36,7 +36,6 @@ from kimi_async._record import (
     Outcome,
     ReplyRecord,
     recorded_params,
-    total_usage,
 )
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._deadlines import Deadlines
@@ -51,15 +50,19 @@ from kimi_async._reply._plan import (
     Send,
 )
 from kimi_async._reply._race import race
-from kimi_async._reply._summary import as_text, attempt_records, outcome_of_failure
+from kimi_async._reply._summary import (
+    attempt_info,
+    attempt_records,
+    call_info,
+    outcome_of_failure,
+    reply_record,
+)
 from kimi_async._wire import ChatRequest, WireRequest
 
 if TYPE_CHECKING:
     import asyncio
 
 __all__ = ["Reply"]
-
-_logger: Final = logging.getLogger("kimi_async")
 
 #: With several choices the worst one decides the outcome of the reply.
 _FROM_BEST_TO_WORST: Final[tuple[Outcome, ...]] = (
@@ -125,6 +128,7 @@ class Reply:
         #: Whether a task is reading it.
         self._busy = False
         self._keeps_wire = False
+        self._observers: Observers | None = None
         self.seen = False
         self.completion: ChatCompletion | None = None
         self.record: ReplyRecord | None = None
@@ -169,6 +173,11 @@ class Reply:
         self._started = True
         self._clock, self._loop = loop_clock(), asyncio_loop()
         self._begun, self._begun_at = self._clock(), time.time()
+        if self._settings.hooks:
+            self._observers = Observers(
+                self._settings.hooks,
+                call_info(self._providers, self._request, self._wire_request, self._begun_at),
+            )
         events = await self._guard(self._begin())
         if self._failure is not None and not events:
             self.conclude()
@@ -286,6 +295,7 @@ class Reply:
         await attempt.aclose()
         failed = Failed(provider=attempt.provider, error=error, started=attempt.decoder.started)
         self._failed = (*self._failed, failed)
+        self._tell_ended(attempt)
         decision = self._decide()
         if not isinstance(decision, Raise):
             name, number = attempt.provider.name, len(self._failed)
@@ -323,7 +333,15 @@ class Reply:
             ),
         )
         self._attempts.append(attempt)
+        if self._observers is not None:
+            self._observers.attempt_started(attempt_info(attempt, len(self._attempts)))
         return attempt
+
+    def _tell_ended(self, attempt: Attempt) -> None:
+        if self._observers is not None:
+            number = self._attempts.index(attempt)
+            (record,) = attempt_records([attempt], None, "error")
+            self._observers.attempt_ended(number, record)
 
     def _deadlines(self) -> Deadlines:
         return Deadlines(self._settings.timeouts, self._begun)
@@ -363,8 +381,8 @@ class Reply:
             raise failure.with_traceback(None)
         completion = self.snapshot()
         outcomes: list[Outcome] = [choice.outcome or "other" for choice in completion.choices]
-        record = self._settle(max(outcomes, key=_FROM_BEST_TO_WORST.index))
-        self.completion = completion.with_record(record)
+        self._settle(max(outcomes, key=_FROM_BEST_TO_WORST.index), completion)
+        assert self.completion is not None
         return StreamEnd(self.completion)
 
     def snapshot(self) -> ChatCompletion:
@@ -410,54 +428,31 @@ class Reply:
             if self._permit is not None:
                 self._permit.release()
 
-    def _settle(self, outcome: Outcome) -> ReplyRecord:
-        """Make the record and call ``on_complete``; only the first call does."""
+    def _settle(self, outcome: Outcome, completion: ChatCompletion | None = None) -> ReplyRecord:
+        """Make the record and tell everyone who asked for it; only the first call does."""
         if self.record is not None:
             return self.record
         record = self.record = self._make_record(outcome)
+        if completion is not None:
+            self.completion = completion.with_record(record)
         if self._settings.on_complete is not None:
-            try:
-                self._settings.on_complete(record)
-            except Exception:
-                _logger.exception("on_complete raised; the reply is not affected")
+            call_safely("on_complete", self._settings.on_complete, record)
+        if self._observers is not None:
+            self._observers.ended(record, self.completion)
         return record
 
     def _make_record(self, outcome: Outcome) -> ReplyRecord:
-        attempt = self.attempt
-        attempts = attempt_records(self._attempts, attempt, outcome)
-        complete = attempt is not None and attempt.decoder.complete
-        usage, usage_origin = total_usage(attempts, complete=complete)
-        snapshot = self.snapshot()
-        late = None if attempt is None else attempt.decoder.late_error
-        response = None if attempt is None else attempt.response
-        return ReplyRecord(
-            outcome=outcome,
-            provider=snapshot.provider if attempt is None else attempt.provider.name,
-            model=snapshot.model or self._request.model,
-            id=snapshot.id,
-            request_id=None if response is None else response.request_id,
-            started_at=self._begun_at,
-            headers_after=self._since_begin(attempt.headers_at if attempt else None),
-            first_output_after=self._since_begin(attempt.first_output_at if attempt else None),
-            last_output_after=self._since_begin(attempt.last_output_at if attempt else None),
-            ended_after=self._clock() - self._begun,
-            longest_gap=attempt.longest_gap if attempt else None,
-            chunks=attempt.decoder.chunks if attempt else 0,
-            bytes=attempt.bytes if attempt else 0,
-            attempts=attempts,
-            finish_reasons=tuple(
-                choice.finish_reason
-                for choice in snapshot.choices
-                if choice.finish_reason is not None
-            ),
+        return reply_record(
+            outcome,
+            self._attempts,
+            self.attempt,
+            self.snapshot(),
+            model=self._request.model,
             params=recorded_params(self._wire_request.body or {}),
-            usage=usage,
-            usage_origin=usage_origin,
-            late_error=None if late is None else as_text(late),
+            begun=self._begun,
+            begun_at=self._begun_at,
+            ended=self._clock(),
         )
-
-    def _since_begin(self, at: float | None) -> float | None:
-        return None if at is None else at - self._begun
 
 
 def _random() -> float:

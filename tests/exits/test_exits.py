@@ -98,6 +98,7 @@ async def test_exit(
             assert fake.total_connections == 1
     gc.collect()
     assert len(at.records) == 1
+    at.watcher.check(at.records[0])
     await until(lambda: set(anyio.get_running_tasks()) <= set(tasks))
 
 

@@ -102,6 +102,38 @@ class SilentServer(anyio.AsyncContextManagerMixin):
         return sock.recv(65_536)
 
 
+class Watcher(kimi.Observer):
+    """A hook and its observer, which notes every call."""
+
+    def __init__(self) -> None:
+        self.calls: list[kimi.CallInfo] = []
+        self.started: list[kimi.AttemptInfo] = []
+        self.attempts: list[kimi.AttemptRecord] = []
+        self.replies: list[tuple[kimi.ReplyRecord, kimi.ChatCompletion | None]] = []
+
+    def begin(self, call: kimi.CallInfo) -> kimi.Observer | None:
+        """Watch the first reply of the client only."""
+        self.calls.append(call)
+        return self if len(self.calls) == 1 else None
+
+    def attempt_started(self, info: kimi.AttemptInfo, /) -> None:
+        self.started.append(info)
+
+    def attempt_ended(self, record: kimi.AttemptRecord, /) -> None:
+        self.attempts.append(record)
+
+    def ended(self, record: kimi.ReplyRecord, completion: kimi.ChatCompletion | None, /) -> None:
+        self.replies.append((record, completion))
+
+    def check(self, record: kimi.ReplyRecord) -> None:
+        """Each attempt was told once at its beginning and at its end, and the reply once at its end."""
+        assert len(self.started) == len(self.attempts) == len(record.attempts)
+        assert tuple(self.attempts) == record.attempts
+        ((told, completion),) = self.replies
+        assert told is record
+        assert (completion is not None) is (record.outcome == "complete")
+
+
 class Situation:
     """One reply that comes as far as its stage, with everything around it.
 
@@ -114,6 +146,7 @@ class Situation:
     Attributes:
         seen: The events that the reader has.
         records: The arguments of the calls of ``on_complete``.
+        watcher: The observer that a hook of the client made for the reply.
     """
 
     def __init__(self, stage: Stage, end: Ending, limits: Timeouts, loop: Loop) -> None:
@@ -124,6 +157,7 @@ class Situation:
         self.silent = SilentServer(end)
         self.fake = FakeProvider(self._answer)
         self.records: list[kimi.ReplyRecord] = []
+        self.watcher = Watcher()
         self.seen: list[StreamEvent] = []
 
     def _answer(self, request: ReceivedRequest) -> ScriptedReply:
@@ -144,6 +178,7 @@ class Situation:
             model="m",
             timeouts=self._limits,
             on_complete=self.records.append,
+            hooks=[self.watcher.begin],
             max_concurrency=1,  # so that the next request needs the permit of this one
         )
         self.stream = self.client.stream("Hi")

@@ -318,6 +318,7 @@ async def test_closing_either_closes_both(closed: str) -> None:
 async def test_every_option_of_a_copy_counts() -> None:
     host = FakeHost([HELLO])
     told: list[ReplyRecord] = []
+    seen: list[kimi.CallInfo] = []
     options: ClientOptions = {
         "provider": Cloudsway(KEY, "path"),
         "model": "b",
@@ -327,6 +328,7 @@ async def test_every_option_of_a_copy_counts() -> None:
         "on_complete": told.append,
         "headers": {"x-team": "a"},
         "checks": "off",
+        "hooks": [seen.append],
     }
     assert options.keys() == ClientOptions.__annotations__.keys()
     client = host.client(headers={"x-old": "a"}).with_options(**options)
@@ -337,6 +339,7 @@ async def test_every_option_of_a_copy_counts() -> None:
     assert sent(host)["model"] == "b"
     assert request.extensions["timeout"] == {"connect": 1, "write": 2, "read": 4, "pool": None}
     assert told == [reply.record]
+    assert [call.providers for call in seen] == [("cloudsway",)]
     assert request.headers["x-team"] == "a"
     assert "x-old" not in request.headers
     assert client._caller.settings.limits is LARGE

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from exit_actions import Watcher
 
 import kimi_async as kimi
 from kimi_async import ChatStream, Limits, ReplyDecoder, Timeouts
@@ -71,6 +72,7 @@ class Driven:
 
     def __init__(self, fake: FakeTransport, plan: Plan) -> None:
         self.records: list[kimi.ReplyRecord] = []
+        self.watcher = Watcher()
         self.a, self.b = fake.acedata(), fake.cloudsway()
         request = chat_request("Hi", {}, model="kimi-k2.5", wire="stream")
         self.transport = Transport(httpx.AsyncClient(transport=fake))
@@ -87,6 +89,7 @@ class Driven:
                 on_complete=self.records.append,
                 headers={},
                 checks="off",
+                hooks=[self.watcher.begin],
             ),
             wire_request=self.a.build_request(request),
             headers={},
@@ -222,6 +225,8 @@ async def test_of_two_attempts_the_first_output_wins(
         assert anyio.current_time() - begun == pytest.approx(at, abs=0.01)
         assert fake.active_requests == 1, "the loser is closed at once"
         reply = await stream.final()
+    assert reply.record is not None
+    driven.watcher.check(reply.record)
     assert (reply.provider, reply.text) == (winner, "A" if winner == "acedata" else "B")
     assert fake.active_requests == 0
 
