@@ -140,10 +140,10 @@ MUTANTS = {
         replace="        self._limiter.release()\n",
         test="tests/unit/http/test_limiter.py",
     ),
-    "an-error-gives-the-connection-back": Mutant(
+    "an-ended-reply-gives-its-permit-back": Mutant(
         file="_reply/_reply.py",
         find="            if self.over:\n                await self._close()\n",
         replace="",
-        test="tests/unit/reply/test_attempt.py::test_a_reply_that_is_not_whole_raises_what_it_is_and_keeps_what_came",
+        test="tests/exits/test_max_concurrency.py::test_every_way_to_leave_a_reply_gives_its_slot_back",
     ),
 }
