@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
+from kimi_async._http._asyncio_connect import open_socket
 from kimi_async._http._stream import WRITE_BYTES, is_readable
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ __all__ = ["AsyncioStream", "connect"]
 #: Reading pauses when so many bytes were received and not taken.
 _MOST_RECEIVED: Final = 64 * 1024
 
-#: The next address of a host is tried after so many seconds (RFC 8305, section 5).
-_NEXT_ADDRESS_SECONDS: Final = 0.25
-
 
 async def connect(host: str, port: int) -> AsyncioStream:
     """Open a connection; nothing stays open when this is cancelled.
@@ -32,10 +30,12 @@ async def connect(host: str, port: int) -> AsyncioStream:
         OSError: No connection could be made.
     """
     loop = asyncio.get_running_loop()
-    # uvloop has no such setting, and tries the addresses one after the other.
-    has_setting = isinstance(loop, asyncio.BaseEventLoop)
-    racing: dict[str, Any] = {"happy_eyeballs_delay": _NEXT_ADDRESS_SECONDS} if has_setting else {}
-    _, stream = await loop.create_connection(lambda: AsyncioStream(loop), host, port, **racing)
+    sock = await open_socket(host, port)
+    try:
+        _, stream = await loop.create_connection(lambda: AsyncioStream(loop), sock=sock)
+    except BaseException:
+        sock.close()
+        raise
     return stream
 
 
