@@ -20,8 +20,9 @@ __all__ = [
 TYPES: Final = ("string", "number", "integer", "boolean", "object", "array", "null")
 #: Names that no property may have: Moonshot's validator takes them for keywords.
 NO_NAMES: Final = frozenset({"$defs", "$ref", "anyOf", "required", "additionalProperties"})
-#: How many branches a choice may have.
+#: How many branches a choice may have: the documentation says 10, the validator 100.
 MOST_BRANCHES: Final = 10
+_REFUSED_BRANCHES: Final = 100
 
 _SCALARS: Final = ("string", "integer", "number", "boolean", "null")
 
@@ -91,8 +92,12 @@ def _of_ref(schema: Mapping[str, Any], root: Any) -> Iterator[str]:
         yield "'$ref' must be '#' or begin with '#/$defs/'"
     elif ref.startswith("#/$defs/"):
         defs = root.get("$defs")
+        found = defs.get(ref.removeprefix("#/$defs/")) if isinstance(defs, Mapping) else None
         if not isinstance(defs, Mapping) or ref.split("/")[2] not in defs:
             yield f"there is no definition {ref!r}"
+        elif isinstance(found, Mapping):
+            for key in schema.keys() & found.keys() - {"$ref"}:
+                yield f"{key!r} stands beside '$ref', and also in {ref!r}"
 
 
 def _of_object(schema: Mapping[str, Any], root: Any, place: str) -> Iterator[str]:
@@ -130,8 +135,8 @@ def _of_choice(schema: Mapping[str, Any], root: Any, place: str) -> Iterator[str
     if "anyOf" not in schema:
         return
     branches = schema["anyOf"]
-    if not isinstance(branches, (list, tuple)) or not 1 <= len(branches) <= MOST_BRANCHES:
-        yield f"{place}: 'anyOf' must be a list of 1 to {MOST_BRANCHES} schemas"
+    if not isinstance(branches, (list, tuple)) or not 1 <= len(branches) <= _REFUSED_BRANCHES:
+        yield f"{place}: 'anyOf' must be a list of 1 to {_REFUSED_BRANCHES} schemas"
     else:
         for number, branch in enumerate(branches):
             yield from _problems(branch, root, f"{place}.anyOf[{number}]")

@@ -192,7 +192,10 @@ class _Writer:
         if schema.get("nullable") is True:
             return self._node(_with_null(schema), place)
         if "$ref" in schema:
-            return {"$ref": self._reference(schema["$ref"], place), **_annotations(schema)}
+            # Moonshot refuses a description here if the definition has one, too; in a choice it may stand.
+            node = {"$ref": self._reference(schema["$ref"], place)}
+            notes = _annotations(schema)
+            return {**notes, "anyOf": [node]} if notes else node
         for key in _CHOICES:
             if key in schema:
                 return self._any_of(schema, key, place)

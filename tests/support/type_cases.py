@@ -581,7 +581,7 @@ LIMITS = [
     case(
         "Meta-of-enum",
         Annotated[Unit, Meta(description="Which.")],
-        told("Which.", ref("Unit")),
+        told("Which.", either(ref("Unit"))),
         [("km", Unit.KM)],
         [("yard", "")],
         defs={"Unit": UNIT},

@@ -234,7 +234,7 @@ def test_definitions_stand_below_defs_and_only_those_that_are_used() -> None:
         definitions={"Node": node, "Unused": TEXT},
     )
     assert moonshot_schema({**schema, "$defs": {"Other": TEXT}}) == of_one(
-        {"$ref": "#/$defs/Node", "description": "First."},
+        {"description": "First.", "anyOf": [{"$ref": "#/$defs/Node"}]},
         **{"$defs": {"Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}}},
     )
 

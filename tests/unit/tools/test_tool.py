@@ -205,6 +205,19 @@ def test_the_description_of_meta_wins_over_the_docstring() -> None:
     assert tool(page).parameters["properties"]["number"]["description"] == "Meta"
 
 
+def test_a_description_does_not_stand_beside_a_reference() -> None:
+    """Moonshot refuses it there where the definition has one, too."""
+
+    def turn(pages: Pages) -> None:
+        """Turn.
+
+        :param pages: Which.
+        """
+
+    properties = tool(turn).parameters["properties"]
+    assert properties["pages"] == {"description": "Which.", "anyOf": [{"$ref": "#/$defs/Pages"}]}
+
+
 def test_the_type_of_the_result_need_not_be_known() -> None:
     def made(number: int) -> Fraction | None: ...
 
