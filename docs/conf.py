@@ -45,8 +45,8 @@ nitpick_ignore_regex = [
     ("py:class", r"~?(kimi_async\.(.*\.)?)?[A-Z](_co)?"),  # type variables have no page
     (
         "py:class",
-        r"(kimi_async\._(http\._clients|wire)\.)?(HttpClient|ToolDefinition)",
-    ),  # protocols that the caller's own objects have
+        r"(kimi_async\._(http\._clients|wire|configuration)\.)?(HttpClient|AiohttpClient|ToolDefinition|NoOptions|Said)",
+    ),  # protocols and aliases of annotations, which have no page
 ]
 
 
