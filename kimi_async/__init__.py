@@ -84,8 +84,8 @@ from kimi_async._models import (
 )
 from kimi_async._openai_chunks import to_openai_chunks
 from kimi_async._prefix import Prefix
+from kimi_async._protocol._chunk import ThinkingTags, ToolMarkers
 from kimi_async._protocol._decoder import ReplyDecoder
-from kimi_async._protocol._tool_markers import ToolMarkers
 from kimi_async._providers import Provider
 from kimi_async._providers._acedata import AceDataCloud
 from kimi_async._providers._cloudsway import Cloudsway
@@ -175,6 +175,7 @@ __all__ = [
     "StreamStart",
     "Thinking",
     "ThinkingDict",
+    "ThinkingTags",
     "Timeouts",
     "ToolCall",
     "ToolCallDelta",

@@ -21,7 +21,7 @@ at its finish reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from kimi_async._errors import KimiError, ProtocolError, StreamInterrupted, over_limit
 from kimi_async._events import (
@@ -38,14 +38,18 @@ from kimi_async._events import (
 )
 from kimi_async._finish_reasons import meaning_of
 from kimi_async._models import ChatCompletion, Choice, Message, ReasoningKey
-from kimi_async._protocol._chunk import Chunk, ChunkChoice
+from kimi_async._protocol._chunk import Chunk, ChunkChoice, ThinkingTags, ToolMarkers
 from kimi_async._protocol._halves import HalfJoiner
+from kimi_async._protocol._thinking_tags import ThinkingFilter
 from kimi_async._protocol._tool_calls import ToolCallAssembler
-from kimi_async._protocol._tool_markers import MarkerFilter, ToolMarkers
+from kimi_async._protocol._tool_markers import MarkerFilter
 from kimi_async._record import Usage
 from kimi_async._settings import DEFAULT_LIMITS, Limits
 
 __all__ = ["MessageAssembler"]
+
+
+TextFilter: TypeAlias = ThinkingFilter | MarkerFilter
 
 
 class MessageAssembler:
@@ -53,7 +57,8 @@ class MessageAssembler:
 
     Args:
         provider: The provider's name; goes into ``StreamStart`` and the completion.
-        tool_markers: What is done with tool calls that came as text.
+        tool_markers: The setting for tool calls that arrive as text.
+        thinking_tags: The setting for thinking that arrives between tags in the content.
         limits: How many choices and tool calls there may be.
     """
 
@@ -65,6 +70,7 @@ class MessageAssembler:
         "_model",
         "_provider",
         "_started",
+        "_thinking_tags",
         "_tool_markers",
         "_unfinished",
         "_usage",
@@ -72,12 +78,18 @@ class MessageAssembler:
     )
 
     def __init__(
-        self, provider: str, tool_markers: ToolMarkers = "pass", limits: Limits = DEFAULT_LIMITS
+        self,
+        provider: str,
+        tool_markers: ToolMarkers = "pass",
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        thinking_tags: ThinkingTags = "pass",
     ) -> None:
         #: The error of a chunk that breaks the contract, or by which the host gives up; nothing is fed after it.
         self.failure: KimiError | None = None
         self._provider = provider
         self._tool_markers: ToolMarkers = tool_markers
+        self._thinking_tags: ThinkingTags = thinking_tags
         self._limits = limits
         self._id: str | None = None
         self._model: str | None = None
@@ -103,6 +115,11 @@ class MessageAssembler:
         """Whether every choice seen has its finish reason, and there is one."""
         return not self._unfinished and bool(self._choices)
 
+    @property
+    def holds(self) -> bool:
+        """Whether text is held back that may become a tool call or thinking: output of which no event tells yet."""
+        return any(choice.holds for choice in self._choices.values())
+
     def feed(self, chunk: Chunk) -> list[StreamEvent]:
         """Take one chunk; give the events that it makes, in order.
 
@@ -126,7 +143,9 @@ class MessageAssembler:
                     self._unfinished -= 1
         except KimiError as error:
             self.failure = error
-        if not self._started and (events or any(delta.tool_calls for delta in chunk.choices)):
+        if not self._started and (
+            events or self.holds or any(delta.tool_calls for delta in chunk.choices)
+        ):
             self._start(chunk, events)
         if chunk.usage is not None:
             self._usage = chunk.usage
@@ -139,9 +158,18 @@ class MessageAssembler:
         if len(self._choices) >= limits.choices:
             raise over_limit("choices", limits.choices, "the number of choices")
         index = self._free_index(name)
-        choice = self._choices[name] = _Choice(index, self._tool_markers, limits.tool_calls)
+        choice = self._choices[name] = _Choice(index, self._filters(), limits.tool_calls)
         self._unfinished += 1
         return choice
+
+    def _filters(self) -> tuple[TextFilter, ...]:
+        """Return the filters for the text of one choice, in the order in which it passes them."""
+        filters: list[TextFilter] = []
+        if self._thinking_tags != "pass":
+            filters.append(ThinkingFilter(parse=self._thinking_tags == "parse"))
+        if self._tool_markers != "pass":
+            filters.append(MarkerFilter(parse=self._tool_markers == "parse"))
+        return tuple(filters)
 
     def _free_index(self, name: int | str) -> int:
         """Return the index for a choice: its name, or the next free number where that is not a number from 0."""
@@ -220,9 +248,9 @@ class _Choice:
         "_calls",
         "_calls_are_complete",
         "_content",
+        "_filters",
         "_has_halves",
         "_logprobs",
-        "_markers",
         "_open",
         "_reasoning",
         "_reasoning_key",
@@ -231,12 +259,10 @@ class _Choice:
         "index",
     )
 
-    def __init__(self, index: int, tool_markers: ToolMarkers, most_calls: int) -> None:
+    def __init__(self, index: int, filters: tuple[TextFilter, ...], most_calls: int) -> None:
         self.index = index
         self.finish_reason: str | None = None
-        self._markers: MarkerFilter | None = None
-        if tool_markers != "pass":
-            self._markers = MarkerFilter(parse=tool_markers == "parse")
+        self._filters = filters
         self._reasoning = _Text(ReasoningDelta, ReasoningDone)
         self._reasoning_key: ReasoningKey | None = None
         self._content = _Text(ContentDelta, ContentDone)
@@ -249,9 +275,13 @@ class _Choice:
         self._calls_are_complete = False
         self._logprobs: dict[str, Any] | None = None
 
+    @property
+    def holds(self) -> bool:
+        return any(text_filter.holds for text_filter in self._filters)
+
     def feed(self, delta: ChunkChoice, events: list[StreamEvent]) -> None:
-        if self._markers is not None:
-            delta = self._markers.feed(delta)
+        for text_filter in self._filters:
+            delta = text_filter.feed(delta)
         if delta.has_halves:
             self._has_halves = self._calls.has_halves = True
         # Reasoning first: one delta may carry its last piece and the first of the content (docs/providers.md 1.4).
@@ -327,10 +357,10 @@ class _Choice:
 
     def snapshot(self) -> Choice:
         content, reasoning = self._content.joined, self._reasoning.joined
-        if self._markers is not None:
-            # A reply that broke shows what was held back, too: nothing that arrived is lost.
-            content = _and_held(content, self._markers.held_content)
-            reasoning = _and_held(reasoning, self._markers.held_reasoning)
+        for text_filter in reversed(self._filters):
+            # A reply that broke shows the text that was held back, too: nothing that arrived is lost.
+            content = _and_held(content, text_filter.held_content)
+            reasoning = _and_held(reasoning, text_filter.held_reasoning)
         return Choice(
             index=self.index,
             message=Message(
@@ -347,7 +377,7 @@ class _Choice:
 
 
 def _and_held(text: str | None, held: str) -> str | None:
-    return (text or "") + held if held else text
+    return (text or "") + HalfJoiner().join(held) if held else text
 
 
 def _with_own_lists(logprobs: Mapping[str, Any]) -> dict[str, Any]:

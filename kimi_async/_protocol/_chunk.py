@@ -14,12 +14,25 @@ import msgspec
 from kimi_async._errors import APIError
 from kimi_async._record import Usage
 
-__all__ = ["DONE", "Chunk", "ChunkChoice", "Done", "ReplyParser", "ToolCallPiece", "ToolMarkers"]
+__all__ = [
+    "DONE",
+    "Chunk",
+    "ChunkChoice",
+    "Done",
+    "ReplyParser",
+    "ThinkingTags",
+    "ToolCallPiece",
+    "ToolMarkers",
+]
 
 
-#: What is done with calls in the text: ``"pass"`` leaves it as it is, ``"hide"`` cuts them out, ``"parse"`` makes them
-#: the tool calls that they were meant to be.
+#: The setting for tool calls that arrive as text: ``"pass"`` leaves the text as it is, ``"hide"`` cuts them out,
+#: ``"parse"`` makes them the tool calls that they were meant to be.
 ToolMarkers: TypeAlias = Literal["pass", "hide", "parse"]
+
+#: The setting for thinking that arrives between tags in the content: ``"pass"`` leaves the text as it is, ``"hide"``
+#: cuts it out, ``"parse"`` makes it reasoning.
+ThinkingTags: TypeAlias = Literal["pass", "hide", "parse"]
 
 
 class ToolCallPiece(msgspec.Struct, frozen=True, gc=False):
@@ -88,6 +101,11 @@ class ReplyParser(Protocol):
     @property
     def tool_markers(self) -> ToolMarkers:
         """The setting for tool calls that arrive as text."""
+        ...
+
+    @property
+    def thinking_tags(self) -> ThinkingTags:
+        """The setting for thinking that arrives between tags in the content."""
         ...
 
     def parse_chunk(self, data: bytes) -> Chunk | Done:

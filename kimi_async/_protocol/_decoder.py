@@ -116,7 +116,12 @@ class ReplyDecoder:
         keep_wire: bool = False,
     ) -> None:
         if assembler is None:
-            assembler = MessageAssembler(provider.name, provider.tool_markers, limits)
+            assembler = MessageAssembler(
+                provider.name,
+                provider.tool_markers,
+                limits,
+                thinking_tags=provider.thinking_tags,
+            )
         self.assembler = assembler
         self.started = False
         self.progressed = False
@@ -378,6 +383,8 @@ class ReplyDecoder:
             # Usage is not output of the model; it comes last, so it is the only event when it is the first.
             if type(made[0]) is not UsageUpdate:
                 self.started = self.progressed = True
+        elif assembler.holds:
+            self.progressed = True
         if chunk.failed:
             raise self._provider.parse_error_object(chunk.data)
         if assembler.failure is not None:

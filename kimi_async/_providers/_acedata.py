@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from attrs import field, frozen
 
 from kimi_async._models import Thinking
-from kimi_async._protocol._tool_markers import ToolMarkers
+from kimi_async._protocol._chunk import ThinkingTags, ToolMarkers
 from kimi_async._providers._base import (
     Provider,
     api_key_field,
@@ -31,7 +31,8 @@ class AceDataCloud(Provider):
         models: Translation of model names.
         capabilities: What each model family can do there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
-        tool_markers: What is done with tool calls that came as text; see :class:`~kimi_async.Provider`.
+        tool_markers: The setting for tool calls that arrive as text; see :class:`~kimi_async.Provider`.
+        thinking_tags: The setting for thinking between tags in the content; see :class:`~kimi_async.Provider`.
         name: The name on events, records and errors; give each provider of one client its own.
     """
 
@@ -44,6 +45,7 @@ class AceDataCloud(Provider):
     capabilities: CapabilityTable = field(default=ACEDATA, kw_only=True, repr=False)
     allow_http: bool = field(default=False, kw_only=True)
     tool_markers: ToolMarkers = field(default="pass", kw_only=True)
+    thinking_tags: ThinkingTags = field(default="pass", kw_only=True)
     name: str = field(default="acedata", kw_only=True)
 
     @property

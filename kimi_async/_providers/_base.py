@@ -12,8 +12,7 @@ from attrs import evolve, field, fields_dict
 
 from kimi_async._errors import APIError, ConfigurationError
 from kimi_async._models import ModelInfo, Thinking
-from kimi_async._protocol._chunk import Chunk, Done
-from kimi_async._protocol._tool_markers import ToolMarkers
+from kimi_async._protocol._chunk import Chunk, Done, ThinkingTags, ToolMarkers
 from kimi_async._providers._errors import parse_error
 from kimi_async._providers._fast_path import parse_fast
 from kimi_async._providers._parsing import parse_any, parse_completion, parse_models
@@ -72,9 +71,12 @@ class Provider:
             it is.
         capabilities: What each model family can do there; ``capabilities.override(...)`` says otherwise.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
-        tool_markers: What is done with tool calls that the host has left in the text as marker tokens
-            (``docs/providers.md`` 6.3): ``"pass"`` nothing, so that a text which only quotes one never becomes a call;
-            ``"parse"`` makes them the tool calls that they were meant to be; ``"hide"`` cuts them out.
+        tool_markers: The setting for tool calls that the host has left in the text, in the markup of Kimi K2 or K3
+            (see the page Providers, section 6.3): ``"pass"`` leaves them, so that a text that only quotes a call never
+            becomes one; ``"parse"`` makes them the tool calls that they were meant to be; ``"hide"`` cuts them out.
+        thinking_tags: The setting for thinking that the host has left in the content between ``<think>`` and
+            ``</think>``, or before a ``</think>``: ``"pass"`` leaves it; ``"parse"`` makes it reasoning; ``"hide"``
+            cuts it out. With the last two, a content that does not begin with the tag is held back until its end.
     """
 
     __slots__ = ()
@@ -91,6 +93,7 @@ class Provider:
     capabilities: CapabilityTable
     allow_http: bool
     tool_markers: ToolMarkers
+    thinking_tags: ThinkingTags
     name: str
 
     def resolve(self, env: Mapping[str, str]) -> Self:
@@ -131,9 +134,13 @@ class Provider:
             raise ConfigurationError(
                 f"{type(self).__name__}: name must be 1 to 64 letters, digits, '_', '-' or '.'"
             )
-        if self.tool_markers not in get_args(ToolMarkers):
-            known = ", ".join(map(repr, get_args(ToolMarkers)))
-            raise ConfigurationError(f"{type(self).__name__}: tool_markers must be one of {known}")
+        for setting, words in (
+            ("tool_markers", get_args(ToolMarkers)),
+            ("thinking_tags", get_args(ThinkingTags)),
+        ):
+            if getattr(self, setting) not in words:
+                known = ", ".join(map(repr, words))
+                raise ConfigurationError(f"{type(self).__name__}: {setting} must be one of {known}")
 
     def authorization(self) -> str:
         """The value of the authorization header; the one place where the key is spelled out."""

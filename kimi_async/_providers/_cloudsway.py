@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from kimi_async._errors import ConfigurationError
 from kimi_async._models import Thinking
-from kimi_async._protocol._tool_markers import ToolMarkers
+from kimi_async._protocol._chunk import ThinkingTags, ToolMarkers
 from kimi_async._providers._base import (
     Provider,
     api_key_field,
@@ -40,7 +40,8 @@ class Cloudsway(Provider):
         models: Translation of model names; the name is sent when one is given, and decides nothing there.
         capabilities: What each model family can do there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
-        tool_markers: What is done with tool calls that came as text; see :class:`~kimi_async.Provider`.
+        tool_markers: The setting for tool calls that arrive as text; see :class:`~kimi_async.Provider`.
+        thinking_tags: The setting for thinking between tags in the content; see :class:`~kimi_async.Provider`.
         name: The name on events, records and errors; give each provider of one client its own.
         thinking_words: The words for thinking on and off in ``thinking.type``. Only ``"false"`` was ever seen
             (``docs/providers.md`` 2.3), the other is its counterpart.
@@ -61,6 +62,7 @@ class Cloudsway(Provider):
     capabilities: CapabilityTable = field(default=CLOUDSWAY, kw_only=True, repr=False)
     allow_http: bool = field(default=False, kw_only=True)
     tool_markers: ToolMarkers = field(default="pass", kw_only=True)
+    thinking_tags: ThinkingTags = field(default="pass", kw_only=True)
     name: str = field(default="cloudsway", kw_only=True)
     thinking_words: tuple[str, str] = field(default=("true", "false"), kw_only=True)
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import pytest
 from attrs import evolve
-from wire_cases import ROWS, Row
+from wire_cases import ROWS, Row, chunk, events
 
 import kimi_async as kimi
 from kimi_async import AceDataCloud, ReplyDecoder
 
-PROVIDER = AceDataCloud("test-key-0123")
+PROVIDER = AceDataCloud("test-key-0123", tool_markers="parse", thinking_tags="parse")
 TWINS = {name: row for name, row in ROWS.items() if row.body is not None}
 
 
@@ -28,22 +28,22 @@ def told(decoder: ReplyDecoder) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_a_body_is_the_reply_or_the_error_of_its_row(row: Row) -> None:
-    events, decoder = decode([row.stream])
+    made, decoder = decode([row.stream])
     assert (type(decoder.failure), decoder.late_error) == (row.error or type(None), None)
     assert row.says in str(decoder.failure)
     reply = decoder.snapshot()
     assert {name: getattr(reply, name) for name in row.reply} == row.reply
-    assert not [event for event in events if "\ud800" <= max(repr(event)) <= "\udfff"]
+    assert not [event for event in made if "\ud800" <= max(repr(event)) <= "\udfff"]
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_any_split_gives_the_same_events(row: Row) -> None:
-    events, decoder = decode([row.stream])
+    made, decoder = decode([row.stream])
     for at in range(1, len(row.stream)):
         split, other = decode([row.stream[:at], row.stream[at:]])
-        assert (split, told(other)) == (events, told(decoder))
+        assert (split, told(other)) == (made, told(decoder))
     split, other = decode(row.stream[at : at + 1] for at in range(len(row.stream)))
-    assert (split, told(other)) == (events, told(decoder))
+    assert (split, told(other)) == (made, told(decoder))
 
 
 @pytest.mark.parametrize("row", TWINS.values(), ids=TWINS)
@@ -53,3 +53,12 @@ def test_a_stream_equals_its_twin_as_one_body(row: Row) -> None:
     assert evolve(unstreamed.snapshot(), usage=None) == evolve(streamed.snapshot(), usage=None)
     assert (type(unstreamed.failure), unstreamed.late_error) == (row.error or type(None), None)
     assert str(unstreamed.failure) == str(streamed.failure)
+
+
+def test_text_that_is_held_back_is_progress() -> None:
+    decoder = ReplyDecoder(PROVIDER)
+    told = []
+    for text in ("h", "m", "</think>", "Hi"):
+        decoder.feed(events(chunk(content=text)))
+        told.append((decoder.started, decoder.progressed))
+    assert told == [(True, True), (True, True), (True, True), (True, True)]

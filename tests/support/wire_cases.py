@@ -346,4 +346,38 @@ TYPES: dict[str, Row] = {
     ),
 }
 
-ROWS = FINISH | HALVES | LINES | TYPES
+K3_CALL = (
+    '<|open|>tools<|sep|><|open|>call tool="f" index="1"<|sep|>'
+    '<|open|>argument key="city" type="string"<|sep|>Bonn<|close|>argument<|sep|>'
+    "<|close|>call<|sep|><|close|>tools<|sep|>"
+)
+BARE_CALL = K3_CALL.replace("<|sep|>", "")
+BONN = kimi.ToolCall(id=None, name="f", arguments='{"city":"Bonn"}')
+#: With ``tool_markers="parse"`` and ``thinking_tags="parse"``.
+MARKUP: dict[str, Row] = {
+    **{
+        f"a-k3-call-in-the-text-{name}": Row(
+            stream=events(
+                chunk(content=f"So.{text[:40]}"),
+                chunk(content=text[40:]),
+                chunk(content="<|close|>message<|sep|>"),
+                STOP,
+            ),
+            body=whole(content=f"So.{text}<|close|>message<|sep|>"),
+            reply={"text": "So.", "tool_calls": (BONN,), "outcome": "tool_calls"},
+        )
+        for name, text in (("with-sep", K3_CALL), ("without-sep", BARE_CALL))
+    },
+    "think-tags": Row(
+        stream=events(chunk(content="<thi"), chunk(content="nk>hm</think>\n\nHi"), STOP),
+        body=whole(content="<think>hm</think>\n\nHi"),
+        reply={"text": "Hi", "reasoning": "hm"},
+    ),
+    "the-end-of-thinking-without-its-beginning": Row(
+        stream=events(chunk(content="h"), chunk(content="m</thi"), chunk(content="nk>Hi"), STOP),
+        body=whole(content="hm</think>Hi"),
+        reply={"text": "Hi", "reasoning": "hm"},
+    ),
+}
+
+ROWS = FINISH | HALVES | LINES | TYPES | MARKUP

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import pytest
 from attrs import frozen
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import kimi_async as kimi
 from kimi_async import AceDataCloud, ChatCompletion, ToolCall
 from kimi_async._protocol._assembler import MessageAssembler
-from kimi_async._protocol._tool_markers import ToolMarkers
+from kimi_async._protocol._chunk import ToolMarkers
 
 SECTION, SECTION_END = "<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"
 ONE_SECTION, ONE_SECTION_END = "<|tool_call_section_begin|>", "<|tool_call_section_end|>"
@@ -36,10 +36,10 @@ class Case:
     text: str
     parsed: str
     hidden: str
-    calls: tuple[tuple[str, str, str], ...] = ()
+    calls: tuple[tuple[str | None, str, str], ...] = ()
 
 
-ASKED = ("functions.weather:0", "weather", '{"city":"Bonn"}')
+ASKED: Final = ("functions.weather:0", "weather", '{"city":"Bonn"}')
 TIMED = ("functions.time:1", "time", "{}")
 CASES = {
     "no-marker": Case("2 < 3 <| 4 <|tool", "2 < 3 <| 4 <|tool", "2 < 3 <| 4 <|tool"),
@@ -80,6 +80,90 @@ CASES = {
     "stray-markers": Case(f"a{END}b{ARGUMENTS}c{SECTION_END}d", "abcd", "abcd"),
     "empty": Case("", "", ""),
 }
+
+
+def k3(*calls: str, sep: str = "<|sep|>") -> str:
+    return f"<|open|>tools{sep}{''.join(calls)}<|close|>tools{sep}"
+
+
+def k3_call(name: str, *arguments: str, sep: str = "<|sep|>") -> str:
+    return f'<|open|>call tool="{name}" index="1"{sep}{"".join(arguments)}<|close|>call{sep}'
+
+
+def k3_argument(key: str, kind: str, value: str, sep: str = "<|sep|>") -> str:
+    return f'<|open|>argument key="{key}" type="{kind}"{sep}{value}<|close|>argument{sep}'
+
+
+CITY = k3_argument("city", "string", "Bonn")
+K3_WEATHER = (None, "weather", '{"city":"Bonn"}')
+K3_ALL = k3_call(
+    "f",
+    k3_argument("s", "string", ' 1 "a"\n'),
+    k3_argument("n", "number", " 1.50 "),
+    k3_argument("o", "object", '{"a": [true]}'),
+    k3_argument("x", "number", "many"),
+)
+BARE_CITY = k3_argument("city", "string", "Bonn", "")
+K3_CASES = {
+    "k3": Case(f"So.{k3(k3_call('weather', CITY))}", "So.", "So.", (K3_WEATHER,)),
+    "k3-without-sep": Case(
+        f"So.{k3(k3_call('weather', BARE_CITY, sep=''), sep='')}", "So.", "So.", (K3_WEATHER,)
+    ),
+    "k3-without-a-section": Case(f"a{k3_call('weather', CITY)}b", "ab", "ab", (K3_WEATHER,)),
+    "k3-two-calls": Case(
+        k3(k3_call("weather", CITY), "\n", k3_call("now")),
+        "",
+        "",
+        (K3_WEATHER, (None, "now", "{}")),
+    ),
+    "k3-values": Case(
+        K3_ALL,
+        "",
+        "",
+        ((None, "f", '{"s":" 1 \\"a\\"\\n","n":1.50,"o":{"a": [true]},"x":"many"}'),),
+    ),
+    "k3-arguments-as-json": Case(k3_call("f", ' {"a":1}'), "", "", ((None, "f", '{"a":1}'),)),
+    "k3-with-an-id": Case(
+        '<|open|>call id="c:1" name="f"<|sep|><|close|>call<|sep|>', "", "", (("c:1", "f", "{}"),)
+    ),
+    "k3-stray-close": Case("Hi<|close|>message<|sep|>", "Hi", "Hi"),
+    "k3-stray-close-without-sep": Case("Hi<|close|>message", "Hi", "Hi"),
+    "k3-stray-argument": Case(f"a{CITY}b", "aBonnb", "aBonnb"),
+    "k3-not-json": Case(k3_call("f", "no"), k3_call("f", "no"), ""),
+    "k3-a-list": Case(k3_call("f", "[1]"), k3_call("f", "[1]"), ""),
+    "k3-without-a-name": Case(
+        "<|open|>call<|sep|><|close|>call<|sep|>", "<|open|>call<|sep|><|close|>call<|sep|>", ""
+    ),
+    "k3-argument-without-a-key": Case(
+        k3_call("f", CITY.replace("key", "kee")), k3_call("f", CITY.replace("key", "kee")), ""
+    ),
+    "k3-argument-without-an-end": Case(
+        k3_call("f", CITY[: CITY.index("<|close|>")]),
+        k3_call("f", CITY[: CITY.index("<|close|>")]),
+        "",
+    ),
+    "k3-argument-in-an-argument": Case(
+        k3_call("f", CITY[: CITY.index("<|close|>")], CITY),
+        k3_call("f", CITY[: CITY.index("<|close|>")], CITY),
+        "",
+    ),
+    "k3-ended-by-the-message": Case(
+        '<|open|>call tool="f"<|sep|>a<|close|>message<|sep|>b',
+        '<|open|>call tool="f"<|sep|>ab',
+        "b",
+    ),
+    "k3-never-ended": Case(f"a{k3_call('f')[:-12]}", f"a{k3_call('f')[:-12]}", "a"),
+    "k3-half-a-tag-at-the-end": Case('a<|open|>call tool="f', 'a<|open|>call tool="f', "a"),
+    "k3-a-tag-and-a-word": Case("<|open|>message of the day", " of the day", " of the day"),
+    "k3-in-a-k2-call": Case(marked("f:0", CITY), "", "", (("f:0", "f", CITY),)),
+    "k2-in-a-k3-call": Case(
+        k3_call("f", k3_argument("a", "string", BEGIN)),
+        "",
+        "",
+        ((None, "f", f'{{"a":"{BEGIN}"}}'),),
+    ),
+}
+CASES |= K3_CASES
 
 
 def reply_of(
@@ -130,7 +214,10 @@ def test_each_way_to_treat_a_text(case: Case, key: str, pieces: str) -> None:
 @given(
     st.lists(
         st.sampled_from(
-            [SECTION, SECTION_END, BEGIN, ARGUMENTS, END, WEATHER, "f:0", "{}", "<|", " "]
+            [
+                *(SECTION, SECTION_END, BEGIN, ARGUMENTS, END, WEATHER, "f:0", "{}", "<|", " "),
+                *(CITY, K3_ALL, BARE_CITY, "<|open|>", "<|close|>", "call", ' tool="f"', "<|sep|>"),
+            ]
         )
     ),
     st.lists(st.integers(0, 200)),
@@ -201,3 +288,6 @@ def test_an_unknown_way_is_refused() -> None:
     provider = AceDataCloud("k", tool_markers=cast("Any", "drop"))
     with pytest.raises(kimi.ConfigurationError, match="tool_markers must be one of 'pass', 'hide'"):
         kimi.AsyncKimi(provider, model="m")
+    tags = AceDataCloud("k", thinking_tags=cast("Any", "drop"))
+    with pytest.raises(kimi.ConfigurationError, match="thinking_tags must be one of 'pass'"):
+        kimi.AsyncKimi(tags, model="m")

@@ -1,0 +1,127 @@
+"""Thinking that a host has left in the content, between the tags of the model; pure.
+
+Some hosts let ``<think>...</think>`` through at the beginning of the content, and some only ``</think>``, because the
+first tag was a part of the prompt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, Literal
+
+import msgspec
+
+from kimi_async._protocol._chunk import ChunkChoice
+
+__all__ = ["ThinkingFilter"]
+
+#: The tags: the one that begins the thinking, and the one that ends it.
+TAGS: Final[Mapping[str, str]] = {
+    "<think>": "</think>",
+    "<thinking>": "</thinking>",
+    # Kimi-VL.
+    "◁think▷": "◁/think▷",
+}
+_END: Final = "|".join(map(re.escape, TAGS.values()))
+_LONGEST: Final = max(map(len, TAGS.values()))
+
+
+class ThinkingFilter:
+    """Takes the thinking out of the content of one choice.
+
+    Tags count at the beginning of the content only. Where the content does not begin with one, it may still be thinking
+    up to an end tag, so it is held back until that tag, a tool call, thinking under its own key or the finish reason.
+
+    Args:
+        parse: Whether the thinking becomes reasoning, or is dropped.
+    """
+
+    __slots__ = ("_held", "_parse", "_state", "_tail")
+
+    def __init__(self, *, parse: bool) -> None:
+        self._parse = parse
+        self._state: Literal["undecided", "thinking", "after the tag", "answer"] = "undecided"
+        #: Pieces of which it is not known whether they are thinking.
+        self._held: list[str] = []
+        #: The end of the text so far, when a tag may begin there.
+        self._tail = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether text is held back."""
+        return bool(self._held or self._tail)
+
+    @property
+    def held_content(self) -> str:
+        """Text that may still become thinking."""
+        return "".join(self._held) + ("" if self._state == "thinking" else self._tail)
+
+    @property
+    def held_reasoning(self) -> str:
+        """Thinking that may still end with a tag."""
+        return self._tail if self._state == "thinking" and self._parse else ""
+
+    def feed(self, delta: ChunkChoice) -> ChunkChoice:
+        """Return *delta* with the thinking in its place; after a finish reason nothing is held back."""
+        if self._state == "answer":
+            return delta
+        content, thought = self._split(delta.content or "")
+        undecided = self._state == "undecided"
+        if delta.finish_reason is not None or (undecided and (delta.tool_calls or delta.reasoning)):
+            content, thought = content + self.held_content, thought + self.held_reasoning
+            self._held, self._tail, self._state = [], "", "answer"
+        reasoning = delta.reasoning
+        if thought and self._parse:
+            reasoning = (reasoning or "") + thought
+        return msgspec.structs.replace(
+            delta,
+            content=content if content or delta.content is not None else None,
+            reasoning=reasoning,
+        )
+
+    def _split(self, piece: str) -> tuple[str, str]:
+        """Take a piece; return the content and the thinking that it completes."""
+        text, self._tail = self._tail + piece, ""
+        if self._state == "undecided":
+            text = self._begin(text)
+        thought = ""
+        if self._state in ("undecided", "thinking"):
+            end = re.search(_END, text)
+            if end is None:
+                return "", self._keep(text)
+            thought, text = "".join(self._held) + text[: end.start()], text[end.end() :]
+            self._held, self._state = [], "after the tag"
+        if self._state == "after the tag":
+            # The template of the model writes line ends between the tag and the answer.
+            text = text.lstrip("\n")
+            self._state = "answer" if text else "after the tag"
+        return text, thought
+
+    def _begin(self, text: str) -> str:
+        """Look for a tag at the beginning of the content; return the text after it."""
+        if not self._held:
+            begin = text.lstrip()
+            for tag in TAGS:
+                if begin.startswith(tag):
+                    self._state = "thinking"
+                    return begin[len(tag) :]
+        return text
+
+    def _keep(self, text: str) -> str:
+        """Keep text without an end tag; return the part of it that certainly is thinking."""
+        if self._state == "undecided" and not self._held and _may_begin(text):
+            self._tail = text
+            return ""
+        certain = max(len(text) - _LONGEST + 1, 0)
+        self._tail = text[certain:]
+        if self._state == "thinking":
+            return text[:certain]
+        self._held.append(text[:certain])
+        return ""
+
+
+def _may_begin(text: str) -> bool:
+    """Return whether a text may be the beginning of blanks and a tag."""
+    begin = text.lstrip()
+    return any(tag.startswith(begin) for tag in TAGS)
