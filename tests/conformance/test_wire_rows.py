@@ -26,6 +26,21 @@ def told(decoder: ReplyDecoder) -> tuple[object, ...]:
     return decoder.snapshot(), repr(decoder.failure), repr(decoder.late_error)
 
 
+@pytest.mark.fact(
+    "6.5/finish-reason-error-or-network",
+    "6.5/finish-reason-in-other-words",
+    "6.5/a-character-above-u-ffff",
+    "6.5/the-body-ends-politely-inside",
+    "6.5/lines-that-are-not-a",
+    "6.5/the-sse-field-error-with",
+    "6.5/event-error-whose-object-has",
+    "6.5/content-is-a-number",
+    "6.5/indexes-that-are-negative-texts",
+    "6.5/reasoning-content-as-a-list",
+    "6.5/counts-as-100-0-cached",
+    "6.5/delta-refusal-false",
+    "6.5/thinking-left-in-the-content",
+)
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_a_body_is_the_reply_or_the_error_of_its_row(row: Row) -> None:
     made, decoder = decode([row.stream])

@@ -101,6 +101,9 @@ CASES = PROVIDERS | SHAPES | WORDINGS
     "6.4/error-type-nil-request-id",
     "6.4/error-metadata-raw-holding-the",
     "6.4/quota-wording-inside-a-flattened",
+    "6.5/fastapi-s-422-detail-loc",
+    "6.5/403-access-terminated-error-with",
+    "6.5/400-total-message-size-10176584",
 )
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_an_error_says(case: Case) -> None:
