@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -41,15 +41,21 @@ def problem_of_types(values: Mapping[str, Any]) -> str | None:
 
 def _changed_by_json(value: object) -> str | None:
     """Name the first value in *value* that msgspec would write as another type, such as NaN as ``null``."""
-    if isinstance(value, str):
-        return None
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return _other_type(value)
+    for inner in value:
+        if type(inner) is not str:  # as most values of a long history are
+            found = _changed_by_json(inner)
+            if found is not None:
+                return found
+    return None
+
+
+def _other_type(value: object) -> str | None:
     if isinstance(value, float):
         return None if math.isfinite(value) else f"the number {value}"
     if isinstance(value, (Decimal, bytes, bytearray, memoryview)):
         return f"a value of type {type(value).__name__}"
-    inner: Iterable[object] = ()
-    if isinstance(value, Mapping):
-        inner = value.values()
-    elif isinstance(value, (list, tuple)):
-        inner = value
-    return next((found for one in inner if (found := _changed_by_json(one)) is not None), None)
+    return None

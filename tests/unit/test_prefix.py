@@ -42,11 +42,11 @@ def test_a_prefix_and_its_reply(
     [
         pytest.param(Moonshot("k"), "kimi-k2.6", "Oh, Hello", True, id="3.3-moonshot"),
         pytest.param(Moonshot("k"), "kimi-k3", "Oh, Hello", None, id="6.4-moonshot-k3"),
-        pytest.param(AceDataCloud("k"), "kimi-k2.5", "Oh, Hello", None, id="1.3-acedata"),
+        pytest.param(AceDataCloud("k"), "kimi-k3", "Oh, Hello", None, id="1.3-acedata"),
         pytest.param(Cloudsway("k", "path"), None, "Hello", False, id="2.3-cloudsway"),
         pytest.param(
             AceDataCloud("k", capabilities=AceDataCloud().capabilities.override(partial_mode=True)),
-            "kimi-k2.5",
+            "kimi-k3",
             "Oh, Hello",
             True,
             id="the-caller-knows-better",

@@ -59,7 +59,7 @@ def plan_of(decide: Decide) -> Plan:
         now: float,
         chance: float,
     ) -> Decision:
-        assert request.model == "kimi-k2.5"
+        assert request.model == "kimi-k3"
         assert now >= 0.0
         assert 0.0 <= chance <= 1.0
         return decide(history, state)
@@ -74,7 +74,7 @@ class Driven:
         self.records: list[kimi.ReplyRecord] = []
         self.watcher = Watcher()
         self.a, self.b = fake.acedata(), fake.cloudsway()
-        request = chat_request("Hi", {}, model="kimi-k2.5", wire="stream")
+        request = chat_request("Hi", {}, model="kimi-k3", wire="stream")
         self.transport = Transport(httpx.AsyncClient(transport=fake))
         self.reply = InnerReply(
             request,
