@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from kimi_async._http._asyncio_connect import open_socket
-from kimi_async._http._stream import WRITE_BYTES, is_readable
+from kimi_async._http._stream import READ_BYTES, WRITE_BYTES, is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,9 +86,16 @@ class AsyncioStream(asyncio.Protocol):
         """Take note that the connection is gone."""
         self._is_over = True
         if self._failure is None and exc is not None:
-            self._failure = exc if isinstance(exc, OSError) else ConnectionError(str(exc))
+            self._failure = ConnectionError(str(exc))
+            self._rescue()
         self._forget_timer()
         self._wake()
+
+    def _rescue(self) -> None:
+        """Take what the host sent before the connection broke: asyncio does not read on after a write that failed."""
+        with contextlib.suppress(OSError), self._transport.get_extra_info("socket").dup() as sock:
+            while data := sock.recv(READ_BYTES):
+                self._received.append(data)
 
     def pause_writing(self) -> None:
         """Take note that the host does not read as fast as is written."""
@@ -152,7 +160,9 @@ class AsyncioStream(asyncio.Protocol):
             TimeoutError: Nothing did in so many *seconds*.
         """
         waiter = self._waiter = self._loop.create_future()
-        if seconds is not None:
+        if seconds is None:
+            self._deadline = math.inf
+        else:
             self._deadline = self._loop.time() + seconds
             if self._timer is None or self._timer.when() > self._deadline:
                 self._forget_timer()
@@ -165,7 +175,7 @@ class AsyncioStream(asyncio.Protocol):
     def _look_at_clock(self) -> None:
         """End a wait that is too long; the timer of an earlier wait only waits on."""
         self._timer = None
-        if self._waiter is None or self._waiter.done():
+        if self._waiter is None or self._waiter.done() or self._deadline == math.inf:
             return
         if self._loop.time() < self._deadline:
             self._timer = self._loop.call_at(self._deadline, self._look_at_clock)

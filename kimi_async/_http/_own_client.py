@@ -68,6 +68,13 @@ class OwnClient(JarlessClient):
             follow_redirects=False,
         )
 
+    def build_request(self, method: str, url: httpx.URL | str, **settings: Any) -> httpx.Request:
+        """Make a request; to parse the same URL each time takes 30 us."""
+        return super().build_request(method, _parsed(url), **settings)
+
+
+_parsed: Final = functools.lru_cache(maxsize=64)(httpx.URL)
+
 
 class _Careful(httpx.AsyncHTTPTransport):
     """The transport of httpx, which a cancelled request leaves without open sockets."""

@@ -80,9 +80,10 @@ class OwnTransport(httpx.AsyncBaseTransport):
     def _kept(self, origin: Origin) -> Connection | None:
         """Return an idle connection to use again, the one that was used last."""
         idle = self._idle[origin]
+        expired = time.monotonic() - KEEPALIVE_SECONDS
         while idle:
             connection, _ = idle.popitem()
-            if connection.is_usable():
+            if connection.idle_since > expired and connection.is_usable():
                 return connection
             connection.close()
         return None
@@ -118,7 +119,7 @@ class OwnTransport(httpx.AsyncBaseTransport):
         connection.idle_since = now
         idle = self._idle[connection.origin]
         idle[connection] = None
-        while (oldest := next(iter(idle))).idle_since < now - KEEPALIVE_SECONDS:
+        while (oldest := next(iter(idle))).idle_since <= now - KEEPALIVE_SECONDS:
             oldest.close()
 
     def forget(self, connection: Connection) -> None:

@@ -30,7 +30,7 @@ from kimi_async._errors import (
     TransportError,
     WriteTimeout,
 )
-from kimi_async._http._cancellation import close_shielded, close_soon
+from kimi_async._http._cancellation import asyncio_loop, close_shielded, close_soon
 from kimi_async._http._careful import send_carefully
 from kimi_async._http._clients import HttpClient, HttpRequest, HttpResponse, http_client
 from kimi_async._http._decoding import READ_BYTES, decoded
@@ -62,6 +62,9 @@ _PROXY_REFUSED: Final = frozenset({"ProxyError", "ClientHttpProxyError"})
 _PROXY_STATUS: Final = 407
 
 _NOTHING: Final = memoryview(b"")
+
+#: Keeps the generators alive, which the event loops hold weakly.
+_closing: Final[dict[HttpClient, AsyncGenerator[None]]] = {}
 
 _CLOSED: Final = "this AsyncKimi, or the HTTP client under it, is closed"
 
@@ -100,8 +103,8 @@ class Transport:
     def __init__(self, client: HttpClient | None) -> None:
         self._given = client
         self._client = client
-        #: Closes our own client, at the latest when its event loop ends.
-        self._closing: AsyncGenerator[None] | None = None
+        #: Where our own client is to be closed.
+        self._asyncio_loop: asyncio.AbstractEventLoop | None = None
         #: Made when it is needed: making one has anyio load on the event loop what ``prepare_loop`` loads in a thread.
         self._making: anyio.Lock | None = None
         self._loop: object = None
@@ -198,9 +201,9 @@ class Transport:
         async with self._making:
             if self._client is None:
                 client = await _new_client()
-                self._closing = _close_at_last(client)
-                await anext(self._closing)
-                self._client = client
+                closing = _closing[client] = _close_at_last(client)
+                await anext(closing)
+                self._client, self._asyncio_loop = client, asyncio_loop()
             return self._client
 
     @staticmethod
@@ -245,7 +248,7 @@ class Transport:
         if self.limiter.taken:
             raise RuntimeError("this AsyncKimi has replies in flight on another event loop")
         self._loop = loop
-        self._client, self._closing, self._making = self._given, None, None
+        self._client, self._making = self._given, None
 
     async def aclose(self) -> None:
         """Close the HTTP client that is our own, and send away all that wait for a permit; idempotent."""
@@ -253,9 +256,15 @@ class Transport:
         self.limiter.close()
         for scope in self._sending:
             scope.cancel()
-        closing, self._closing = self._closing, None
-        if closing is not None:
-            await closing.aclose()
+        client = self._client
+        if self._given is None and client is not None:
+            await close_shielded(functools.partial(_close_early, client))
+
+    def __del__(self) -> None:
+        """Close it on its loop; on trio it stays open until that ends."""
+        client = self._client
+        if self._given is None and client is not None and not client.is_closed:
+            close_soon(functools.partial(_close_early, client), self._asyncio_loop)
 
 
 async def _close_at_last(client: HttpClient) -> AsyncGenerator[None]:
@@ -263,7 +272,16 @@ async def _close_at_last(client: HttpClient) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        await close_shielded(client.aclose)
+        _closing.pop(client, None)
+        with anyio.CancelScope(shield=True):
+            await client.aclose()
+
+
+async def _close_early(client: HttpClient) -> None:
+    closing = _closing.pop(client, None)
+    await client.aclose()
+    if closing is not None:
+        await closing.aclose()
 
 
 class Response:
