@@ -52,6 +52,8 @@ _HEAD_END: Final = b"\r\n\r\n"
 
 #: Whether the running request must have a new connection.
 _needs_new: Final[ContextVar[bool]] = ContextVar("needs_new", default=False)
+#: The connections that the running request is making.
+_making: Final[ContextVar[list[_Protocol]]] = ContextVar("making")
 
 
 @final
@@ -246,14 +248,29 @@ class _Connector(aiohttp.TCPConnector):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         # aiohttp has no public way to choose the class; _Response.start() sees whether this still works.
-        self._factory: Any = functools.partial(_Protocol, loop=self._loop)
+        self._factory: Any = self._make
+
+    def _make(self) -> _Protocol:
+        protocol = _Protocol(self._loop)
+        _making.get().append(protocol)
+        return protocol
 
     async def connect(self, *request: Any, **settings: Any) -> Connection:
-        connection = await super().connect(*request, **settings)
-        while _needs_new.get() and _protocol_of(connection).requests:
-            # Kept for as long as the one that was gone, so it may be gone too.
-            connection.close()
+        made: list[_Protocol] = []
+        token = _making.set(made)
+        try:
             connection = await super().connect(*request, **settings)
+            while _needs_new.get() and _protocol_of(connection).requests:
+                # Kept for as long as the one that was gone, so it may be gone too.
+                connection.close()
+                connection = await super().connect(*request, **settings)
+        except BaseException:
+            # Closed politely, 2 of 1,000 cancelled handshakes had uvloop 0.23 log "Fatal error on SSL protocol".
+            for protocol in made:
+                protocol.abort()
+            raise
+        finally:
+            _making.reset(token)
         return connection
 
 

@@ -1,8 +1,8 @@
 """The HTTP clients that a request can go over: those of httpx, of httpx over aiohttp, and any with the same methods.
 
 httpx is imported with the first of ours, which is made in a thread for that reason: it is two thirds of what ``import
-kimi_async`` would take, and what it imports itself at its first client takes as long again. Whoever brings an httpx2
-client never loads it.
+kimi_async`` would take, and what it imports itself at its first client takes as long again. A program that passes an
+httpx2 client never loads it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpClient", "HttpResponse", "aiohttp_client", "http_client"]
 
-#: A server on this machine, such as a fake one, is never behind the proxy of the environment.
+#: A server on this machine, such as a fake one, is never reached through the proxy of the environment.
 _NOT_PROXIED: Final = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 
 
 class HttpRequest(Protocol):
-    """What is used of an ``httpx.Request``, or of one of httpx2."""
+    """The part of an ``httpx.Request``, or of one of httpx2, that is used."""
 
     @property
     def extensions(self) -> MutableMapping[str, Any]:
@@ -36,7 +36,7 @@ class HttpRequest(Protocol):
 
 
 class HttpResponse(Protocol):
-    """What is used of an ``httpx.Response``, or of one of httpx2."""
+    """The part of an ``httpx.Response``, or of one of httpx2, that is used."""
 
     @property
     def status_code(self) -> int:
@@ -69,7 +69,7 @@ class HttpResponse(Protocol):
 
 
 class HttpClient(Protocol):
-    """What is used of an ``httpx.AsyncClient`` or an ``httpx2.AsyncClient``: which of them it is, nobody need know."""
+    """The part of an ``httpx.AsyncClient`` or an ``httpx2.AsyncClient`` that is used; any object with it is taken."""
 
     @property
     def is_closed(self) -> bool:
@@ -129,13 +129,13 @@ def http_client(
 ) -> httpx.AsyncClient:
     """Make an HTTP client tuned as ours is: no limit of its own on connections or time, and no redirects.
 
-    For ``AsyncKimi(http_client=...)``, when a proxy or other TLS settings are needed; whoever makes it closes it. Where
-    no proxy is in between it reads together what came together, in a fraction of the work of an ``httpx.AsyncClient``.
+    For ``AsyncKimi(http_client=...)``, when a proxy or other TLS settings are needed; the caller closes it. Without a
+    proxy it sends over connections of our own, in a fraction of the work of an ``httpx.AsyncClient``.
 
     Args:
         proxy: URL of a proxy for all requests.
         verify: ``True`` checks certificates against the common authorities, an ``ssl.SSLContext`` as it says;
-            ``False`` checks nothing, and then whoever is in between can read the key.
+            ``False`` checks nothing, and then anyone on the way can read the key.
         trust_env: Whether ``HTTPS_PROXY`` and its kind are honoured.
 
     Raises:

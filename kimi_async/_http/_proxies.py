@@ -81,7 +81,7 @@ class Proxy:
 class Proxies:
     """The HTTP proxy for each host, as the caller and the environment say.
 
-    A server on this machine, such as a fake one, is never behind a proxy.
+    A server on this machine, such as a fake one, is never reached through a proxy.
 
     Args:
         proxy: The URL of a proxy for all requests.
