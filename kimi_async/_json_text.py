@@ -35,10 +35,10 @@ _ALL_ELSE: Final = bytes(set(range(256)) - _LEVELS.keys())
 
 
 def is_deeper(data: bytes | bytearray, levels: int) -> bool:
-    """Whether objects and arrays lie in each other deeper than that in the JSON that *data* should be.
+    """Whether objects and arrays are nested deeper than *levels* in the JSON in *data*.
 
-    Looked at closely only when there are brackets enough, and not at all when *data* is too short to hold both sides of
-    so many; so it costs 0.05 us for the usual chunk.
+    The brackets are followed only when there are enough of them, and *data* is long enough for both sides of so many;
+    so the usual chunk costs 0.05 us.
     """
     if len(data) <= 2 * levels or data.count(b"{") + data.count(b"[") <= levels:
         return False
@@ -111,7 +111,7 @@ def read_json_text(text: str, into: Any = Any) -> Any:
         into: A type; the page "Tools" says which types there are.
 
     Raises:
-        ValueError: The text does not fit; the message says what was expected, and where.
+        ValueError: The text does not fit; the message names the expected type and the place.
         ConfigurationError: Nothing can be read into *into*.
     """
     try:

@@ -1,7 +1,6 @@
 """Python types as JSON: the schema that describes a type, and the check that reads a value into it.
 
-:func:`reader_of` turns a type into a :class:`Reader`. One reader gives both the schema and the check, so the schema
-says what is checked, and what is checked is what the schema says.
+:func:`reader_of` turns a type into a :class:`Reader`. One reader gives both the schema and the check, so the two agree.
 """
 
 from kimi_async._types._build import reader_of

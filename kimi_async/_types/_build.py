@@ -81,7 +81,7 @@ def reader_of(hint: Any) -> Reader:
     """
     try:
         return _cached(hint)
-    except TypeError:  # what is in it cannot be hashed
+    except TypeError:  # a part of it cannot be hashed
         return _made(hint)
 
 
@@ -186,7 +186,7 @@ class _Builder:
         return ANYTHING if hint.__bound__ is None else self.reader(hint.__bound__)
 
     def _alias(self, hint: Any, cls: Any, args: tuple[Any, ...]) -> Reader:
-        """Return the reader of what an alias stands for; one that refers to itself is a definition of its own."""
+        """Return the reader of an alias, which is a definition of its own only if it refers to itself."""
         known = self._classes.get(hint)
         if isinstance(known, AliasReader):
             known.is_used = True

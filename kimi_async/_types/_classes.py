@@ -1,7 +1,7 @@
 """The fields of a class: their names in JSON, their types, and which of them must be there.
 
 Dataclasses and attrs classes are made through their ``__init__``, so its parameters are the fields: aliases, private
-names, converters, ``InitVar`` and ``init=False`` mean here what they mean there.
+names, converters, ``InitVar`` and ``init=False`` have the same meaning as in Python.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def _plans_of_init(cls: Any, hints: Mapping[str, Any]) -> list[Plan]:
 
 
 def _hint_of(field: Any, hints: Mapping[str, Any]) -> Any:
-    """Return the type that an attrs class takes for a field: what its converter takes, if that is known."""
+    """Return the type that an attrs class takes for a field: that of the converter's parameter, if known."""
     own = hints.get(field.name, Any if field.type is None else field.type)
     if field.converter is None:
         return own

@@ -205,13 +205,13 @@ def _nearest(misfits: list[Misfit], other: Misfit, label: str) -> Misfit:
 
 
 class AliasReader(Reader):
-    """Reads what a ``type`` statement names, which may refer to itself.
+    """Reads the type that a ``type`` statement names, and that may refer to itself.
 
     Args:
         name: The name of the alias.
 
     Attributes:
-        target: Reads what the alias stands for; set when that is known.
+        target: The reader of that type; set when it is known.
         is_used: Whether the alias refers to itself.
     """
 

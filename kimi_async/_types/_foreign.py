@@ -25,12 +25,12 @@ def is_pydantic(cls: object) -> bool:
 
 
 def last_line(error: Exception) -> str:
-    """Return the part of a message that says what is wrong: the path comes first in those of msgspec."""
+    """Return the last line of a message, which names the problem: msgspec puts the path before it."""
     return str(error).rpartition("\n")[2] or type(error).__name__
 
 
 class PydanticReader(Reader):
-    """Reads what pydantic reads, by the configuration of its models.
+    """Reads a type of pydantic, by the configuration of its models.
 
     The value is given to pydantic as JSON, because a strict model takes a date, an enum or a set from JSON only.
 

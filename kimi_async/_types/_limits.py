@@ -34,7 +34,7 @@ class Limit:
 
 @frozen(kw_only=True)
 class Notes:
-    """What the metadata of one ``Annotated`` says.
+    """The limits and words in the metadata of one ``Annotated``.
 
     Attributes:
         limits: The limits that are checked.
@@ -108,7 +108,7 @@ def _is_field(each: object) -> bool:
 
 
 def is_of_pydantic(each: Any) -> bool:
-    """Whether only pydantic can say what this metadata does."""
+    """Whether only pydantic knows the meaning of this metadata."""
     if _is_field(each):
         plain = all(type(part).__module__ == "annotated_types" for part in each.metadata)
         return each.discriminator is not None or not plain

@@ -26,7 +26,7 @@ class Field:
         reader: Reads the value.
         is_required: Whether the field must be there.
         default: The value of a field that is not there; told to the model where JSON can say it.
-        text: What the docstring of the class says of the field, or ``""``.
+        text: The text about the field in the docstring of the class, or ``""``.
     """
 
     key: str

@@ -41,10 +41,10 @@ def kind_of(value: object) -> str:
 
 
 class Misfit(ValueError):
-    """Raised when a value does not fit a type; the text says what was expected, and where.
+    """Raised when a value does not fit a type; the text names the expected type and the place.
 
     Args:
-        problem: What was expected, and what arrived.
+        problem: The expected type, and the value that arrived.
     """
 
     def __init__(self, problem: str) -> None:
@@ -96,7 +96,7 @@ class Reader(abc.ABC):
 
 
 def read_item(reader: Reader, value: Any, step: str) -> Any:
-    """Return what *reader* makes of a part of a value.
+    """Read a part of a value.
 
     Args:
         reader: Reads the part.

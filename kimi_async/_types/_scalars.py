@@ -101,7 +101,7 @@ def _finite(value: float) -> float:
 
 
 def _by_msgspec(into: Any) -> Callable[[Any], Any]:
-    """Return what msgspec makes of a text: it knows RFC 3339, ISO 8601 durations and base64."""
+    """Return a parser by msgspec, which knows RFC 3339, ISO 8601 durations and base64."""
 
     def parse(value: Any) -> Any:
         return msgspec.convert(value, into)

@@ -5,7 +5,7 @@ other, in their order. Then the calls run side by side. An error of one call bec
 every call has its answer.
 
 A function that is not ``async`` runs in a thread, where nothing can stop it. When its time is up or the run is
-cancelled, the thread goes on and its value is dropped: waiting for it would let one tool that hangs hang its caller.
+cancelled, the thread continues and its value is dropped: waiting for it would let one tool that hangs hang its caller.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from kimi_async.tools._tool import Tool, ToolError
 
 __all__ = ["Approve", "Deny", "ToolExecutor", "ToolResult", "ToolStatus", "Tools"]
 
-#: What ``tools=`` takes: tools made by ``tool()``, or in the OpenAI form.
+#: The type of ``tools=``: tools made by ``tool()``, or in the OpenAI form.
 Tools: TypeAlias = Sequence[ToolDefinition | Mapping[str, Any]]
 
 #: How a call went; see :class:`ToolResult`.
@@ -95,7 +95,7 @@ class ToolExecutor:
     """The tools of one run.
 
     Args:
-        tools: What the model may call.
+        tools: The tools that the model may call.
         timeout: Seconds for one call; ``None`` = no limit.
         concurrency: How many calls run at once.
         raises: Whether an exception of a tool ends the run.
@@ -135,7 +135,7 @@ class ToolExecutor:
         self._tools[name] = each if isinstance(each, Tool) else None
 
     def leaves(self, call: ToolCall) -> bool:
-        """Whether *call* is left to the caller: its tool was described, and there is no function for it."""
+        """Whether *call* is left to the caller: its tool is only described, without a function."""
         described = call.name in self._tools and self._tools[call.name] is None
         return described and not self._is_builtin(call)
 

@@ -29,7 +29,7 @@ _Schema: TypeAlias = Mapping[str, Any]
 
 #: "integer" is a "number".
 _ANY: Final = tuple(name for name in TYPES if name != "integer")
-#: What a subschema of each type may say, beside its annotations.
+#: The keywords of a subschema of each type, beside its annotations.
 _OWN: Final[Mapping[str, frozenset[str]]] = {
     "string": frozenset({"minLength", "maxLength"}),
     "number": frozenset({"minimum", "maximum"}),
@@ -39,7 +39,7 @@ _OWN: Final[Mapping[str, frozenset[str]]] = {
     "array": frozenset({"items", "minItems", "maxItems"}),
     "null": frozenset(),
 }
-#: What gives a type away where none is named.
+#: The keywords that imply a type where none is named.
 _HINTS: Final[Mapping[str, frozenset[str]]] = {
     "object": _OWN["object"] | {"minProperties", "maxProperties"},
     "array": _OWN["array"] | {"prefixItems", "uniqueItems"},
@@ -133,7 +133,7 @@ class _Writer:
         return flat
 
     def _without_refs(self, schema: _Schema, place: str) -> _Schema:
-        """Return *schema* with what it refers to, and merged with its ``allOf``."""
+        """Return *schema* merged with the schema that it refers to and with its ``allOf``."""
         seen: set[object] = set()
         while "$ref" in schema or "allOf" in schema:
             if "$ref" in schema:
@@ -259,7 +259,7 @@ class _Writer:
             node["additionalProperties"] = self._node(other, f"{place}.*") if other else True
 
     def _type_array(self, node: dict[str, Any], schema: _Schema, place: str) -> None:
-        """Write the elements: tuples have no form of their own, so each element may be what any of them may be."""
+        """Write the elements: tuples have no form of their own, so each element may be of the type of any of them."""
         items = node.pop("items", True)
         heads = items if isinstance(items, Sequence) else schema.get("prefixItems", ())
         nodes: list[dict[str, Any]] = []
@@ -310,14 +310,14 @@ def _one_of(nodes: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _with_null(schema: _Schema) -> _Schema:
-    """Return what ``nullable`` of OpenAPI means."""
+    """Return *schema* with ``null`` as a choice, the meaning of ``nullable`` in OpenAPI."""
     notes = {key: schema[key] for key in _ANNOTATIONS if key in schema}
     inner = {key: schema[key] for key in schema if key not in (*_ANNOTATIONS, "nullable")}
     return {**notes, "anyOf": [inner, {"type": "null"}]}
 
 
 def _merged_root(rest: _Schema, key: str, branches: list[_Schema]) -> _Schema:
-    """Return one object that takes what any of the alternatives takes; they are told in its description."""
+    """Return one object that accepts each of the alternatives; they are told in its description."""
     merged: dict[str, Any] = {**rest}
     if branches:
         needed = [set(_listed(branch.get("required"))) for branch in branches]
@@ -358,7 +358,7 @@ def _clash(first: _Schema, second: _Schema) -> bool:
 
 
 def _merged(shared: _Schema, part: _Schema) -> _Schema:
-    """Return *part* with what applies to it from outside; where both speak, *part* is the narrower one."""
+    """Return *part* with the keywords from outside; a keyword of *part* wins, because it is the narrower one."""
     merged = {**shared, **part}
     if "properties" in shared and "properties" in part:
         merged["properties"] = {**shared["properties"], **part["properties"]}

@@ -24,7 +24,7 @@ class _Outcome:
 async def call_in_thread(function: Callable[..., object], *args: object) -> object:
     """Call a function in a thread of its own, and return its value.
 
-    Nothing can stop a thread. When the caller is cancelled, the thread goes on, and its value is dropped. It is a
+    Nothing can stop a thread. When the caller is cancelled, the thread continues, and its value is dropped. It is a
     daemon thread, so a function that hangs does not keep the process from ending; a worker thread of anyio would.
     ``anyio.from_thread`` does not work in it, because that knows the worker threads of anyio only.
 

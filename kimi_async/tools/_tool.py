@@ -1,6 +1,6 @@
-"""Tools made of typed functions: what the model is told of them, and how its arguments reach them; pure.
+"""Tools made of typed functions: their description for the model, and the check of the model's arguments; pure.
 
-Nothing here runs a function on its own: that is done by :mod:`kimi_async.tools._run`, or by whoever calls the tool.
+Nothing here runs a function: :mod:`kimi_async.tools._run` does, or the code that calls the tool.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
-#: ``docs/providers.md`` 3.3; the names that other hosts take are no wider.
+#: ``docs/providers.md`` 3.3; other hosts accept the same names or fewer.
 _NAME: Final = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
 
-#: What arguments are read into where no types say more.
+#: The type of the arguments where no types say more.
 _ANY: Final = dict[str, Any]
 
 
 class ToolError(Exception):
-    """Raised by a tool, it tells the model what went wrong: its text becomes the result of the call.
+    """Raised by a tool to tell the model the cause of a failure: its text becomes the result of the call.
 
-    Of any other exception the model learns the type and nothing else, because texts of exceptions hold what it must not
-    see: a URL with a key in it, the name of a host.
+    The model learns only the type of any other exception, because the text of an exception may hold a secret, such as
+    a URL with a key, or the name of a host.
     """
 
 
@@ -43,17 +43,17 @@ class ToolError(Exception):
 class Tool(Generic[P, R_co]):
     """A function that the model may call; made by :func:`tool`.
 
-    Calling it calls the function. It can be given among ``tools=`` of ``chat()``, ``stream()`` and ``run()``.
+    A call of the tool calls the function. ``chat()``, ``stream()`` and ``run()`` accept it in ``tools=``.
 
     Attributes:
-        name: What the model calls it: a letter or ``_``, then up to 127 letters, digits, ``-`` and ``_``.
-        description: What the model is told of it, or ``None``.
+        name: The name for the model: a letter or ``_``, then up to 127 letters, digits, ``-`` and ``_``.
+        description: The description for the model, or ``None``.
         parameters: The JSON Schema of the arguments, an object.
-        function: What is called, sync or async, with one keyword for each argument.
-        arguments: The type that the arguments are checked against, one whose values are dicts.
+        function: The function, sync or async; it is called with one keyword for each argument.
+        arguments: The type that the arguments are checked against; its values are dicts.
 
     Raises:
-        ConfigurationError: *name* is none that the providers take.
+        ConfigurationError: The providers do not accept *name*.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Tool(Generic[P, R_co]):
     def __attrs_post_init__(self) -> None:
         if not re.fullmatch(_NAME, self.name):
             raise ConfigurationError(
-                f"{self.name!r} is no name of a tool: it must be a letter or '_', then up to 127 letters, "
+                f"{self.name!r} cannot be the name of a tool: it must be a letter or '_', then up to 127 letters, "
                 "digits, '-' and '_'; give name=..."
             )
 
@@ -80,14 +80,15 @@ class Tool(Generic[P, R_co]):
         )
 
     def bind(self, arguments: str) -> Callable[[], R_co]:
-        """Check what the model wrote, and give the call that it asks for, ready to be made.
+        """Check the arguments that the model wrote, and return the call, ready to be made.
 
         Args:
-            arguments: The text of the arguments; blank counts as ``{}``, which models leave out where a tool needs
-                nothing.
+            arguments: The text of the arguments. A blank text counts as ``{}``, because models write nothing where a
+                tool needs no arguments.
 
         Raises:
-            OutputError: It is no JSON or does not fit the parameters; the message names what was expected and where.
+            OutputError: The text is not JSON or does not fit the parameters; the message names the expected type and
+                the place.
         """
         text = arguments if arguments.strip() else "{}"
         try:
@@ -101,18 +102,19 @@ class Tool(Generic[P, R_co]):
         )
 
     def call(self, arguments: str) -> R_co:
-        """Check what the model wrote and call the function: await what an async one gives.
+        """Check the arguments that the model wrote and call the function; await the result of an async one.
 
         Args:
             arguments: The text of the arguments.
 
         Raises:
-            OutputError: As of :meth:`bind`; whatever the function raises passes through.
+            OutputError: The same as in :meth:`bind`.
+            Exception: The exception of the function.
         """
         return self.bind(arguments)()
 
     def to_wire(self) -> dict[str, Any]:
-        """The tool in the OpenAI form."""
+        """Return the tool in the OpenAI form."""
         said = {} if self.description is None else {"description": self.description}
         function = {"name": self.name, **said, "parameters": self.parameters}
         return {"type": "function", "function": function}
@@ -137,14 +139,15 @@ def tool(
 ) -> Tool[P, R] | Callable[[Callable[P, R]], Tool[P, R]]:
     """Make a tool of a typed function, as a decorator or by a call: ``tool(store.find)``.
 
-    The types of the parameters become a JSON Schema: builtins, ``Literal``, ``Annotated`` with ``msgspec.Meta``, enums,
-    unions, dataclasses, attrs classes, ``TypedDict``, ``msgspec.Struct`` and pydantic models. What the docstring says
-    of a parameter, in Google's form or that of reST, becomes its description.
+    The types of the parameters become a JSON Schema; the page "Tools" lists the types. The text of the docstring about
+    a parameter, in Google's form or that of reST, becomes its description.
 
     Args:
-        function: A function or bound method, sync or async; every parameter needs a type, and can be given by name.
-        name: What the model calls it; the function's own name if ``None``.
-        description: What the model is told; what the docstring says above its first section if ``None``.
+        function: A function, a bound method, a ``functools.partial`` or an object with ``__call__``, sync or async.
+            Every parameter needs a type, and must be one that can be given by name. An argument that a ``partial``
+            names is not offered to the model.
+        name: The name for the model; the function's own name if ``None``.
+        description: The description for the model; the docstring above its first section if ``None``.
 
     Raises:
         ConfigurationError: The function cannot be a tool; the text says why.
@@ -187,7 +190,7 @@ def _made(function: Callable[P, R], name: str | None, description: str | None) -
 
 
 def _inner(function: Any) -> Any:
-    """Return what has the annotations: the function in a ``partial``, or the ``__call__`` of an object."""
+    """Return the function that has the annotations: that in a ``partial``, or the ``__call__`` of an object."""
     while isinstance(function, functools.partial):
         function = function.func
     return function if inspect.isroutine(function) else function.__call__

@@ -303,7 +303,7 @@ def named_like_a_keyword(required: bool) -> None: ...
         (ast.walk, "walk() cannot be a tool: a generator gives no result"),
         (kimi.ChatStream.text_deltas, "a generator gives no result"),
         (Store.count, "a method must be bound first, as in tool(store.find)"),
-        (lambda: None, "'<lambda>' is no name of a tool: "),
+        (lambda: None, "'<lambda>' cannot be the name of a tool: "),
         (dict, "a tool is made of a function or a bound method, not of a class"),
         (Store(1), "not of Store"),
         (dict.get, "'self' cannot be given by name"),
@@ -379,7 +379,7 @@ def first[T: int](values: Many[T], tree: Tree, age: Annotated[Age, Ge(0)] = 1) -
 
 @pytest.mark.parametrize("name", ["", "1a", "a b", "$a", "a" * 129, "a\n"])
 def test_a_name_that_no_provider_takes(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no name of a tool"):
+    with pytest.raises(ConfigurationError, match="cannot be the name of a tool"):
         tool(name_of, name=name)
 
 
