@@ -1,4 +1,4 @@
-"""Ace Data Cloud (``docs/providers.md`` 1)."""
+"""Ace Data Cloud (see the page Providers, section 1)."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class AceDataCloud(Provider):
     Args:
         api_key: The token; ``None`` takes it from ``ACEDATACLOUD_API_TOKEN``.
         base_url: Everything before ``/chat/completions``. The unified ``https://api.acedata.cloud/v1`` works too
-            (``docs/providers.md`` 1.1).
+            (see the page Providers, section 1.1).
         models: Translation of model names.
-        capabilities: What each model family can do there.
+        capabilities: The capabilities of each model family there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
         tool_markers: The setting for tool calls that arrive as text; see :class:`~kimi_async.Provider`.
         thinking_tags: The setting for thinking between tags in the content; see :class:`~kimi_async.Provider`.
@@ -50,7 +50,7 @@ class AceDataCloud(Provider):
 
     @property
     def models_url(self) -> str:
-        """Where the list of models is asked for: only the unified base has one (``docs/providers.md`` 1.1)."""
+        """The URL of the list of models, which only the unified base has (see the page Providers, section 1.1)."""
         return f"{self.base_url.removesuffix('/kimi').removesuffix('/v1')}/v1/models"
 
     def spell_thinking(self, thinking: Thinking) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What every provider does the same: the rules of a request, and the shared reading."""
+"""The base of all providers: the rules of a request, and the parsing that they share."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ class Provider:
             different ones.
         api_key: The key, or ``None`` to take it from the environment.
         base_url: Everything before ``/chat/completions``.
-        models: Translation of model names, ``{"kimi-k3": "the provider's own"}``; a name without entry is sent as
-            it is.
-        capabilities: What each model family can do there; ``capabilities.override(...)`` says otherwise.
+        models: Translation of model names, ``{"kimi-k3": "the provider's own"}``; a name without an entry is sent
+            unchanged.
+        capabilities: The capabilities of each model family there; ``capabilities.override(...)`` changes them.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
         tool_markers: The setting for tool calls that the host has left in the text, in the markup of Kimi K2 or K3
             (see the page Providers, section 6.3): ``"pass"`` leaves them, so that a text that only quotes a call never
@@ -178,7 +178,7 @@ class Provider:
         if request.model is not None:
             body["model"] = self.models.get(request.model, request.model)
         body["messages"] = list(request.messages)
-        # Always said, so that nobody has to guess a default (docs/providers.md 6.1); a JSON boolean (section 4).
+        # Always sent, because the defaults of hosts differ (page Providers, 6.1); a JSON boolean (section 4).
         is_stream = request.wire == "stream"
         body["stream"] = is_stream
         if is_stream:
@@ -219,7 +219,7 @@ class Provider:
         return {"thinking": {key: value for key, value in spelled.items() if value is not None}}
 
     def prefix_of(self, request: ChatRequest) -> Prefix | None:
-        """What the reply to *request* is to go on from: the text of a last message with ``partial``."""
+        """Return the text that the reply to *request* continues: that of a last message with ``partial``."""
         last = request.messages[-1]
         text = last.get("content")
         if last.get("partial") is not True or not isinstance(text, str):
@@ -227,8 +227,8 @@ class Provider:
         from kimi_async._prefix import Prefix
 
         known = self.capabilities.for_model(request.model).partial_mode
-        # A careful guess is no knowledge: nobody has seen what becomes of the prefix.
-        certain = known.value or known.basis in ("documented", "captured")
+        # An inferred value is only a careful guess: nobody has seen the reply to a prefix.
+        certain = known.value or known.basis not in ("inferred", "unknown")
         return Prefix(text=text, honoured=known.value if certain else None)
 
     def parse_chunk(self, data: bytes) -> Chunk | Done:
@@ -275,7 +275,7 @@ class Provider:
 
 
 def _problem_of(value: object) -> str | None:
-    """What is wrong with a key or a path; says nothing of what it holds."""
+    """Return the problem of a key or a path, without quoting it; ``None`` if there is none."""
     if value is None or value == "":
         return "is missing"
     if not isinstance(value, str):
@@ -286,8 +286,8 @@ def _problem_of(value: object) -> str | None:
 
 
 def _problem_of_url(url: str, *, allow_http: bool) -> str | None:
-    """What is wrong with a base URL; says nothing of what it holds, because that may be a password."""
-    # urlsplit() skips blanks and line ends, and what is then checked is not what is sent.
+    """Return the problem of a base URL, without quoting it, because it may hold a password."""
+    # urlsplit() skips blanks and line ends, so the URL that it checks is not the URL that is sent.
     problem = _problem_of(url)
     if problem is not None:
         return problem

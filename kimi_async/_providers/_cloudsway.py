@@ -1,4 +1,4 @@
-"""Cloudsway (``docs/providers.md`` 2)."""
+"""Cloudsway (see the page Providers, section 2)."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ class Cloudsway(Provider):
             ``CLOUDSWAY_ENDPOINT_PATH``.
         base_url: Everything before the endpoint path.
         max_tokens_default: Sent as ``max_tokens`` when the caller gives no limit, because the provider's own default
-            of 1024 is eaten by thinking (``docs/providers.md`` 2.3).
+            of 1024 is eaten by thinking (see the page Providers, section 2.3).
         models: Translation of model names; the name is sent when one is given, and decides nothing there.
-        capabilities: What each model family can do there.
+        capabilities: The capabilities of each model family there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
         tool_markers: The setting for tool calls that arrive as text; see :class:`~kimi_async.Provider`.
         thinking_tags: The setting for thinking between tags in the content; see :class:`~kimi_async.Provider`.
         name: The name on events, records and errors; give each provider of one client its own.
         thinking_words: The words for thinking on and off in ``thinking.type``. Only ``"false"`` was ever seen
-            (``docs/providers.md`` 2.3), the other is its counterpart.
+            (see the page Providers, section 2.3), the other is its counterpart.
     """
 
     kind: ClassVar[str] = "cloudsway"
@@ -68,12 +68,12 @@ class Cloudsway(Provider):
 
     @property
     def url(self) -> str:
-        """Where a chat request goes: the endpoint path stands before ``/chat/completions``."""
+        """The URL of a chat request: the endpoint path stands before ``/chat/completions``."""
         return f"{self.base_url}/{quote(self.endpoint_path or '', safe='/')}/chat/completions"
 
     @property
     def models_url(self) -> str:
-        """Where the list of models is asked for: beside the endpoint paths (``docs/providers.md`` 2.1)."""
+        """The URL of the list of models, beside the endpoint paths (see the page Providers, section 2.1)."""
         parts = urlsplit(self.base_url)
         return parts._replace(path=parts.path.removesuffix("/ai") + "/models").geturl()
 

@@ -29,7 +29,7 @@ class OpenAICompatible(Provider):
         api_key: The key; ``None`` takes it from ``OPENAI_API_KEY``.
         base_url: Everything before ``/chat/completions``; ``""`` takes it from ``OPENAI_BASE_URL``.
         models: Translation of model names.
-        capabilities: What each model family can do there.
+        capabilities: The capabilities of each model family there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
         tool_markers: The setting for tool calls that arrive as text; see :class:`~kimi_async.Provider`.
         thinking_tags: The setting for thinking between tags in the content; see :class:`~kimi_async.Provider`.

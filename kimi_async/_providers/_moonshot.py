@@ -1,4 +1,4 @@
-"""Moonshot's own platform (``docs/providers.md`` 3)."""
+"""Moonshot's own platform (see the page Providers, section 3)."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Moonshot(Provider):
     Args:
         api_key: The key; ``None`` takes it from ``MOONSHOT_API_KEY``.
         base_url: Everything before ``/chat/completions``. Keys of platform.kimi.com belong to
-            ``https://api.moonshot.cn/v1``; on the other base they give a 401 (``docs/providers.md`` 3.1).
+            ``https://api.moonshot.cn/v1``; on the other base they give a 401 (see the page Providers, section 3.1).
         models: Translation of model names.
-        capabilities: What each model family can do there.
+        capabilities: The capabilities of each model family there.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
         tool_markers: The setting for tool calls that arrive as text; see :class:`~kimi_async.Provider`.
         thinking_tags: The setting for thinking between tags in the content; see :class:`~kimi_async.Provider`.
