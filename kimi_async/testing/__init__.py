@@ -7,6 +7,7 @@ socket, :func:`mock_kimi` a client over respx (extra ``testing``). All play the 
 waiting take no time.
 """
 
+from kimi_async.testing._checks import ScriptError
 from kimi_async.testing._completion import FakeToolCall, ReplyChoice
 from kimi_async.testing._faults import (
     BodyFault,
@@ -90,6 +91,7 @@ __all__ = [
     "ReplyChoice",
     "Reset",
     "Script",
+    "ScriptError",
     "ScriptedBody",
     "ScriptedReply",
     "Send",

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from attrs import field, frozen, validators
 
 from kimi_async._record import Usage
+from kimi_async.testing._checks import all_of, is_typed, named
 
 __all__ = [
     "Completion",
@@ -33,7 +34,11 @@ def dump(value: Any) -> str:
 
 
 def _as_text(arguments: str | Mapping[str, Any]) -> str:
-    return arguments if isinstance(arguments, str) else dump(arguments)
+    if isinstance(arguments, str):
+        return arguments
+    if not isinstance(arguments, Mapping):
+        raise TypeError(f"arguments of FakeToolCall is str or Mapping, not {named(arguments)}")
+    return dump({**arguments})
 
 
 @frozen
@@ -46,14 +51,14 @@ class FakeToolCall:
         id: The id; ``None`` = ``"<name>:<index>"``, the form seen at Cloudsway.
     """
 
-    name: str
+    name: str = field(validator=is_typed(str))
     arguments: str = field(default="{}", converter=_as_text)
-    id: str | None = field(default=None, kw_only=True)
+    id: str | None = field(default=None, kw_only=True, validator=is_typed(str, None))
 
 
 def as_calls(calls: Iterable[FakeToolCall]) -> tuple[FakeToolCall, ...]:
     """Convert an attribute that holds calls."""
-    return tuple(calls)
+    return all_of(calls, FakeToolCall, name="tool_calls")
 
 
 @frozen
@@ -68,11 +73,11 @@ class ReplyChoice:
         finish_reason: ``None`` = ``"tool_calls"`` if there are calls, else ``"stop"``. ``""`` is sent as it is.
     """
 
-    content: str | None = None
-    reasoning: str | None = None
-    refusal: str | None = field(default=None, kw_only=True)
+    content: str | None = field(default=None, validator=is_typed(str, None))
+    reasoning: str | None = field(default=None, validator=is_typed(str, None))
+    refusal: str | None = field(default=None, kw_only=True, validator=is_typed(str, None))
     tool_calls: tuple[FakeToolCall, ...] = field(default=(), kw_only=True, converter=as_calls)
-    finish_reason: str | None = field(default=None, kw_only=True)
+    finish_reason: str | None = field(default=None, kw_only=True, validator=is_typed(str, None))
 
     @property
     def reason(self) -> str:

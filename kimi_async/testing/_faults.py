@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from attrs import evolve, field, frozen, validators
 
-from kimi_async.testing._script import RenderContext, ScriptedReply
+from kimi_async.testing._checks import named
+from kimi_async.testing._script import RenderContext, ScriptedReply, is_reply
 from kimi_async.testing._steps import (
     ENDINGS,
     Answer,
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 
+@runtime_checkable
 class Fault(Protocol):
     """Anything that can go wrong with an answer."""
 
@@ -65,6 +67,11 @@ class Faulty:
     faults: tuple[Fault, ...]
 
     def __init__(self, reply: ScriptedReply, *faults: Fault) -> None:
+        if not is_reply(reply):
+            raise TypeError(f"Faulty takes a reply such as Reply first, not {named(reply)}")
+        for fault in faults:
+            if isinstance(fault, type) or not isinstance(fault, Fault):
+                raise TypeError(f"Faulty takes faults such as Stall(), not {named(fault)}")
         # attrs has no field for `*args`, and a frozen value can be set in no other way.
         object.__setattr__(self, "reply", reply)
         object.__setattr__(self, "faults", faults)

@@ -44,6 +44,7 @@ class MoonshotWire(Wire):
         429: "rate_limit_reached_error",
         499: "client_closed_request",
         503: "server_unavailable",
+        529: "server_unavailable",
     }
 
     def new_id(self, number: int) -> str:
@@ -106,6 +107,9 @@ class CompatibleWire(Wire):
 
     listed: ClassVar[tuple[ModelInfo, ...]] = as_models(["moonshotai/Kimi-K2.6"])
 
+    # The phrase "Forbidden" is a code of Ace Data Cloud for filtered content.
+    _TYPES: Final = {403: "permission_error"}
+
     def new_id(self, number: int) -> str:
         return f"chatcmpl-{number:032x}"
 
@@ -114,10 +118,11 @@ class CompatibleWire(Wire):
 
     def error(self, complaint: ErrorSpec) -> dict[str, Any]:
         status = complaint.status
+        usual = self._TYPES.get(status) or phrase(status)
         return {
             "error": {
                 "message": complaint.message,
-                "type": phrase(status) if complaint.type is None else complaint.type,
+                "type": usual if complaint.type is None else complaint.type,
                 "param": None,
                 "code": status if complaint.code is None else complaint.code,
             }

@@ -5,8 +5,8 @@ No I/O: a request comes in as values and an :class:`Answer` goes out. The server
 
 from __future__ import annotations
 
+import inspect
 import json
-import logging
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -16,13 +16,12 @@ import httpx
 from attrs import frozen
 
 from kimi_async._models import ModelInfo
-from kimi_async.testing._script import ErrorReply, ModelList, RenderContext, ScriptedReply
+from kimi_async.testing._checks import ScriptError, named
+from kimi_async.testing._script import ErrorReply, ModelList, RenderContext, ScriptedReply, is_reply
 from kimi_async.testing._steps import Answer
 from kimi_async.testing._wire import ProviderName
 
 __all__ = ["HOSTS", "Models", "ReceivedRequest", "Script", "ScriptedProvider"]
-
-_logger = logging.getLogger("kimi_async.testing")
 
 _Service: TypeAlias = Literal["chat", "models"]
 
@@ -88,27 +87,34 @@ class ScriptedProvider:
     Attributes:
         api_key: The key that requests must carry.
         requests: All requests so far, refused ones too.
-        failure: The first exception that a script function raised, or ``None``.
+        failure: The first error of the script, or ``None``.
     """
 
     def __init__(self, script: Script, api_key: str, models: Models | None = None) -> None:
         self.api_key = api_key
         self._models = models if isinstance(models, ScriptedReply) else ModelList(models)
         self.requests: list[ReceivedRequest] = []
-        self.failure: Exception | None = None
-        self._replies: deque[ScriptedReply] = deque(() if callable(script) else script)
+        self.failure: ScriptError | None = None
+        if inspect.iscoroutinefunction(script):
+            raise TypeError("the script function is async; it must return the reply, not await")
+        self._replies: deque[ScriptedReply] = deque()
+        self._make: Callable[[ReceivedRequest], object] = self._take
+        if callable(script) and not isinstance(script, ScriptedReply):
+            self._make = script
+        else:
+            self._replies.extend(_checked(script))
         self._given = len(self._replies)
-        self._make = script if callable(script) else self._take
 
     def add(self, *replies: ScriptedReply) -> None:
         """Append replies to the script.
 
         Raises:
             RuntimeError: The script is a function.
+            TypeError: One of them is not a reply.
         """
         if self._make != self._take:
             raise RuntimeError("the script is a function: there is no list to add replies to")
-        self._replies.extend(replies)
+        self._replies.extend(_checked(replies))
         self._given += len(replies)
 
     def answer(
@@ -116,8 +122,11 @@ class ScriptedProvider:
     ) -> Answer:
         """Take one request and give the answer to it.
 
-        A path, key or body that is wrong is refused as the provider would, and uses up no reply; nor does the list of
-        models.
+        A path, key or body that is wrong is refused as the provider would refuse it, and uses up no reply; nor does
+        the list of models.
+
+        Raises:
+            ScriptError: The script is used up, or its function or its reply failed.
         """
         provider, service = _route(headers.get("host", ""), path)
         request = ReceivedRequest(
@@ -137,11 +146,21 @@ class ScriptedProvider:
             model=body.get("model"),
             number=len(self.requests),
         )
-        return self._reply(request, service).render(asked)
+        try:
+            return _rendered(self._reply(request, service), asked)
+        except ScriptError as error:
+            # Kept for the end of the block: a program under test may drop the task that made the request.
+            self.failure = self.failure or error
+            raise
 
-    def raise_failure(self) -> None:
-        """Raise what the script function raised, if it did."""
-        if self.failure is not None:
+    def raise_failure(self, error: BaseException | None) -> None:
+        """Raise the first error of the script at the end of a block, if there is one.
+
+        Args:
+            error: The exception that ends the block. An :class:`Exception` is usually a consequence of the script's
+                error; a cancellation and the like go first.
+        """
+        if self.failure is not None and (error is None or isinstance(error, Exception)):
             raise self.failure
 
     def _reply(self, request: ReceivedRequest, service: _Service | None) -> ScriptedReply:
@@ -157,20 +176,52 @@ class ScriptedProvider:
 
     def _scripted(self, request: ReceivedRequest) -> ScriptedReply:
         try:
-            return self._make(request)
+            reply = self._make(request)
         except Exception as error:
-            # Raised again at the end: an assertion inside a script function must fail the test, and a client that
-            # retries would hide it.
-            _logger.exception("the script function raised")
-            self.failure = self.failure or error
-            message = f"the script raised {type(error).__name__}: {error}"
-            return ErrorReply(500, "script_failed", message=message)
+            raise ScriptError(
+                f"the script function raised {type(error).__name__}: {error}"
+            ) from error
+        if not is_reply(reply):
+            raise ScriptError(f"the script function returned {named(reply)}, which is not a reply")
+        return reply
 
     def _take(self, _request: ReceivedRequest) -> ScriptedReply:
         if self._replies:
             return self._replies.popleft()
-        message = f"the script is used up: it had {self._given} replies"
-        return ErrorReply(500, "script_used_up", message=message)
+        raise ScriptError(
+            f"the script is used up: request {len(self.requests)} came, and it had {self._given} replies; "
+            "give it more, or a function"
+        )
+
+
+def _checked(script: object) -> list[ScriptedReply]:
+    """Return the replies of a script.
+
+    Raises:
+        TypeError: The script is neither replies nor a function, or one of them is not a reply.
+    """
+    if isinstance(script, (str, bytes, ScriptedReply)) or not isinstance(script, Iterable):
+        raise TypeError(
+            f"a script is a list of replies or a function of the request, not {named(script)}"
+        )
+    replies: list[ScriptedReply] = []
+    for index, reply in enumerate(script):
+        if not is_reply(reply):
+            raise TypeError(
+                f"item {index} of the script is {named(reply)}, which is not a reply such as Reply or ErrorReply"
+            )
+        replies.append(reply)
+    return replies
+
+
+def _rendered(reply: ScriptedReply, asked: RenderContext) -> Answer:
+    try:
+        answer: object = reply.render(asked)
+    except Exception as error:
+        raise ScriptError(f"{named(reply)} raised {type(error).__name__}: {error}") from error
+    if not isinstance(answer, Answer):
+        raise ScriptError(f"{named(reply)} rendered {named(answer)}, which is not an Answer")
+    return answer
 
 
 def _route(host: str, path: str) -> tuple[ProviderName, _Service | None]:

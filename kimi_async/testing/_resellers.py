@@ -30,9 +30,10 @@ class AceDataWire(Wire):
     _CODES: Final = {
         400: "bad_request",
         401: "invalid_token",
-        403: "used_up",
+        403: "disabled",
         404: "no_api",
         429: "too_many_requests",
+        500: "api_error",
         504: "timeout",
     }
 
@@ -43,11 +44,10 @@ class AceDataWire(Wire):
         return "kimi-k2.5" if asked is None else asked
 
     def error(self, complaint: ErrorSpec) -> dict[str, Any]:
-        code = complaint.code
-        error = {
-            "code": self._CODES.get(complaint.status, "api_error") if code is None else code,
-            "message": complaint.message,
-        }
+        """Write the error; a status for which no code is documented has none, and so keeps its meaning."""
+        usual = self._CODES.get(complaint.status)
+        code = usual if complaint.code is None else complaint.code
+        error = {**given(code=code), "message": complaint.message}
         return {
             "success": False,
             "error": error | given(type=complaint.type),

@@ -20,6 +20,7 @@ from kimi_async import (
     OpenAICompatible,
     Provider,
 )
+from kimi_async.testing._checks import ScriptError
 from kimi_async.testing._provider import HOSTS, Models, ReceivedRequest, Script
 from kimi_async.testing._script import ScriptedReply
 from kimi_async.testing._transport import FakeTransport
@@ -95,8 +96,8 @@ def mock_kimi(
 
     Nothing is patched: other HTTP clients of the process are not touched. The body of a reply comes in the pieces
     of the script; waits count against the client's read timeout, a hang-up raises ``httpx.RemoteProtocolError`` while
-    the body is read and a reset ``httpx.ReadError``. Leaving the block closes the client, and raises what a script
-    function raised, if it did.
+    the body is read and a reset ``httpx.ReadError``. Leaving the block closes the client. A script that fails, or a
+    request to a host without a route, raises :class:`ScriptError`.
 
     Args:
         script: The replies in their order, or a function that makes the reply to each :class:`ReceivedRequest`.
@@ -112,23 +113,32 @@ def mock_kimi(
         import respx
     except ImportError as error:
         raise ImportError("mock_kimi() needs respx: pip install 'kimi-async[testing]'") from error
+    transport = FakeTransport(script, models=models, api_key=_KEY)
     router = respx.MockRouter(assert_all_called=False, using=None)
-    return _mocked(FakeTransport(script, models=models, api_key=_KEY), router, provider, model)
+    return _mocked(transport, router, respx.models.AllMockedAssertionError, provider, model)
 
 
 @asynccontextmanager
 async def _mocked(
     transport: FakeTransport,
     router: respx.MockRouter,
+    not_routed: type[Exception],
     name: ProviderName,
     model: str | None,
 ) -> AsyncGenerator[MockedKimi]:
     for route in _ADAPTERS:
         hosts = tuple(host for host, owner in HOSTS.items() if owner == route)
         router.route(name=route, host__in=hosts).side_effect = transport.handle_async_request
+
+    async def refusing_others(request: httpx.Request) -> httpx.Response:
+        try:
+            return await router.async_handler(request)
+        except not_routed as error:
+            raise ScriptError(f"no route of mock_kimi() is for {request.url.host}") from error
+
     async with (
         transport,
-        httpx.AsyncClient(transport=httpx.MockTransport(router.async_handler)) as http_client,
+        httpx.AsyncClient(transport=httpx.MockTransport(refusing_others)) as http_client,
         AsyncKimi(_ADAPTERS[name], model=model, http_client=http_client) as client,
     ):
         yield MockedKimi(client=client, http_client=http_client, router=router, transport=transport)

@@ -7,14 +7,15 @@ so that any of them can be paced, cut into odd reads, broken off and ended badly
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
-from attrs import converters, field, frozen, validators
+from attrs import Attribute, converters, field, frozen, validators
 
 from kimi_async._models import ModelInfo
 from kimi_async._record import Usage
+from kimi_async.testing._checks import all_of, headers_of, is_typed, named
 from kimi_async.testing._completion import Completion, FakeToolCall, ReplyChoice, as_calls, dump
 from kimi_async.testing._recordings import recording
 from kimi_async.testing._steps import Answer, Cuts, Ending, deliver, split_events
@@ -30,6 +31,7 @@ __all__ = [
     "Reply",
     "ScriptedBody",
     "ScriptedReply",
+    "is_reply",
 ]
 
 Headers = tuple[tuple[str, str], ...]
@@ -66,6 +68,20 @@ class ScriptedReply(Protocol):
         ...
 
 
+def _cuts(_instance: object, _attribute: Attribute[Any], cuts: object) -> None:
+    if cuts is None or (isinstance(cuts, str) and cuts in ("whole", "bytes")):
+        return
+    if isinstance(cuts, str) or not isinstance(cuts, Sequence):
+        raise TypeError(f"cuts are None, 'whole', 'bytes' or byte offsets, not {cuts!r}")
+    all_of(cuts, int, name="cuts")
+
+
+def is_reply(value: object) -> TypeGuard[ScriptedReply]:
+    """Return whether *value* can be put into a script."""
+    # A class of replies has the method too.
+    return isinstance(value, ScriptedReply) and not isinstance(value, type)
+
+
 @frozen(kw_only=True)
 class ScriptedBody(ABC):
     """A scripted reply with a say in how it is delivered.
@@ -80,10 +96,10 @@ class ScriptedBody(ABC):
             ``"reset"`` with RST, ``"stall"`` never (silence until the client hangs up).
     """
 
-    pace: float = field(default=0.0, validator=validators.ge(0))
-    cuts: Cuts = None
-    cut_at: int | None = None
-    cut_after: int | None = None
+    pace: float = field(default=0.0, validator=[is_typed(int, float), validators.ge(0)])
+    cuts: Cuts = field(default=None, validator=_cuts)
+    cut_at: int | None = field(default=None, validator=is_typed(int, None))
+    cut_after: int | None = field(default=None, validator=is_typed(int, None))
     end: Ending = field(
         default="finish", validator=validators.in_(("finish", "hangup", "reset", "stall"))
     )
@@ -107,7 +123,7 @@ class ScriptedBody(ABC):
 
 
 def _as_choices(choices: Iterable[ReplyChoice]) -> tuple[ReplyChoice, ...]:
-    return tuple(choices)
+    return all_of(choices, ReplyChoice, name="choices")
 
 
 @frozen
@@ -134,19 +150,21 @@ class Reply(ScriptedBody):
         ValueError: Both *choices* and a text were given, or an option is out of range.
     """
 
-    content: str | None = None
-    reasoning: str | None = None
-    refusal: str | None = field(default=None, kw_only=True)
+    content: str | None = field(default=None, validator=is_typed(str, None))
+    reasoning: str | None = field(default=None, validator=is_typed(str, None))
+    refusal: str | None = field(default=None, kw_only=True, validator=is_typed(str, None))
     tool_calls: tuple[FakeToolCall, ...] = field(default=(), kw_only=True, converter=as_calls)
-    finish_reason: str | None = field(default=None, kw_only=True)
+    finish_reason: str | None = field(default=None, kw_only=True, validator=is_typed(str, None))
     choices: tuple[ReplyChoice, ...] = field(default=(), kw_only=True, converter=_as_choices)
     usage: Usage | None = field(
-        default=Usage(prompt_tokens=9, completion_tokens=12, total_tokens=21), kw_only=True
+        default=Usage(prompt_tokens=9, completion_tokens=12, total_tokens=21),
+        kw_only=True,
+        validator=is_typed(Usage, None),
     )
-    model: str | None = field(default=None, kw_only=True)
-    id: str | None = field(default=None, kw_only=True)
-    created: int = field(default=1770992031, kw_only=True)
-    chunk_chars: int = field(default=8, kw_only=True, validator=validators.ge(1))
+    model: str | None = field(default=None, kw_only=True, validator=is_typed(str, None))
+    id: str | None = field(default=None, kw_only=True, validator=is_typed(str, None))
+    created: int = field(default=1770992031, kw_only=True, validator=is_typed(int))
+    chunk_chars: int = field(default=8, kw_only=True, validator=[is_typed(int), validators.ge(1)])
 
     def __attrs_post_init__(self) -> None:
         if self.choices and self._choice() != ReplyChoice():
@@ -180,6 +198,8 @@ class Reply(ScriptedBody):
 def _load(source: str | Path | bytes) -> bytes:
     if isinstance(source, bytes):
         return source
+    if not isinstance(source, (str, Path)):
+        raise TypeError(f"body of Recording is str, Path or bytes, not {named(source)}")
     return source.read_bytes() if isinstance(source, Path) else recording(source)
 
 
@@ -198,7 +218,7 @@ class Recording(ScriptedBody):
     """
 
     body: bytes = field(converter=_load)
-    status: int = 200
+    status: int = field(default=200, validator=is_typed(int))
 
     def _write(self, _asked: RenderContext, /) -> tuple[int, Headers, tuple[bytes, ...]]:
         if self.body.lstrip().startswith(b"{"):
@@ -211,6 +231,8 @@ def _pairs(headers: Mapping[str, str] | Headers) -> Headers:
 
 
 def _as_bytes(body: str | bytes) -> bytes:
+    if not isinstance(body, (str, bytes)):
+        raise TypeError(f"a body is str or bytes, not {named(body)}")
     return body.encode() if isinstance(body, str) else body
 
 
@@ -229,11 +251,11 @@ class ErrorReply(ScriptedBody):
         body: The whole body in place of the envelope; *code*, *message* and *type* are then unused.
     """
 
-    status: int
-    code: str | int | None = None
-    message: str | None = field(default=None, kw_only=True)
-    type: str | None = field(default=None, kw_only=True)
-    headers: Headers = field(default=(), kw_only=True, converter=_pairs)
+    status: int = field(validator=is_typed(int))
+    code: str | int | None = field(default=None, validator=is_typed(str, int, None))
+    message: str | None = field(default=None, kw_only=True, validator=is_typed(str, None))
+    type: str | None = field(default=None, kw_only=True, validator=is_typed(str, None))
+    headers: Headers = field(default=(), kw_only=True, converter=_pairs, validator=headers_of)
     body: bytes | None = field(default=None, kw_only=True, converter=converters.optional(_as_bytes))
 
     def _write(self, asked: RenderContext, /) -> tuple[int, Headers, tuple[bytes, ...]]:
@@ -283,8 +305,8 @@ class RawReply(ScriptedBody):
     """
 
     body: bytes = field(default=b"", converter=_as_bytes)
-    status: int = 200
-    headers: Headers = field(default=(), kw_only=True, converter=_pairs)
+    status: int = field(default=200, validator=is_typed(int))
+    headers: Headers = field(default=(), kw_only=True, converter=_pairs, validator=headers_of)
 
     def _write(self, _asked: RenderContext, /) -> tuple[int, Headers, tuple[bytes, ...]]:
         return self.status, self.headers, split_events(self.body)

@@ -19,6 +19,8 @@ import anyio.abc
 import h11
 import httpx
 
+from kimi_async.testing._checks import ScriptError
+from kimi_async.testing._completion import dump
 from kimi_async.testing._hosts import FakeHosts
 from kimi_async.testing._provider import Models, ReceivedRequest, Script, ScriptedProvider
 from kimi_async.testing._script import ScriptedReply
@@ -154,6 +156,12 @@ class Peer:
             left = left[self._sock.send(left) :]
 
 
+def _script_failed(error: ScriptError) -> Answer:
+    """Return the answer to a request whose script failed: a status that no client retries, and the reason."""
+    body = dump({"error": {"message": str(error), "type": "script_error"}}).encode()
+    return Answer(status=400, headers=(("content-type", "application/json"),), steps=(Send(body),))
+
+
 class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
     """All providers on a free port of 127.0.0.1, answering from a script.
 
@@ -162,7 +170,7 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
     ``/openai/v1/chat/completions``, and ``/<name>/v1/models``. Without the name, a request that was meant for a
     provider's own host is answered as from there; any other by the first provider that has such a path. One
     script serves all. Connections are kept alive. A wrong path, key or body is refused as the provider would
-    refuse it, and when the script is used up the answer is a 500 that says so.
+    refuse it.
 
     >>> import asyncio
     >>> from kimi_async import AsyncKimi
@@ -175,8 +183,8 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
     >>> asyncio.run(main())
     Hello! [{'role': 'user', 'content': 'Hi'}]
 
-    Leaving the ``async with`` block closes all connections, replies under way included. It then raises what a
-    script function raised, if it did.
+    Leaving the ``async with`` block closes all connections, also those with an unfinished reply. If the script failed,
+    it then raises the :class:`ScriptError`; the request itself was answered with status 400.
 
     Args:
         script: The replies in their order, or a function that makes the reply to each :class:`ReceivedRequest`.
@@ -259,10 +267,13 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
             try:
                 tasks.start_soon(self._accept, listener, tasks)
                 yield self
+            except Exception as error:
+                self._provider.raise_failure(error)
+                raise
             finally:
                 tasks.cancel_scope.cancel()
                 await tasks.__aexit__(None, None, None)
-        self._provider.raise_failure()
+        self._provider.raise_failure(None)
 
     async def _accept(self, listener: socket.socket, tasks: anyio.abc.TaskGroup) -> None:
         while True:
@@ -291,13 +302,16 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
         if received is None:
             return False
         request, content = received
-        answer = self._provider.answer(
-            method=request.method.decode(),
-            path=request.target.decode(),
-            headers=httpx.Headers([*request.headers]),
-            content=content,
-            connection=connection,
-        )
+        try:
+            answer = self._provider.answer(
+                method=request.method.decode(),
+                path=request.target.decode(),
+                headers=httpx.Headers([*request.headers]),
+                content=content,
+                connection=connection,
+            )
+        except ScriptError as error:
+            answer = _script_failed(error)
         with self._counting("requests"):
             return await peer.play(answer)
 

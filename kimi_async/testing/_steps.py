@@ -14,6 +14,8 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen, validators
 
+from kimi_async.testing._checks import all_of, headers_of, is_typed
+
 __all__ = [
     "ENDINGS",
     "Answer",
@@ -37,21 +39,25 @@ __all__ = [
 class Send:
     """Send these bytes of the body: one HTTP chunk and one write, so usually one read for the client."""
 
-    data: bytes
+    data: bytes = field(validator=is_typed(bytes))
 
 
 @frozen
 class Wait:
     """Send nothing for so many seconds; ``None`` waits until the client hangs up."""
 
-    seconds: float | None
+    seconds: float | None = field(validator=is_typed(int, float, None))
+
+
+def _as_repeated(steps: Iterable[Send | Wait]) -> tuple[Send | Wait, ...]:
+    return all_of(steps, Send, Wait, name="steps")
 
 
 @frozen
 class Repeat:
     """Take these steps again and again, until the client hangs up."""
 
-    steps: tuple[Send | Wait, ...] = field(validator=validators.min_len(1))
+    steps: tuple[Send | Wait, ...] = field(converter=_as_repeated, validator=validators.min_len(1))
 
 
 @frozen
@@ -94,10 +100,14 @@ ENDINGS: Final[Mapping[Ending, tuple[Step, ...]]] = {
 _BLANK_LINE: Final = re.compile(rb"\r?\n(?:\r\n?|\n)|\r\r\n?")
 
 
+def _as_steps(steps: Iterable[Step]) -> tuple[Step, ...]:
+    return all_of(steps, Send, Wait, Finish, Hangup, Reset, Repeat, name="steps")
+
+
 def _ended(steps: Iterable[Step]) -> tuple[Step, ...]:
     """Make the first ending the last step; steps without one finish politely."""
     kept: list[Step] = []
-    for step in steps:
+    for step in _as_steps(steps):
         kept.append(step)
         if isinstance(step, (Finish, Hangup, Reset, Repeat)):
             return tuple(kept)
@@ -119,10 +129,12 @@ class Answer:
             :class:`Hangup` or :class:`Reset`; a :class:`Finish` means nothing there.
     """
 
-    status: int = 200
-    headers: tuple[tuple[str, str], ...] = (("content-type", "text/event-stream"),)
+    status: int = field(default=200, validator=is_typed(int))
+    headers: tuple[tuple[str, str], ...] = field(
+        default=(("content-type", "text/event-stream"),), validator=headers_of
+    )
     steps: tuple[Step, ...] = field(default=(), converter=_ended)
-    before_headers: tuple[Step, ...] = ()
+    before_headers: tuple[Step, ...] = field(default=(), converter=_as_steps)
 
     def render(self, _asked: object, /) -> Answer:
         """Give itself, whatever was asked."""

@@ -150,7 +150,8 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
     >>> anyio.run(main, backend=backend, backend_options=options)
     Hello, y 300.0 0
 
-    Leaving an ``async with`` block of it raises what a script function raised, if it did.
+    A script that fails raises :class:`ScriptError` from the request, and again at the end of an ``async with`` block of
+    the transport, for programs that hid it.
 
     Args:
         script: The replies in their order, or a function that makes the reply to each :class:`ReceivedRequest`.
@@ -241,5 +242,4 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
         exc_value: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
-        if exc_value is None:
-            self._provider.raise_failure()
+        self._provider.raise_failure(exc_value)

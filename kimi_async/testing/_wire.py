@@ -12,6 +12,7 @@ from attrs import frozen
 
 from kimi_async._models import ModelInfo
 from kimi_async._record import Usage
+from kimi_async.testing._checks import all_of
 from kimi_async.testing._completion import Completion, Part, ReplyChoice, parts_of
 
 __all__ = ["ErrorSpec", "ProviderName", "Wire", "as_models", "given", "phrase"]
@@ -24,11 +25,12 @@ _MODELS_CREATED: Final = 1_770_992_031
 
 def as_models(models: Iterable[str | ModelInfo]) -> tuple[ModelInfo, ...]:
     """Convert an attribute that holds models; a mere name gets a date and an owner."""
+    listed = all_of(models, str, ModelInfo, name="models")
     return tuple(
         ModelInfo(id=model, created=_MODELS_CREATED, owned_by="moonshot")
         if isinstance(model, str)
         else model
-        for model in models
+        for model in listed
     )
 
 

@@ -14,7 +14,6 @@ from kimi_async import (
     Cloudsway,
     NotFoundError,
     RateLimitError,
-    ServerError,
     StreamInterrupted,
     StreamStart,
 )
@@ -120,11 +119,9 @@ async def test_leaving_a_stream_early_closes_the_body() -> None:
         assert mock.active_requests == 0
 
 
-async def test_errors_and_a_used_up_script_are_the_errors_of_the_provider() -> None:
+async def test_errors_are_those_of_the_provider_and_replies_are_added() -> None:
     async with mock_kimi([ErrorReply(429, message="slow down")]) as mock:
         with pytest.raises(RateLimitError, match="slow down"):
-            await mock.client.chat("Hi")
-        with pytest.raises(ServerError, match="the script is used up"):
             await mock.client.chat("Hi")
         mock.add(Reply("Hello"))
         assert (await mock.client.chat("Hi")).text == "Hello"
@@ -146,16 +143,6 @@ async def test_clients_with_other_settings_share_the_routes() -> None:
             with pytest.raises(NotFoundError):
                 await client.chat("Hi")
         assert [route.call_count for route in mock.router.routes] == [2, 1, 0, 0]
-
-
-async def test_what_a_script_function_raises_comes_out_at_the_end() -> None:
-    def script(request: object) -> Reply:
-        raise AssertionError("not this one")
-
-    with pytest.raises(AssertionError, match="not this one"):
-        async with mock_kimi(script) as mock:
-            with pytest.raises(ServerError, match="the script raised AssertionError"):
-                await mock.client.chat("Hi")
 
 
 async def test_other_http_clients_are_not_touched() -> None:

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from kimi_async import ModelInfo
+from kimi_async import APIError, ModelInfo
+from kimi_async._providers._error_classes import class_of
 from kimi_async.testing import (
     Answer,
     ErrorReply,
     FakeToolCall,
+    FakeTransport,
     Finish,
     Hangup,
     ModelList,
@@ -212,6 +214,29 @@ def test_an_error_says_what_it_is_told_to() -> None:
         "message": "no",
         "type": "t",
     }
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("provider", ["acedata", "cloudsway", "moonshot", "compatible"])
+async def test_an_error_has_the_class_of_its_status_on_every_wire(provider: str) -> None:
+    statuses = [
+        *(status for status in range(400, 430) if status != 407),
+        451,
+        499,
+        *range(500, 512),
+        529,
+    ]
+    # 407 is the refusal of a proxy, whoever sends it.
+    fake = FakeTransport(map(ErrorReply, statuses))
+    client = fake.client(provider=getattr(fake, provider)())
+    errors: list[APIError] = []
+    for _ in statuses:
+        with pytest.raises(APIError) as raised:
+            await client.chat("Hi")
+        errors.append(raised.value)
+    assert [(error.status, type(error)) for error in errors] == [
+        (status, class_of([], "", None, status)) for status in statuses
+    ]
 
 
 def test_an_error_has_any_status() -> None:

@@ -181,18 +181,7 @@ async def test_a_function_scripts_and_replies_are_added_while_it_runs() -> None:
     assert response.json()["choices"][0]["message"]["content"] == "POST 1"
     async with FakeProvider() as fake, client_of(fake) as client:
         fake.add(Reply("Hi"))
-        statuses = [(await client.post(ACEDATA, json={})).status_code for _ in range(2)]
-    assert statuses == [200, 500]
-
-
-async def test_what_a_script_function_raises_comes_out_at_the_end() -> None:
-    def script(request: ReceivedRequest) -> Reply:
-        raise AssertionError(f"not {request.body}")
-
-    with pytest.raises(AssertionError, match=r"not {'model'"):
-        async with FakeProvider(script) as fake, client_of(fake) as client:
-            response = await client.post(ACEDATA, json=ASKED)
-            assert response.status_code == 500
+        assert (await client.post(ACEDATA, json={})).status_code == 200
 
 
 @pytest.mark.parametrize(

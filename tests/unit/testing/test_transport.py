@@ -16,7 +16,6 @@ from kimi_async.testing import (
     Faulty,
     Finish,
     Hangup,
-    ReceivedRequest,
     Recording,
     Repeat,
     Reply,
@@ -224,22 +223,7 @@ async def test_a_request_that_is_cancelled_is_given_back() -> None:
 
 async def test_replies_are_added_while_it_runs() -> None:
     fake = FakeTransport()
-    with pytest.raises(kimi.ServerError, match="the script is used up"):
-        await fake.client().chat("Hi")
     fake.add(ErrorReply(429), Faulty(Reply("Hello"), Drip(times=3)))
     with pytest.raises(kimi.RateLimitError):
         await fake.client().chat("Hi")
     assert (await fake.client().chat("Hi")).text == "Hello"
-
-
-async def test_what_a_script_function_raises_comes_out_at_the_end() -> None:
-    def script(request: ReceivedRequest) -> Reply:
-        raise AssertionError(f"not {request.body['model']}")
-
-    with pytest.raises(AssertionError, match=r"not kimi-k3"):
-        async with FakeTransport(script) as fake:
-            with pytest.raises(kimi.ServerError):
-                await fake.client().chat("Hi")
-    with pytest.raises(kimi.ServerError):
-        async with FakeTransport(script) as fake:
-            await fake.client().chat("Hi")

@@ -355,8 +355,8 @@ def test_ids_have_the_forms_of_the_providers() -> None:
 @pytest.mark.parametrize(
     ("name", "status", "code", "type_", "expected"),
     [
-        pytest.param("acedata", 403, None, None, {"code": "used_up"}, id="known"),
-        pytest.param("acedata", 502, None, None, {"code": "api_error"}, id="unknown"),
+        pytest.param("acedata", 403, None, None, {"code": "disabled"}, id="known"),
+        pytest.param("acedata", 502, None, None, {}, id="unknown"),
         pytest.param(
             "acedata", 403, "disabled", "x", {"code": "disabled", "type": "x"}, id="given"
         ),

@@ -1,0 +1,255 @@
+"""Scripts that are not right: refused when they are given, or the end of the test, and never the network's fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+import kimi_async as kimi
+from kimi_async.testing import (
+    Answer,
+    ErrorReply,
+    FakeProvider,
+    FakeToolCall,
+    FakeTransport,
+    Faulty,
+    ModelList,
+    RawReply,
+    Recording,
+    Repeat,
+    Reply,
+    ReplyChoice,
+    ScriptError,
+    Send,
+    Stall,
+    Wait,
+    mock_kimi,
+)
+
+FAKES: list[Callable[[Any], object]] = [FakeTransport, FakeProvider, mock_kimi]
+
+
+class Broken:
+    """A reply whose rendering fails."""
+
+    def render(self, _asked: object, /) -> Answer:
+        raise ZeroDivisionError("mine")
+
+
+class Odd:
+    """A reply that renders something else."""
+
+    def render(self, _asked: object, /) -> Any:
+        return b"data: {}"
+
+
+@pytest.mark.parametrize("fake", FAKES)
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        pytest.param([None], "item 0 of the script is NoneType", id="None"),
+        pytest.param([Reply(), lambda _: Reply()], "item 1 of the script is function", id="lambda"),
+        pytest.param([Reply], "item 0 of the script is the class Reply", id="class"),
+        pytest.param(["Hello"], "item 0 of the script is str", id="text"),
+        pytest.param(["a", None], "item 0", id="first"),
+        pytest.param("Hello", "a list of replies or a function .*, not str", id="only-text"),
+        pytest.param(Reply("a"), "a list of replies .*, not Reply", id="one-reply"),
+        pytest.param(Reply, "a list of replies .*, not the class Reply", id="only-class"),
+        pytest.param(None, "a list of replies .*, not NoneType", id="nothing"),
+        pytest.param(5, "a list of replies .*, not int", id="number"),
+    ],
+)
+def test_a_script_is_checked_when_it_is_given(
+    script: Any, words: str, fake: Callable[[Any], object]
+) -> None:
+    with pytest.raises(TypeError, match=words):
+        fake(script)
+
+
+def test_replies_are_checked_when_they_are_added() -> None:
+    script: Any = None
+    with pytest.raises(TypeError, match="item 1 of the script is NoneType"):
+        FakeTransport().add(Reply("a"), script)
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "words"),
+    [
+        (Reply, {"content": 5}, "content of Reply is str or None, not int"),
+        (Reply, {"content": Reply}, "not the class Reply"),
+        (Reply, {"reasoning": b""}, "reasoning of Reply is str or None, not bytes"),
+        (Reply, {"refusal": True}, "refusal of Reply is str or None, not bool"),
+        (Reply, {"tool_calls": FakeToolCall("f")}, "tool_calls is a sequence of FakeToolCall"),
+        (Reply, {"tool_calls": ["f"]}, r"tool_calls\[0\] is FakeToolCall, not str"),
+        (Reply, {"finish_reason": 1}, "finish_reason of Reply"),
+        (Reply, {"choices": ["a"]}, r"choices\[0\] is ReplyChoice, not str"),
+        (Reply, {"usage": {}}, "usage of Reply is Usage or None, not dict"),
+        (Reply, {"model": 1}, "model of Reply"),
+        (Reply, {"id": 1}, "id of Reply"),
+        (Reply, {"created": None}, "created of Reply is int, not NoneType"),
+        (Reply, {"chunk_chars": True}, "chunk_chars of Reply is int, not bool"),
+        (Reply, {"pace": "fast"}, "pace of Reply is int or float, not str"),
+        (Reply, {"cuts": "words"}, "cuts are None, 'whole', 'bytes' or byte offsets"),
+        (Reply, {"cuts": 5}, "cuts are None, 'whole', 'bytes' or byte offsets"),
+        (Reply, {"cuts": ["a"]}, r"cuts\[0\] is int, not str"),
+        (Reply, {"cut_at": 1.5}, "cut_at of Reply is int or None, not float"),
+        (Reply, {"cut_after": "1"}, "cut_after of Reply is int or None, not str"),
+        (ReplyChoice, {"content": 5}, "content of ReplyChoice is str or None, not int"),
+        (FakeToolCall, {"name": None}, "name of FakeToolCall is str, not NoneType"),
+        (FakeToolCall, {"name": "f", "arguments": [1]}, "arguments of FakeToolCall is str or Map"),
+        (FakeToolCall, {"name": "f", "id": 1}, "id of FakeToolCall is str or None, not int"),
+        (Recording, {"body": None}, "body of Recording is str, Path or bytes, not NoneType"),
+        (Recording, {"body": b"", "status": "200"}, "status of Recording is int, not str"),
+        (ErrorReply, {"status": "429"}, "status of ErrorReply is int, not str"),
+        (ErrorReply, {"status": 429, "code": b""}, "code of ErrorReply is str or int or None"),
+        (ErrorReply, {"status": 429, "message": 1}, "message of ErrorReply is str or None"),
+        (ErrorReply, {"status": 429, "type": 1}, "type of ErrorReply is str or None, not int"),
+        (ErrorReply, {"status": 429, "body": {}}, "a body is str or bytes, not dict"),
+        (ErrorReply, {"status": 429, "headers": {"retry-after": 2}}, "headers of ErrorReply are"),
+        (RawReply, {"body": 5}, "a body is str or bytes, not int"),
+        (RawReply, {"status": None}, "status of RawReply is int, not NoneType"),
+        (RawReply, {"headers": {"x": "\xe9"}}, "headers of RawReply are pairs of ASCII text"),
+        (ModelList, {"models": "kimi-k3"}, "models is a sequence of str or ModelInfo, not str"),
+        (ModelList, {"models": [5]}, r"models\[0\] is str or ModelInfo, not int"),
+        (Answer, {"status": "200"}, "status of Answer is int, not str"),
+        (Answer, {"headers": {"a": "b"}}, "headers of Answer are pairs of ASCII text"),
+        (Answer, {"steps": [b"data"]}, r"steps\[0\] is Send or Wait or .*, not bytes"),
+        (Answer, {"before_headers": [Send]}, r"steps\[0\] is Send or .*, not the class Send"),
+        (Send, {"data": "text"}, "data of Send is bytes, not str"),
+        (Wait, {"seconds": "1"}, "seconds of Wait is int or float or None, not str"),
+        (Repeat, {"steps": [Stall()]}, r"steps\[0\] is Send or Wait, not Stall"),
+    ],
+)
+def test_a_reply_is_checked_when_it_is_made(
+    make: Callable[..., object], arguments: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(TypeError, match=words):
+        make(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([None], "takes a reply such as Reply first, not NoneType"),
+        ([Stall()], "takes a reply such as Reply first, not Stall"),
+        ([Reply("a"), Stall], "takes faults such as Stall.., not the class Stall"),
+        ([Reply("a"), Stall(), "late"], "takes faults such as Stall.., not str"),
+    ],
+)
+def test_a_faulty_reply_is_checked_when_it_is_made(arguments: list[Any], words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        Faulty(*arguments)
+
+
+def raising(_request: object) -> Reply:
+    raise AssertionError("not this")
+
+
+async def waiting(_request: object) -> Reply:
+    return Reply("never awaited")
+
+
+#: Scripts that fail while they run, and the message.
+FAILING: list[Any] = [
+    pytest.param([], "the script is used up: request 1 came, and it had 0 replies", id="used-up"),
+    pytest.param(raising, "the script function raised AssertionError: not this", id="function"),
+    pytest.param(lambda _: None, "the script function returned NoneType", id="None"),
+    pytest.param(lambda _: Reply, "the script function returned the class Reply", id="class"),
+    pytest.param([Broken()], "Broken raised ZeroDivisionError: mine", id="reply"),
+    pytest.param([Odd()], "Odd rendered bytes, which is not an Answer", id="odd-reply"),
+]
+
+
+def test_an_async_function_is_no_script() -> None:
+    script: Any = waiting
+    with pytest.raises(TypeError, match="the script function is async; it must return the reply"):
+        FakeTransport(script)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("script", "words"), FAILING)
+async def test_a_script_that_fails_ends_a_test_over_a_transport(script: Any, words: str) -> None:
+    fake = FakeTransport(script)
+    client = fake.client()
+    with pytest.raises(ScriptError, match=words):
+        await client.chat("Hi")
+    assert (fake.active_requests, len(fake.requests)) == (0, 1)
+    with pytest.raises(ScriptError):
+        await client.stream("Hi").final()
+    with pytest.raises(ScriptError, match=words):
+        async with fake:
+            pass
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("script", "words"), FAILING)
+async def test_a_script_that_fails_ends_a_test_over_mocks(script: Any, words: str) -> None:
+    async def ask() -> None:
+        async with mock_kimi(script) as mock:
+            await mock.client.chat("Hi")
+
+    with pytest.raises(ScriptError, match=words):
+        await ask()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("script", "words"), FAILING)
+@pytest.mark.parametrize("provider", ["acedata", "cloudsway", "moonshot", "compatible"])
+async def test_a_script_that_fails_ends_a_test_over_a_socket(
+    script: Any, words: str, provider: str
+) -> None:
+    async def ask() -> None:
+        async with FakeProvider(script) as fake:
+            async with kimi.AsyncKimi(getattr(fake, provider)(), model="kimi-k3") as client:
+                await client.chat("Hi")
+
+    with pytest.raises(ScriptError, match=words) as raised:
+        await ask()
+    refused = raised.value.__context__
+    assert isinstance(refused, kimi.BadRequestError)
+    assert not refused.retryable
+    assert words[:20] in refused.message
+
+
+@pytest.mark.anyio
+async def test_the_error_of_a_script_comes_out_at_the_end_of_a_test_that_hid_it() -> None:
+    async def ask() -> None:
+        async with FakeProvider() as fake:
+            async with kimi.AsyncKimi(fake.acedata(), model="kimi-k3") as client:
+                with pytest.raises(kimi.KimiError):
+                    await client.chat("Hi")
+
+    with pytest.raises(ScriptError, match="used up"):
+        await ask()
+
+
+@pytest.mark.anyio
+async def test_a_cancellation_goes_before_the_error_of_a_script() -> None:
+    with anyio.CancelScope() as scope:
+        async with FakeProvider() as fake:
+            async with kimi.AsyncKimi(fake.acedata(), model="kimi-k3") as client:
+                with pytest.raises(kimi.KimiError):
+                    await client.chat("Hi")
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught
+
+
+@pytest.mark.anyio
+async def test_a_request_to_a_host_that_is_not_mocked_is_refused() -> None:
+    async with mock_kimi() as mock:
+        with pytest.raises(ScriptError, match=r"no route of mock_kimi\(\) is for elsewhere.test"):
+            await mock.http_client.get("https://elsewhere.test/v1")
+        client = kimi.AsyncKimi(
+            kimi.Moonshot("test-key", "https://elsewhere.test/v1"),
+            model="kimi-k3",
+            http_client=mock.http_client,
+        )
+        with pytest.raises(ScriptError, match="elsewhere"):
+            await client.chat("Hi")
+        mock.router.get("https://elsewhere.test/").mock(httpx.Response(204))
+        assert (await mock.http_client.get("https://elsewhere.test/")).status_code == 204
