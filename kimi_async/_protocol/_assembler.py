@@ -6,9 +6,9 @@ The whole of it in one line, which is also the test::
 
 Every field is merged by its own rule, never by the type of its value:
 
-- ``id``, ``model``, ``created``, the key of the reasoning, a call's ``id``, ``name`` and ``type``: the first one that
-  comes stays.
-- ``usage``: the last one that comes stays; ``null`` erases nothing and nothing is summed.
+- ``id``, ``model``, ``created``, the key of the reasoning, a call's ``id``, ``name`` and ``type``: the first one
+  stays.
+- ``usage``: the last one stays; ``null`` erases nothing and nothing is summed.
 - content, reasoning, refusal and arguments: appended. An empty piece makes no event, and still tells ``""`` from
   absent.
 - ``finish_reason``: the first one of a choice stays.
@@ -124,8 +124,8 @@ class MessageAssembler:
         """Take one chunk; give the events that it makes, in order.
 
         A chunk without output (role, ids, usage before the first output) makes no event yet. A chunk that breaks the
-        contract (a tool call is finished without a name, or goes on after its choice was finished, or there are too
-        many) still gives the events of what was good in it, and sets :attr:`failure`.
+        contract (a tool call is finished without a name, or continues after its choice was finished, or there are too
+        many) still gives the events of its good parts, and sets :attr:`failure`.
         """
         if self._id is None:
             self._id = chunk.id
@@ -188,7 +188,7 @@ class MessageAssembler:
         events[:0] = opening
 
     def close(self) -> list[StreamEvent]:
-        """The stream is over and :attr:`complete`: end what came after a finish reason.
+        """End the segments and calls that came after a finish reason, once the stream is over and :attr:`complete`.
 
         A call that never got a name sets :attr:`failure`.
         """
@@ -201,7 +201,7 @@ class MessageAssembler:
         return events
 
     def snapshot(self) -> ChatCompletion:
-        """The reply as far as it came: a new frozen value each time, in time linear in its length."""
+        """Return the reply so far: a new frozen value each time, in time linear in its length."""
         return ChatCompletion(
             id=self._id,
             model=self._model,
@@ -228,7 +228,8 @@ class _Text:
         self._segment_start = 0
         #: ``None`` until the field was present.
         self.pieces: list[str] | None = None
-        self.halves = HalfJoiner()
+        #: ``None`` until a chunk of the choice brought halves of characters.
+        self.halves: HalfJoiner | None = None
 
     @property
     def joined(self) -> str | None:
@@ -282,8 +283,10 @@ class _Choice:
     def feed(self, delta: ChunkChoice, events: list[StreamEvent]) -> None:
         for text_filter in self._filters:
             delta = text_filter.feed(delta)
-        if delta.has_halves:
+        if delta.has_halves and not self._has_halves:
             self._has_halves = self._calls.has_halves = True
+            for kind in (self._reasoning, self._content, self._refusal):
+                kind.halves = HalfJoiner()
         # Reasoning first: one delta may carry its last piece and the first of the content (docs/providers.md 1.4).
         if delta.reasoning is not None:
             if self._reasoning_key is None:
@@ -318,8 +321,7 @@ class _Choice:
     def end(self, events: list[StreamEvent]) -> None:
         """End the open segment and the calls of a choice that has its finish reason."""
         for kind in (self._reasoning, self._content, self._refusal):
-            rest = kind.halves.close()
-            if rest:
+            if kind.halves is not None and (rest := kind.halves.close()):
                 self._say(kind, rest, events)
         self._end_segment(events)
         self._calls.end(self.index, events, complete=self._calls_are_complete)
@@ -328,7 +330,7 @@ class _Choice:
         pieces = kind.pieces
         if pieces is None:
             pieces = kind.pieces = []
-        if self._has_halves:
+        if kind.halves is not None:
             text = kind.halves.join(text)
         if text:
             if self._open is not kind:

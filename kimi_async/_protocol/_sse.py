@@ -1,13 +1,13 @@
-"""Bytes to server-sent events: incremental, linear, bounded, and indifferent to how reads are cut.
+"""Bytes to server-sent events: incremental, linear and bounded; the cuts of the reads do not matter.
 
 The algorithm is the standard's, on bytes:
 https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation.
 CR, LF and the colon are never part of a longer UTF-8 sequence, so nothing is decoded but types and
-ids, and the data goes to the JSON decoder as it came.
+ids, and the data goes to the JSON decoder as bytes.
 
 The rules of this file:
 
-- A line is read when its end has come. Until then it waits in ``_tail``.
+- A line is read when its end has arrived. Until then it waits in ``_tail``.
 - A line ends at its CR; ``_after_cr`` remembers that a LF coming next belongs to it.
 - ``_data``, ``_type`` and ``_retry`` belong to the block being read; a blank line resets them.
 - ``_at_start`` promises that none of these is set, so that only a line in progress may wait. Then
@@ -38,7 +38,7 @@ STRAY = ""
 
 _BOM = b"\xef\xbb\xbf"
 # A read is cut into lines this much at a time: a list of all the lines of a mocked body of 200 MB,
-# or of what a decompressor makes of a few KB, may be ten times that size. Sockets give 64 KiB.
+# or of the output of a decompressor for a few KB, may be ten times that size. Sockets give 64 KiB.
 _PIECE_BYTES = 64 * 1024
 # The names that the standard knows; a comment has none.
 _FIELDS = frozenset((b"", b"data", b"event", b"id", b"retry"))
@@ -51,7 +51,7 @@ class SSEEvent(msgspec.Struct, frozen=True, gc=False):
     """One server-sent event.
 
     Attributes:
-        data: The values of the ``data`` lines as they came, joined by LF; may be empty.
+        data: The unchanged values of the ``data`` lines, joined by LF; may be empty.
         event: The type; ``"message"``, the standard's default, when it was empty or not given.
         id: The last event id, given with this event or with one before it; ``""`` if there is none.
         retry: The reconnection time that this event's own block gave, in milliseconds, or ``None``.
@@ -73,8 +73,8 @@ class SSEDecoder:
     """Reads one event stream. The same bytes give the same events and error, wherever they are cut.
 
     An event is handed over with the first byte that completes it. Each byte is looked at a fixed
-    number of times, and memory stays within a small multiple of the limit, beside what one
-    ``feed()`` takes and gives.
+    number of times, and memory stays within a small multiple of the limit, beside the bytes and
+    events of one ``feed()``.
 
     Two things that the standard leaves open or does elsewhere: a ``retry`` of more than 18 digits
     is ignored, and a ``retry`` in a block without data is dropped with the event type. An ``id``
@@ -133,7 +133,7 @@ class SSEDecoder:
                 returned first, and the next call raises. So does every later one.
             RuntimeError: The decoder was closed.
         """
-        # Whole events of one data line each, at the start of a block: 1.2 us for one alone in its
+        # Whole events of one data line each, at the start of a block: 1.2 us for the only one of its
         # read, 0.9 among others; the general way takes 2.6 to 3 (CPython 3.13). find(), because
         # `in` looks for an int first and costs ten times as much.
         if not self._at_start or (self._tail and data.find(b"\n\n") < 0):
@@ -206,7 +206,7 @@ class SSEDecoder:
         )
 
     def _without_bom(self, head: bytes) -> bytes:
-        """What to read of the first bytes; a byte order mark, or a part of one, is held back."""
+        """Return the first bytes without a byte order mark; a part of one is held back."""
         if _BOM.startswith(head):
             self._head = head
             return b""

@@ -29,7 +29,7 @@ class PendingCall:
         self.type: str | None = None
         self.pieces: list[str] = []
         self.growing = GrowingText(self.pieces)
-        self.halves = HalfJoiner()
+        self.halves: HalfJoiner | None = None
         #: Whether ``ToolCallStart`` and whether ``ToolCallDone`` was given.
         self.started = False
         self.done = False
@@ -79,7 +79,7 @@ class ToolCallAssembler:
         self._calls: dict[int, PendingCall] = {}
         self._next_index = 0
         self._last: PendingCall | None = None
-        #: By what the provider says: the last call begun at an index, and the first one with an id.
+        #: By the provider's names: the last call begun at an index, and the first one with an id.
         self._at_index: dict[int | str, PendingCall] = {}
         self._by_index_and_id: dict[tuple[int | str, str], PendingCall] = {}
         self._by_id: dict[str, PendingCall] = {}
@@ -102,6 +102,7 @@ class ToolCallAssembler:
             return  # before the arguments, the next piece may bring more of the name
         arguments = piece.arguments or ""
         if self.has_halves:
+            call.halves = call.halves or HalfJoiner()
             arguments = call.halves.join(arguments)
         self._append(call, arguments, choice, events)
 
@@ -138,7 +139,7 @@ class ToolCallAssembler:
         for call in self._ordered():
             if call.done:
                 continue
-            self._append(call, call.halves.close(), choice, events)
+            self._append(call, call.halves.close() if call.halves else "", choice, events)
             if not complete:
                 continue
             if call.name is None:
@@ -159,7 +160,7 @@ class ToolCallAssembler:
         call last touched at that index. A different id at a used index is a new call, because some hosts number every
         parallel call 0 (``docs/providers.md`` 6.3).
 
-        Without an index: the call with that id, else a new call. Without either, the last call goes on, unless the
+        Without an index: the call with that id, else a new call. Without either, the last call continues, unless the
         piece names a tool again and the last call already is whole.
         """
         if piece.index is not None:

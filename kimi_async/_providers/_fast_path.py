@@ -1,8 +1,8 @@
-"""Quick reading of the usual chunk: decoded by its types, where ``_parsing`` decodes any JSON and walks through it.
+"""The fast path for the common chunk: decoded by its types, where ``_parsing`` decodes any JSON and walks through it.
 
-What is not of these types, or means more than it says here, is left to ``_parsing``: both give the same chunk for what
-both can read. So nothing is known here of odd types, errors, usage and whole messages, and a host that sends those is
-served as well, only slower: 6.4 us for a chunk there, 3.2 here (250 bytes, CPython 3.13).
+A chunk that does not fit these types is left to ``_parsing``; both give the same chunk where both can read it. So this
+module knows nothing of odd types, errors, usage and complete messages, and a host that sends those is read more slowly:
+6.4 us for a chunk there, 3.2 here (250 bytes, CPython 3.13).
 
 Without the future import of annotations: msgspec would compile each of them from its text, 1 ms at import.
 """
@@ -66,7 +66,7 @@ _decode: Final = msgspec.json.Decoder(_Event).decode
 
 
 def parse_fast(data: bytes) -> Chunk | None:
-    """Read one event of a stream; ``None`` when it is anything but the usual chunk."""
+    """Read one event of a stream; ``None`` when it is anything but the common chunk."""
     try:
         event = _decode(data)
     except (ValueError, RecursionError):

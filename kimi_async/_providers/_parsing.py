@@ -32,6 +32,7 @@ _REASONING_KEYS: Final = ("reasoning_content", "reasoning", "thinking", "reasoni
 _DETAIL_KEYS: Final = ("reasoning_details", "thinking_blocks")
 _TEXT_FIELDS: Final = ("content", "refusal", *_REASONING_KEYS)
 _CACHED_KEYS: Final = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 #: Where an object has its text.
 _TEXT_KEYS: Final = ("text", "content", "thinking", "reasoning")
 
@@ -103,7 +104,7 @@ def parse_models(body: bytes) -> tuple[ModelInfo, ...] | None:
     """Read a list of models; ``None`` when it is an error object. Entries without an id are left out.
 
     Raises:
-        ProtocolError: *body* is no JSON object with a list called ``data``.
+        ProtocolError: *body* is not a JSON object with a list called ``data``.
     """
     raw = decode_object(body.strip())
     if raw is not None and is_error(raw):
@@ -184,7 +185,7 @@ def _delta_of(
     """Return the delta or message of a choice, and whether it is a whole message."""
     key, whole = said, said == "message"
     if item.get(key) is None:
-        # A stream that holds whole messages, or a body that holds deltas: seen behind proxies. Whole in both cases.
+        # A stream that holds whole messages, or a body that holds deltas: seen after proxies. Whole in both cases.
         key, whole = "delta" if whole else "message", True
     delta = item.get(key) or {}
     if type(delta) is not dict:
@@ -322,7 +323,7 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 
 def _first_count(
-    raw: Mapping[str, Any], *keys: str, else_in: Mapping[str, Any] = MappingProxyType({})
+    raw: Mapping[str, Any], *keys: str, else_in: Mapping[str, Any] = _NOTHING
 ) -> int | None:
     values = [where.get(key) for where in (raw, else_in) for key in keys]
     return next((count for value in values if (count := _count(value)) is not None), None)

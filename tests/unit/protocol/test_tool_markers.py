@@ -41,7 +41,7 @@ class Case:
 
 ASKED: Final = ("functions.weather:0", "weather", '{"city":"Bonn"}')
 TIMED = ("functions.time:1", "time", "{}")
-CASES = {
+K2_CASES = {
     "no-marker": Case("2 < 3 <| 4 <|tool", "2 < 3 <| 4 <|tool", "2 < 3 <| 4 <|tool"),
     "section": Case(
         f"Let me look.{SECTION}{WEATHER}{SECTION_END}", "Let me look.", "Let me look.", (ASKED,)
@@ -163,7 +163,7 @@ K3_CASES = {
         ((None, "f", f'{{"a":"{BEGIN}"}}'),),
     ),
 }
-CASES |= K3_CASES
+CASES = K2_CASES | K3_CASES
 
 
 def reply_of(
