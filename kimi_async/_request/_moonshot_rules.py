@@ -107,7 +107,8 @@ def _of_object(schema: Mapping[str, Any], root: Any, place: str) -> Iterator[str
     for name, value in _items(properties):
         if name in NO_NAMES:
             yield f"{place}: a property must not be named {name!r}"
-        yield from _problems(value, root, f"{place}.{name}")
+        if not _is_plain(value):
+            yield from _problems(value, root, f"{place}.{name}")
     required = schema.get("required", ())
     names = [name for name, _ in _items(properties)]
     if not isinstance(required, (list, tuple)):
@@ -118,6 +119,16 @@ def _of_object(schema: Mapping[str, Any], root: Any, place: str) -> Iterator[str
     others = schema.get("additionalProperties", True)
     if not isinstance(others, bool):
         yield from _problems(others, root, f"{place}.*")
+
+
+def _is_plain(schema: object) -> bool:
+    """Whether this is one type with a description: most properties are, and need no closer look."""
+    return (
+        type(schema) is dict
+        and schema.keys() <= {"type", "description"}
+        and schema.get("type") in TYPES
+        and type(schema.get("description", "")) is str
+    )
 
 
 def _of_definitions(schema: Mapping[str, Any], root: Any) -> Iterator[str]:
