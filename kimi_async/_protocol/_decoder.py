@@ -305,16 +305,17 @@ class ReplyDecoder:
         self, event: SSEEvent, events: list[StreamEvent], *, at_end: bool = False
     ) -> None:
         """Take one event; it may be empty, or of a type that is not ours."""
+        data, kind = event.data, event.event
+        if kind == STRAY:
+            self._note_unread(data)
+            return
         if self._wire is not None:
             self._wire.append(event)
-        data, kind = event.data, event.event
         if kind == "message":
             if data:
                 self._take_data(data, events, at_end=at_end)
         elif kind == "error":
             raise self._provider.parse_error_object(self._not_too_deep(data))
-        elif kind == STRAY:
-            self._note_unread(data)
         elif data.lstrip().startswith((b"{", b"[DONE]")):
             self._take_data(data, events, at_end=at_end)
 

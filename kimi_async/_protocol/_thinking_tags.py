@@ -92,10 +92,9 @@ class ThinkingFilter:
                 return "", self._keep(text)
             thought, text = "".join(self._held) + text[: end.start()], text[end.end() :]
             self._held, self._state = [], "after the tag"
-        if self._state == "after the tag":
-            # The template of the model writes line ends between the tag and the answer.
-            text = text.lstrip("\n")
-            self._state = "answer" if text else "after the tag"
+        # The template of the model writes line ends between the tag and the answer.
+        text = text.lstrip("\n")
+        self._state = "answer" if text else "after the tag"
         return text, thought
 
     def _begin(self, text: str) -> str:

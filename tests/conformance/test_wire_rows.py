@@ -77,3 +77,9 @@ def test_text_that_is_held_back_is_progress() -> None:
         decoder.feed(events(chunk(content=text)))
         told.append((decoder.started, decoder.progressed))
     assert told == [(True, True), (True, True), (True, True), (True, True)]
+
+
+def test_a_stray_line_is_not_an_event_of_the_stream() -> None:
+    decoder = ReplyDecoder(PROVIDER, keep_wire=True)
+    decoder.feed(b"hello\n" + events("one", chunk(content="Hi")))
+    assert [event.data for event in decoder.take_wire()] == [b"one"]
