@@ -46,7 +46,8 @@ T = TypeVar("T")
 class AsyncKimi:
     """A client for the Kimi models of one provider.
 
-    Works with or without ``async with``; shared freely between the tasks of the event loop of its first use.
+    Works with or without ``async with``; shared freely between the tasks of one event loop. With
+    nothing in flight it can be used on another loop, unless ``http_client`` was given.
 
     Args:
         provider: The provider (``AceDataCloud()``, ``Cloudsway()``, ...); ``None`` takes it from the environment:

@@ -1,7 +1,7 @@
 """The bytes of one connection on asyncio and uvloop.
 
 The streams of anyio and httpcore hold a cancel scope around each read and write, which costs 25 us (CPython 3.13). Here
-a wait is one future, all waits of a connection share one timer, and the event loop tells what happens to an idle
+a wait is one future, all waits of a connection share one timer, and the event loop reports each event of an idle
 connection.
 """
 
@@ -77,7 +77,7 @@ class AsyncioStream(asyncio.Protocol):
         self._wake()
 
     def eof_received(self) -> bool:
-        """Take note that the host sends no more; keep the connection for what is still to be sent."""
+        """Take note that the host sends no more; keep the connection to send the rest of a request."""
         self._is_over = True
         self._wake()
         return True
@@ -92,7 +92,7 @@ class AsyncioStream(asyncio.Protocol):
         self._wake()
 
     def _rescue(self) -> None:
-        """Take what the host sent before the connection broke: asyncio does not read on after a write that failed."""
+        """Take the last bytes of a host that reset the connection: asyncio reads no more after a write has failed."""
         with contextlib.suppress(OSError), self._transport.get_extra_info("socket").dup() as sock:
             while data := sock.recv(READ_BYTES):
                 self._received.append(data)
@@ -173,7 +173,7 @@ class AsyncioStream(asyncio.Protocol):
             self._waiter = None
 
     def _look_at_clock(self) -> None:
-        """End a wait that is too long; the timer of an earlier wait only waits on."""
+        """End a wait that is too long; a timer of an earlier wait is set again."""
         self._timer = None
         if self._waiter is None or self._waiter.done() or self._deadline == math.inf:
             return

@@ -1,9 +1,9 @@
 """The clock of the event loop, and work that cancellation must not break in the middle.
 
-A shield of anyio does not stop a second ``task.cancel()`` of asyncio (measured on 3.11 to 3.13): it would
-interrupt our closing, and the closing inside the HTTP client, whose connection then is lost for good. So on
-asyncio a close runs in a task of its own, awaited through ``asyncio.shield``, and so does the sending of a request,
-which is cancelled once and no more. These are the tasks of this library that may outlive an await: strongly
+A shield of anyio does not stop a second ``task.cancel()`` of asyncio (measured on 3.11 to 3.13). It would interrupt
+the closing inside an HTTP client that is not ours, whose connection is then never closed. So on asyncio such a close
+runs in a task of its own, awaited through ``asyncio.shield``. A request over such a client also runs in a task of its
+own, which is cancelled once and no more. These are the tasks of this library that may outlive an await: strongly
 referenced here and bounded in time. On trio, where cancellation is a state and not an event, a shielded scope is
 enough.
 """
@@ -45,8 +45,8 @@ T = TypeVar("T")
 
 def asyncio_loop() -> asyncio.AbstractEventLoop | None:
     """The running loop if it is asyncio's (uvloop's included); ``None`` on trio, and where none runs."""
-    # Whoever runs a loop of asyncio has loaded it. Here it would be the largest part of ``import kimi_async`` (25 ms
-    # of 160), for nothing on trio. An import statement costs 0.4 us, and this is asked for each read.
+    # A program that runs a loop of asyncio has loaded it. Imported here, it would be the largest part of ``import
+    # kimi_async`` (25 ms of 160), for nothing on trio. An import statement costs 0.4 us for each read.
     loaded = sys.modules.get("asyncio")
     if loaded is None:
         return None
@@ -71,7 +71,7 @@ async def prepare_loop() -> None:
 
 
 def loop_clock() -> Callable[[], float]:
-    """The clock by which the running loop keeps its deadlines, in seconds; asked twice for each read.
+    """Return the clock by which the running loop keeps its deadlines, in seconds.
 
     It can still be read when the loop is gone: a stream that was left open may be collected then.
     """
@@ -86,9 +86,9 @@ def loop_clock() -> Callable[[], float]:
 
 
 def loop_caller() -> Callable[[Callable[[], object]], object]:
-    """How to have something called by the running loop soon: from any thread, and from a finalizer.
+    """Return a function that has the running loop call something soon, from any thread and from a finalizer.
 
-    What is returned raises ``RuntimeError`` when that loop has ended.
+    It raises ``RuntimeError`` when that loop has ended.
     """
     loop = asyncio_loop()
     if loop is not None:
@@ -104,12 +104,12 @@ async def run_cancellable_once(
     discard: Callable[[T], Awaitable[None]],
     abandon: Callable[[], Awaitable[None]],
 ) -> T:
-    """Give what *run* gives, and let it see one cancellation at the most.
+    """Return the result of *run*, and let it see at most one cancellation.
 
     Args:
-        run: What is awaited.
-        discard: Closes a result that comes although the caller was cancelled.
-        abandon: Closes what *run* has left open when it was cancelled.
+        run: Awaited once.
+        discard: Closes a result that the cancelled caller does not take.
+        abandon: Closes everything that *run* has left open when it was cancelled.
     """
     if asyncio_loop() is None:
         try:
@@ -147,7 +147,7 @@ async def _leave(
 async def close_shielded(close: Callable[[], Awaitable[None]]) -> None:
     """Run *close* to its end or for two seconds, whatever happens to the caller; raises nothing of its own.
 
-    A cancellation that arrives meanwhile is raised here, and the close goes on without the caller.
+    A cancellation that arrives meanwhile is raised here, and the close continues without the caller.
     """
     if asyncio_loop() is not None:
         import asyncio

@@ -127,10 +127,12 @@ def http_client(
     verify: bool | ssl.SSLContext = True,
     trust_env: bool = True,
 ) -> httpx.AsyncClient:
-    """Make an HTTP client tuned as ours is: no limit of its own on connections or time, and no redirects.
+    """Make the HTTP client that ``AsyncKimi`` makes by itself, with a proxy or other TLS settings.
 
-    For ``AsyncKimi(http_client=...)``, when a proxy or other TLS settings are needed; the caller closes it. Without a
-    proxy it sends over connections of our own, in a fraction of the work of an ``httpx.AsyncClient``.
+    For ``AsyncKimi(http_client=...)``; the caller closes it, on the event loop that used it. It sends HTTP/1.1 over
+    connections of our own, with a fraction of the work of an ``httpx.AsyncClient``. It sets no limit on connections or
+    time, follows no redirects and keeps no cookies. A request through a proxy takes httpx's own way, and so does every
+    request while a tool for tests or tracing, such as respx, has patched httpx or httpcore.
 
     Args:
         proxy: URL of a proxy for all requests.

@@ -65,7 +65,7 @@ class Connection:
         return not self.is_closed and self._stream.is_quiet()
 
     def rest(self) -> None:
-        """Fall idle; whatever the host sends or does then closes the connection."""
+        """Fall idle; anything that the host sends or does then closes the connection."""
         self._stream.on_disturbed = self.close
         self._owner.take_back(self)
 
@@ -170,7 +170,7 @@ class Connection:
 
 
 def _serialized(request: httpx.Request, content: bytes) -> tuple[h11.Connection, bytes]:
-    """Return the bytes of *request*, and what reads the head of its response."""
+    """Return the bytes of *request*, and the connection of h11 that reads the head of its response."""
     writer = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES)
     head = h11.Request(
         method=request.method, target=request.url.raw_path, headers=request.headers.raw
@@ -210,7 +210,7 @@ class Body(httpx.AsyncByteStream):
         self._content = b""
 
     def take(self, data: bytes) -> None:
-        """Take what was received with the head; an empty body ends here."""
+        """Take the bytes that were received with the head; an empty body ends here."""
         framing = self._framing
         if data and not framing.ended:
             self._content = framing.feed(data)

@@ -23,7 +23,7 @@ HEAD_BYTES: Final = 100 * 1024
 
 #: The line before a chunk, without an extension. h11 takes more digits, and no host sends them.
 _SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
-#: What a read may hold of that line when the rest is still to come.
+#: The beginning of that line, when the rest is still to come.
 _BEGUN_SIZE_LINE: Final = re.compile(rb"[0-9A-Fa-f]{0,15}\r?")
 _LINE_END: Final = b"\r\n"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -157,7 +157,7 @@ class _Chunked(Framing):
         return at
 
     def _read_other(self, rest: bytes, content: list[bytes]) -> None:
-        """Read what is not a plain chunk: the last one, the beginning of one, or anything else."""
+        """Read the last chunk, the beginning of a chunk, or anything that is not a plain chunk."""
         if rest.startswith(_LAST_CHUNK):
             self.ended, self.surplus = True, len(rest) > len(_LAST_CHUNK)
         elif _BEGUN_SIZE_LINE.fullmatch(rest) or _LAST_CHUNK.startswith(rest):

@@ -1,7 +1,7 @@
 """How many replies may be in flight at once, over the connections that clients share.
 
-A permit is a counted token, taken before a request is sent and given back when its reply is left. It is no context: no
-lock or scope is held while a caller has it, and whoever comes by may give it back, also from another task.
+A permit is a counted token, taken before a request is sent and given back when its reply is left. It is not a
+context: no lock or scope is held while a caller has it, and any task may give it back.
 
 Not a ``CapacityLimiter`` of anyio, for two reasons. Clients that share connections share the count but may each have a
 limit of their own. And a permit must come back from a finalizer, which may run in any thread, in the middle of the code
@@ -24,12 +24,12 @@ __all__ = ["ConcurrencyLimiter", "Permit"]
 class ConcurrencyLimiter:
     """Counts the replies in flight, and lets those that are too many wait in line; for one event loop.
 
-    Who waits has a limit, and there are at least that many in flight. So when one leaves, the only ones whose turn it
-    can be are those whose limit is the present count, and the first of them gets that very permit: nobody who comes
-    later can take it, and nobody has to be looked through.
+    A reply that waits has a limit, and at least that many are in flight. So when one leaves, only a reply whose limit
+    is the present count can be next. The first of these gets that permit: no later one can take it, and none is
+    scanned.
 
     Attributes:
-        taken: How many limiter are taken.
+        taken: How many permits are taken.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class ConcurrencyLimiter:
         """Take a permit; wait in line for as long as *limit* or more are taken.
 
         Args:
-            limit: The most limiter that may be taken with this one; ``None`` is no limit.
+            limit: The most permits that may be taken with this one; ``None`` for no limit.
 
         Returns:
             The permit; ``None`` when :meth:`close` was called meanwhile.

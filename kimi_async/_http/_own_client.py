@@ -52,7 +52,7 @@ class OwnClient(JarlessClient):
         proxies: The URL of a proxy for each pattern of ``mounts=``; ``None`` stands for no proxy.
 
     Attributes:
-        leaves_nothing_open: A request that is cancelled, however often, closes what it has opened.
+        leaves_nothing_open: A request that is cancelled, however often, closes every socket that it has opened.
     """
 
     leaves_nothing_open: ClassVar[bool] = True

@@ -1,8 +1,8 @@
 """The default way to send: over connections of our own, under an ``httpx.AsyncClient``.
 
 The pool of httpcore looks at all its connections for each request, which with 50 at once costs more than the requests
-(httpcore 1.0.9, CPython 3.13). It also loses track of cancelled requests, and gives what a host sends after the end of
-a response to the next reply. Here each host has a list of idle connections, and a cancelled request closes its own.
+(httpcore 1.0.9, CPython 3.13). It also loses track of cancelled requests, and bytes after the end of a response
+reach the next reply. Here each host has a list of idle connections, and a cancelled request closes its own.
 
 Proxies keep httpx's own way, and so does everything while a tool has patched httpx or httpcore.
 """

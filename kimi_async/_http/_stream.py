@@ -25,7 +25,7 @@ WRITE_BYTES: Final = 64 * 1024
 
 
 class Stream(Protocol):
-    """What a connection needs of the bytes under it.
+    """The bytes under a connection.
 
     Attributes:
         on_disturbed: Called when the host sends something, or closes, while no read or write waits.
@@ -50,7 +50,7 @@ class Stream(Protocol):
     async def read(self, seconds: float | None) -> bytes | None:
         """Return the next bytes, ``None`` when the host sends no more.
 
-        Under TLS what was received may hold no content; then this is ``b""``.
+        Under TLS the received bytes may hold no content; then this is ``b""``.
 
         Raises:
             TimeoutError: Nothing was received in so many *seconds*.

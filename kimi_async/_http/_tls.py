@@ -1,7 +1,7 @@
 """TLS over any stream of bytes.
 
-The streams of asyncio, anyio and httpcore give each record of TLS by itself, lose what came before a broken record, or
-log what a cancelled handshake leaves. Here all records that came together are read together.
+The TLS of anyio and httpcore gives each record by itself. The TLS of asyncio loses the records before a broken one, and
+that of uvloop may log an error when a handshake is cancelled. Here all records that arrived together are read together.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The one module that speaks HTTP.
+"""Sends the request of one attempt, and gives its response.
 
-Every exception of the HTTP client ends here: it becomes one of ours, by the stage it came from first and by its
-type's name second (so that httpx2, which has the names of httpx, and aiohttp are understood too), and is raised outside
-the handler, so that no frame of the HTTP client, and no header in it, hangs on a traceback that leaves the library.
+Every exception of the HTTP client ends here and becomes an error of ours, by the stage that it came from and by the
+name of its type: httpx2 has the names of httpx. It is raised outside the handler. So no frame of the HTTP client,
+which may hold a header, is on a traceback that leaves the library.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ __all__ = ["BodyError", "BodyTimeout", "Response", "Transport"]
 #: A name of our own, because a host was seen to answer a foreign one with a misleading 429 (docs/providers.md 6.1).
 _OUR_HEADERS: Final = {"user-agent": f"kimi-async/{__version__}", "accept-encoding": "identity"}
 
-#: What the engines call it: httpx and httpx2 first, aiohttp second.
+#: The names of httpx and httpx2, and of aiohttp.
 _READ_TIMEOUTS: Final = frozenset({"ReadTimeout", "SocketTimeoutError"})
 _NOT_CONNECTED: Final = frozenset(
     {"ConnectError", "UnsupportedProtocol", "ClientConnectorError", "InvalidURL"}
@@ -70,7 +70,7 @@ _CLOSED: Final = "this AsyncKimi, or the HTTP client under it, is closed"
 
 
 class BodyError(Exception):
-    """The body broke while it was read; ``cause`` is the type and text of what the HTTP client raised."""
+    """The body broke while it was read; ``cause`` is the type and text of the HTTP client's error."""
 
     def __init__(self, cause: str) -> None:
         super().__init__(cause)
@@ -82,7 +82,7 @@ class BodyTimeout(BodyError):
 
 
 async def _new_client() -> HttpClient:
-    # Not the TLS context alone: the first client also imports what is below httpx, in 130 ms and more.
+    # In a thread, because the first client imports httpx and builds a TLS context: 130 ms and more.
     return await anyio.to_thread.run_sync(http_client)
 
 
@@ -105,7 +105,7 @@ class Transport:
         self._client = client
         #: Where our own client is to be closed.
         self._asyncio_loop: asyncio.AbstractEventLoop | None = None
-        #: Made when it is needed: making one has anyio load on the event loop what ``prepare_loop`` loads in a thread.
+        #: Made when it is needed, because the first lock has anyio load its half for asyncio on the event loop.
         self._making: anyio.Lock | None = None
         self._loop: object = None
         self._sending: set[anyio.CancelScope] = set()
@@ -184,7 +184,7 @@ class Transport:
         )
         is_clean = getattr(client, "leaves_nothing_open", False)
         if is_clean and self._given is None:
-            return await send()  # closing the client ends what it sends
+            return await send()  # closing this client ends its requests
         with anyio.CancelScope() as scope:
             self._sending.add(scope)
             try:
@@ -318,7 +318,7 @@ class Response:
         self._own: Body | None = response.extensions.get("kimi_body")
         self._provider = provider
         self._ended = False
-        #: What is left of a large read.
+        #: The rest of a large read.
         self._held = _NOTHING
         self.status = response.status_code
         self.resent: bool = response.extensions.get("kimi_resent", False)
@@ -329,7 +329,7 @@ class Response:
         self._next: Callable[[], Awaitable[bytes]] = self._body.__anext__
 
     async def read(self) -> bytes | None:
-        """The next bytes of the body, :data:`READ_BYTES` at the most; ``None`` at its clean end.
+        """Return the next bytes of the body, at most :data:`READ_BYTES`; ``None`` at its clean end.
 
         Raises:
             BodyTimeout: The read timeout that the request was sent with ran out.
@@ -404,7 +404,7 @@ def _raw(response: HttpResponse) -> AsyncIterator[bytes]:
 
 
 def _send_failure(error: Exception, timeouts: Timeouts, provider: Provider) -> KimiError:
-    """Our error for what the HTTP client raised before the response headers."""
+    """Return our error for one that the HTTP client raised before the response headers."""
     if isinstance(error, KimiError):  # an engine of ours refused
         return error.with_traceback(None)
     names, cause = _names(error), _describe(error, provider)
@@ -444,16 +444,19 @@ def _names(error: Exception) -> set[str]:
 
 
 def _origin(error: Exception) -> BaseException:
-    """What aiohttp raised, where it is below: httpx-aiohttp 0.2.0 makes a broken connection a ``ConnectTimeout``."""
+    """Return the error of aiohttp that *error* comes from, if any.
+
+    httpx-aiohttp 0.2.0 makes a ``ConnectTimeout`` of a broken connection.
+    """
     cause = error.__cause__
     return cause if type(cause).__module__.partition(".")[0] == "aiohttp" and cause else error
 
 
 def _describe(error: Exception, provider: Provider) -> str:
-    """Type and text of a foreign exception: addresses and protocol states.
+    """Return the type and text of a foreign exception: addresses and protocol states.
 
-    The text of a local protocol error is left out, because it quotes the header of ours that it is about. One of the
-    host's may quote a header in which the host has echoed the key.
+    The text of a local protocol error is left out, because it quotes a header of ours. That of a remote one may quote a
+    header in which the host has echoed the key.
     """
     origin = _origin(error)
     said = "" if "LocalProtocolError" in _names(error) else " ".join(str(origin).split())

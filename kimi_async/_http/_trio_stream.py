@@ -29,15 +29,15 @@ async def connect(host: str, port: int) -> TrioStream:
 class TrioStream:
     """A :class:`~kimi_async._http._stream.Stream`.
 
-    trio tells nothing of a socket that nobody waits for, so ``on_disturbed`` is never called: what the host did to an
-    idle connection is seen by ``is_quiet()`` before the next request.
+    trio reports nothing of a socket that nobody waits for, so ``on_disturbed`` is never called. ``is_quiet()`` looks at
+    the socket before the next request.
     """
 
     on_disturbed: Callable[[], None] | None
 
     def __init__(self, sock: trio.socket.SocketType) -> None:
         self._socket = sock
-        #: What was written and not taken yet.
+        #: The bytes that were written and that the system has not taken yet.
         self._unsent = b""
         self._is_broken = False
         self.on_disturbed = None

@@ -1,4 +1,4 @@
-"""Replies that are left at random moments, by one cancellation or by two, leave nothing behind."""
+"""Replies that are left at random moments, by one cancellation or by two, leave nothing open."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def objects() -> int:
         ),
     ],
 )
-async def test_many_random_cancels_leave_nothing_behind(
+async def test_many_random_cancels_leave_nothing_open(
     count: int, seed: int, engine: str, anyio_backend_name: str
 ) -> None:
     choose = random.Random(seed)

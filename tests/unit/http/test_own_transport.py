@@ -1,4 +1,4 @@
-"""Connections of our own give what a plain ``httpx.AsyncClient`` gives, and leave nothing behind."""
+"""Connections of our own give the same as a plain ``httpx.AsyncClient``, and leave nothing open."""
 
 from __future__ import annotations
 
@@ -267,7 +267,7 @@ async def test_no_reply_is_another_request_s(count: int, seed: int) -> None:
 
 @pytest.mark.parametrize("anyio_backend", EVERY_LOOP)
 async def test_a_kept_connection_that_breaks_before_an_answer_is_replaced_once() -> None:
-    """The host closes it when it has the next request: whoever closes an idle one is that late, too."""
+    """The host closes it when it has the next request, as a host that closes an idle one too late."""
 
     async def serve(peer: Peer) -> None:
         await peer.request()
