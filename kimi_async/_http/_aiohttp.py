@@ -117,8 +117,6 @@ class AiohttpClient:
             raise ConfigurationError(
                 "aiohttp runs on asyncio only; on trio use http_client() or an httpx2.AsyncClient"
             )
-        if self.is_closed:
-            raise RuntimeError("this HTTP client is closed")
         if way_is_patched():
             return await self._send_plain(request, settings)
         with contextlib.suppress(_GoneBefore):
@@ -331,10 +329,10 @@ class _Protocol(ResponseHandler):
 
     def _has_begun_another(self) -> bool:
         """Return whether the parser is within the head of one more response."""
-        try:
-            return self._parser is not None and self._parser.feed_eof() is not None
-        except Exception:  # it is within one that is wrong
-            return True
+        has_begun = True
+        with contextlib.suppress(Exception):  # the parser that is not compiled raises
+            has_begun = self._parser is not None and self._parser.feed_eof() is not None
+        return has_begun
 
 
 def _protocol_of(connection: Connection) -> _Protocol:

@@ -89,6 +89,23 @@ async def test_it_is_sent_again_once_and_over_a_new_connection(
         assert (len(fake.requests), fake.total_connections) == (3, 2)
 
 
+async def test_it_is_not_sent_over_another_kept_connection(
+    engine: str, anyio_backend: Loop
+) -> None:
+    """That one may be gone too."""
+    script = [Faulty(Reply("one"), SlowHeaders(0.1))] * 2
+    async with (
+        FakeProvider([*script, GONE[0], Reply("two")]) as fake,
+        ENGINES[engine]() as http,
+    ):
+        client = AsyncKimi(fake.acedata(), model="m", http_client=http)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.chat, "Hi")
+            tasks.start_soon(client.chat, "Hi")
+        assert (await client.chat("Hi")).text == "two"
+        assert fake.total_connections == 3
+
+
 NOT_SENT_AGAIN = {
     "after-a-byte-of-the-answer": Faulty(
         Reply("lost"), DrippingHeaders(every=0, times=1), NoHeaders()

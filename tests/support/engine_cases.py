@@ -86,6 +86,15 @@ FAULTS: Final = (
         stage=CONNECTING,
         timeouts=Timeouts(connect=0.1),
     ),
+    EngineFault(
+        id="tls-silence-before-a-large-request",
+        end="stall",
+        scheme="https",
+        size=200_000,
+        error=kimi.ConnectTimeout,
+        stage=CONNECTING,
+        timeouts=Timeouts(connect=0.1),
+    ),
     # The request
     EngineFault(
         id="unread",
