@@ -79,7 +79,6 @@ class Attempt:
         self._deadlines = deadlines
         self._limits = limits
         self._clock = clock
-        self._scope = anyio.CancelScope()
         #: When the last read ended.
         self._read_at = 0.0
         read_timeout = deadlines.read_timeout
@@ -101,10 +100,8 @@ class Attempt:
     async def start(self) -> list[StreamEvent]:
         """Send the request and read up to the first output, or to an end without one; return the events so far."""
         begun = self.begun = self._clock()
-        seconds = self._deadlines.until_first_output(begun)
-        self._scope.deadline = anyio.current_time() + seconds
         events: list[StreamEvent] = []
-        with self._scope:
+        with anyio.move_on_after(self._deadlines.until_first_output(begun)):
             try:
                 response = await self._send()
                 while not self.decoder.started and not self.ended:
@@ -127,10 +124,6 @@ class Attempt:
         if not 200 <= response.status < 300:
             raise await status_error(self.provider, response, self._limits)
         return response
-
-    def interrupt(self) -> None:
-        """End :meth:`start` from another task, as if its limit had run out."""
-        self._scope.cancel()
 
     def advance(self) -> Awaitable[list[StreamEvent]]:
         """Read once more; return the events that the bytes complete. Only after :meth:`start`."""

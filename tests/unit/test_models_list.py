@@ -107,7 +107,7 @@ async def test_the_models_that_a_fake_lists_by_itself(name: str, expected: str) 
         pytest.param(
             b'{"data": [{"id": "a", "created": -1, "owned_by": "", "context_length": "8",'
             b' "supports_image_in": 1, "supports_video_in": null, "supports_reasoning": "yes"}]}',
-            [{"id": "a"}],
+            [{"id": "a", "context_length": 8}],
             id="values of the wrong type",
         ),
         pytest.param(

@@ -264,8 +264,8 @@ async def test_a_coroutine_that_is_closed_while_it_reads_leaves_the_reply() -> N
 
     @types.coroutine
     def wait_for_ever() -> Generator[None, None, list[kimi.StreamEvent]]:
-        yield
-        return []
+        while True:
+            yield
 
     reading = stream._reply._guard(wait_for_ever())
     reading.send(None)

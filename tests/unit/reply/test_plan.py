@@ -280,6 +280,28 @@ async def test_a_reply_that_waits_for_its_next_attempt_can_be_closed_from_anothe
     assert (fake.active_requests, driven.transport.limiter.taken) == (0, 0)
 
 
+async def test_a_reply_that_waits_to_restart_can_be_closed_from_another_task() -> None:
+    def decide(history: tuple[Failed, ...], state: PlanState) -> Decision:
+        provider = state.providers[0]
+        return Restart(provider=provider, after=60.0) if history else Send(provider=provider)
+
+    fake = FakeTransport([Reply("Hello, you!", cut_after=2, end="reset")])
+    driven = Driven(fake, plan_of(decide))
+    async with anyio.create_task_group() as group:
+
+        async def read() -> None:
+            with pytest.raises(kimi.StreamInterrupted, match="closed before its end") as caught:
+                await driven.stream.final()
+            assert caught.value.partial is not None
+            assert caught.value.partial.text == "Hello, y"
+
+        group.start_soon(read)
+        await anyio.sleep(1)
+        await driven.stream.aclose()
+    assert asked(fake) == ["acedata"]
+    assert (fake.active_requests, driven.transport.limiter.taken) == (0, 0)
+
+
 def test_the_plan_without_retries() -> None:
     request = chat_request("Hi", {}, model="m", wire="stream")
     provider: Provider = kimi.AceDataCloud("key")
