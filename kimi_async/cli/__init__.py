@@ -5,6 +5,7 @@ Importing this needs no extra, so that :func:`main` can say what is missing.
 
 from __future__ import annotations
 
+import os
 import sys
 
 __all__ = ["main"]
@@ -19,6 +20,9 @@ def main() -> int:
     Raises:
         SystemExit: With the exit code of the command, of ``--help`` or of a usage error.
     """
+    # A shell can start a program with these closed (>&-); nobody reads them then.
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stderr = sys.stderr or sys.stdout
     try:
         # Imported here, because Ctrl-C may come during the half second that it takes.
         from kimi_async.cli._app import app

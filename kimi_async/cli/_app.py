@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import sys
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Final, TextIO, TypeAlias
 
 import anyio
 import typer
 
 from kimi_async import __version__
-from kimi_async.cli._ask import Question, chosen_provider, read_prompt
+from kimi_async.cli._ask import Question, checked_text, chosen_provider, read_prompt
 from kimi_async.cli._ask import ask as run_ask
 from kimi_async.cli._demo import demo as run_demo
+from kimi_async.cli._demo import program_name
 from kimi_async.cli._json import JsonRenderer
 from kimi_async.cli._models import list_models
 from kimi_async.cli._output import Output, never_fail_on_characters, shows_styles
 from kimi_async.cli._providers import show_providers
 from kimi_async.cli._render import PlainRenderer, Renderer, TerminalRenderer
 from kimi_async.cli._run import exit_code
+from kimi_async.cli._waiting import SignOfLife
 
 __all__ = ["app"]
 
@@ -30,7 +35,8 @@ MOONSHOT_API_KEY or, for openai and its kin, OPENAI_API_KEY (with OPENAI_BASE_UR
 A terminal gets the thinking (dimmed), the answer, tool calls, and a line with tokens and seconds.
 A file or pipe gets the text of the answer and nothing else.
 Errors, and a warning when the answer is cut off or there is none, go to stderr.
-Control characters that the model writes are shown and not obeyed.
+Control characters that the model writes are shown and not obeyed; on a terminal, invisible ones are shown too.
+A terminal's stderr shows that it waits, until the first output.
 
 With --json, stdout gets one line of JSON for each event: its name, then its fields.
 The last one is StreamEnd with the whole reply, or {"event": "error", "type": ..., "message": ...}.
@@ -94,6 +100,12 @@ def _pace(seconds: float) -> float:
     return seconds
 
 
+def _timeout(seconds: float | None) -> float | None:
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise typer.BadParameter("must be more than 0 seconds")
+    return seconds
+
+
 _Version: TypeAlias = Annotated[
     bool,
     typer.Option(
@@ -105,7 +117,8 @@ _Pace: TypeAlias = Annotated[
     typer.Option(metavar="SECONDS", callback=_pace, help="Time between two events of a reply."),
 ]
 _Prompt: TypeAlias = Annotated[
-    str | None, typer.Argument(help="What to ask; without it, stdin is read.")
+    str | None,
+    typer.Argument(help="What to ask. The text on stdin is added after it; - stands for stdin."),
 ]
 _Provider: TypeAlias = Annotated[
     Provider | None,
@@ -116,6 +129,20 @@ _Model: TypeAlias = Annotated[
 ]
 _System: TypeAlias = Annotated[
     str | None, typer.Option("--system", metavar="TEXT", help="A system message.")
+]
+_MaxTokens: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="The most tokens of the reply, thinking included.")
+]
+_Temperature: TypeAlias = Annotated[
+    float | None, typer.Option(min=0, help="The temperature; some models take only one value.")
+]
+_Timeout: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        callback=_timeout,
+        help="The most seconds for the whole reply; else 300 without any output end it.",
+    ),
 ]
 _NoReasoning: TypeAlias = Annotated[
     bool, typer.Option("--no-reasoning", help="Do not show the thinking; it happens all the same.")
@@ -143,12 +170,15 @@ def options(*, _version: _Version = False) -> None:
     """Take the options that stand before a command; their callbacks have done all by now."""
 
 
-@app.command(help="Watch recorded replies stream by. Needs no key and no network.")
+@app.command(
+    help="Watch replies stream by: one written for the demo, two recorded. Needs no key and no network."
+)
 def demo(*, pace: _Pace = 0.12) -> None:
     """Run the demo and exit."""
     never_fail_on_characters(sys.stdout)
     output = Output(sys.stdout, styled=shows_styles(sys.stdout))
-    raise typer.Exit(exit_code(lambda: anyio.run(run_demo, output, pace), TerminalRenderer(output)))
+    run = partial(anyio.run, run_demo, output, pace, program_name(sys.argv[0]))
+    raise typer.Exit(exit_code(run, TerminalRenderer(output)))
 
 
 @app.command(help=_ASK_HELP, epilog=_EXIT_CODES)
@@ -158,6 +188,9 @@ def ask(
     provider: _Provider = None,
     model: _Model = None,
     system_text: _System = None,
+    max_tokens: _MaxTokens = None,
+    temperature: _Temperature = None,
+    timeout: _Timeout = None,
     no_reasoning: _NoReasoning = False,
     as_json: _Json = False,
     base_url: _BaseUrl = None,
@@ -165,20 +198,25 @@ def ask(
 ) -> None:
     """Send one prompt, show the reply and exit."""
     never_fail_on_characters(sys.stdout, "utf-8" if as_json else None)
-    renderer = _renderer(sys.stdout, as_json=as_json)
+    sign = SignOfLife()
+    renderer = _renderer(sys.stdout, as_json=as_json, before=sign.stop)
 
     def command() -> None:
         question = Question(
             # Read here and not in the event loop, where Ctrl-C could not end it.
             prompt=read_prompt(prompt, sys.stdin),
-            system=system_text,
+            system=None if system_text is None else checked_text(system_text, "--system"),
             provider=provider,
             model=model,
             base_url=base_url,
             endpoint_path=endpoint_path,
             reasoning=not no_reasoning,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            timeout=timeout,
         )
-        anyio.run(run_ask, question, renderer)
+        with sign:
+            anyio.run(run_ask, question, renderer)
 
     raise typer.Exit(exit_code(command, renderer))
 
@@ -202,17 +240,23 @@ def models(
     """List the models and exit."""
     never_fail_on_characters(sys.stdout, "utf-8" if as_json else None)
 
-    async def command() -> None:
+    sign = SignOfLife()
+    fetch = partial(list_models, file=sys.stdout, as_json=as_json, before=sign.stop)
+
+    def command() -> None:
         chosen = chosen_provider(provider, base_url, endpoint_path)
-        await list_models(chosen, sys.stdout, as_json=as_json)
+        with sign:
+            anyio.run(fetch, chosen)
 
     renderer = _renderer(sys.stdout, as_json=as_json)
-    raise typer.Exit(exit_code(lambda: anyio.run(command), renderer))
+    raise typer.Exit(exit_code(command, renderer))
 
 
-def _renderer(stdout: TextIO, *, as_json: bool) -> Renderer:
+def _renderer(
+    stdout: TextIO, *, as_json: bool, before: Callable[[], object] = lambda: None
+) -> Renderer:
     if as_json:
-        return JsonRenderer(stdout)
+        return JsonRenderer(stdout, before)
     if stdout.isatty():
-        return TerminalRenderer(Output(stdout, styled=shows_styles(stdout)))
-    return PlainRenderer(Output(stdout, styled=False))
+        return TerminalRenderer(Output(stdout, styled=shows_styles(stdout), before=before))
+    return PlainRenderer(Output(stdout, styled=False, before=before))

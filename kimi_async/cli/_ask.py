@@ -9,10 +9,12 @@ from attrs import frozen
 
 from kimi_async import (
     AsyncKimi,
+    CallParams,
     Cloudsway,
     ConfigurationError,
     Message,
     Provider,
+    Timeouts,
     system,
     user,
 )
@@ -20,7 +22,7 @@ from kimi_async._providers._environment import provider_from_environment
 from kimi_async.cli._render import Renderer
 from kimi_async.cli._run import follow
 
-__all__ = ["Question", "ask", "chosen_provider", "read_prompt"]
+__all__ = ["Question", "ask", "checked_text", "chosen_provider", "read_prompt"]
 
 
 @frozen(kw_only=True)
@@ -35,6 +37,9 @@ class Question:
         base_url: Replaces the provider's.
         endpoint_path: Cloudsway's; ``None`` = from the environment.
         reasoning: Whether the reasoning is shown.
+        max_tokens: The most tokens of the reply, or ``None`` for the provider's limit.
+        temperature: The temperature, or ``None`` for the model's.
+        timeout: The most seconds that the reply may take; ``None`` = the limits of :class:`~kimi_async.Timeouts`.
     """
 
     prompt: str
@@ -44,6 +49,19 @@ class Question:
     base_url: str | None = None
     endpoint_path: str | None = None
     reasoning: bool = True
+    max_tokens: int | None = None
+    temperature: float | None = None
+    timeout: float | None = None
+
+    @property
+    def params(self) -> CallParams:
+        """The parameters that are set."""
+        params: CallParams = {}
+        if self.max_tokens is not None:
+            params["max_tokens"] = self.max_tokens
+        if self.temperature is not None:
+            params["temperature"] = self.temperature
+        return params
 
     @property
     def messages(self) -> list[Message]:
@@ -60,10 +78,17 @@ async def ask(question: Question, renderer: Renderer) -> None:
         KimiError: The reply did not end well.
     """
     provider = chosen_provider(question.provider, question.base_url, question.endpoint_path)
+    limit = question.timeout
+    timeouts = (
+        Timeouts()
+        if limit is None
+        else Timeouts(first_output=limit, idle=limit, progress=limit, total=limit)
+    )
     if provider.needs_model and not question.model:
         raise ConfigurationError("no model: give --model, or set KIMI_MODEL")
-    async with AsyncKimi(provider, model=question.model) as client:
-        await follow(client.stream(question.messages), renderer, reasoning=question.reasoning)
+    async with AsyncKimi(provider, model=question.model, timeouts=timeouts) as client:
+        stream = client.stream(question.messages, **question.params)
+        await follow(stream, renderer, reasoning=question.reasoning)
 
 
 def chosen_provider(
@@ -94,29 +119,46 @@ def chosen_provider(
 
 
 def read_prompt(argument: str | None, stdin: TextIO | None) -> str:
-    """The prompt: *argument*, else all of *stdin* without its last line ends.
+    """Return the prompt: *argument*, and after it the text on *stdin* if that is a file or a pipe.
 
     Args:
-        argument: What was given on the command line.
-        stdin: ``None`` in a process that was started without.
+        argument: The text on the command line; ``-`` stands for *stdin*, also if that is a terminal.
+        stdin: ``None`` in a process that was started without. Line ends after its last line are left out.
 
     Raises:
-        ConfigurationError: There is none, or it is not text.
+        ConfigurationError: There is no prompt, or it is not text.
     """
-    if argument is not None:
-        prompt = argument
-    elif stdin is None or stdin.isatty():
+    has_stdin = stdin is not None and (argument == "-" or not stdin.isatty())
+    if argument in (None, "-") and not has_stdin:
         raise ConfigurationError("no prompt: give it as an argument or on stdin")
-    else:
-        prompt = _read(stdin).rstrip("\n")
-    if not prompt.strip():
+    parts = [] if argument in (None, "-") else [checked_text(argument, "the prompt")]
+    if stdin is not None and has_stdin:
+        parts.append(_read(stdin).rstrip("\n"))
+    prompt = "\n\n".join(part for part in parts if part.strip())
+    if not prompt:
         raise ConfigurationError("the prompt is empty")
     return prompt
 
 
+def checked_text(text: str | None, name: str) -> str:
+    """Return *text*, which the shell gave.
+
+    Raises:
+        ConfigurationError: It is empty, or its bytes are not text in the encoding of the system.
+    """
+    if not text or not text.strip():
+        raise ConfigurationError(f"{name} is empty")
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise ConfigurationError(
+            f"{name} is not UTF-8 text; convert it first, for example with iconv"
+        )
+    return text
+
+
 def _read(stdin: TextIO) -> str:
     try:
-        return stdin.read()
-    except UnicodeDecodeError as error:
-        encoding = error.encoding
-    raise ConfigurationError(f"the prompt on stdin is not {encoding} text")
+        text = stdin.read()
+    except UnicodeDecodeError:
+        # The same characters as those that a lenient encoding of stdin gives for such bytes.
+        text = "\udcff"
+    return checked_text(text, "the text on stdin") if text.strip() else ""

@@ -1,20 +1,23 @@
-"""``kimi-async demo``: recorded replies of both providers, replayed by a server on this machine."""
+"""``kimi-async demo``: replies of both providers, played by a server on this machine."""
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import httpx
 from attrs import frozen
 
-from kimi_async import AsyncKimi, Provider
+from kimi_async import AsyncKimi, Provider, Usage
 from kimi_async.cli._output import BOLD, DIM, Output
 from kimi_async.cli._render import TerminalRenderer
 from kimi_async.cli._run import follow
-from kimi_async.testing import FakeProvider, Recording
+from kimi_async.testing import FakeProvider, Recording, Reply, ScriptedReply
 
-__all__ = ["demo"]
+__all__ = ["demo", "program_name"]
 
 
 @frozen(kw_only=True)
@@ -23,48 +26,67 @@ class _Scene:
 
     Attributes:
         title: The provider's name, for people.
-        what: What is replayed.
-        recording: Its name.
+        what: A description of the reply.
+        reply: The reply for a pace in seconds.
         provider: Gives the provider that reaches the fake provider.
         prompt: What is asked; the answer is the recorded one in any case.
     """
 
     title: str
     what: str
-    recording: str
+    reply: Callable[[float], ScriptedReply]
     provider: Callable[[FakeProvider], Provider]
     prompt: str
+
+
+def _greeting(pace: float) -> Reply:
+    return Reply(
+        "Air scatters blue light more than red light, so blue reaches your eyes from every part of the sky.",
+        "A short question. Scattering is the answer.",
+        chunk_chars=6,
+        pace=pace,
+        usage=Usage(prompt_tokens=13, completion_tokens=31, total_tokens=44),
+    )
+
+
+def _recorded(name: str) -> Callable[[float], Recording]:
+    return lambda pace: Recording(name, pace=pace)
 
 
 _SCENES: Final = (
     _Scene(
         title="Ace Data Cloud",
+        what="a reply written for this demo, in the wire format of the provider",
+        reply=_greeting,
+        provider=FakeProvider.acedata,
+        prompt="Why is the sky blue?",
+    ),
+    _Scene(
+        title="Ace Data Cloud",
         what="a stream recorded there in February 2026, in Korean",
-        recording="acedata/stream_reasoning_ko",
+        reply=_recorded("acedata/stream_reasoning_ko"),
         provider=FakeProvider.acedata,
         prompt="안녕하세요",
     ),
     _Scene(
         title="Cloudsway",
         what="a tool call recorded there in July 2025, sent as a stream",
-        recording="cloudsway/stream_tool_call",
+        reply=_recorded("cloudsway/stream_tool_call"),
         provider=FakeProvider.cloudsway,
         prompt="计算北京和上海的直线距离",
     ),
 )
 
 
-_WITH_A_KEY: Final = 'With a key: ACEDATACLOUD_API_TOKEN=... kimi-async ask --model kimi-k3 "Hello"'
-
-
-async def demo(output: Output, pace: float) -> None:
+async def demo(output: Output, pace: float, program: str) -> None:
     """Ask both providers, offline, over the code path that a real key would use.
 
     Args:
         output: Where to show it.
         pace: Seconds between two events of a reply.
+        program: The words that start this program in the user's shell.
     """
-    script = [Recording(scene.recording, pace=pace) for scene in _SCENES]
+    script = [scene.reply(pace) for scene in _SCENES]
     # A proxy of the environment could not reach this machine.
     async with FakeProvider(script) as fake, httpx.AsyncClient(trust_env=False) as http:
         for scene in _SCENES:
@@ -75,4 +97,19 @@ async def demo(output: Output, pace: float) -> None:
             client = AsyncKimi(scene.provider(fake), model="kimi-k3", http_client=http)
             await follow(client.stream(scene.prompt), TerminalRenderer(output))
         output.end_paragraph()
-        output.write(f"{_WITH_A_KEY}\n", BOLD)
+        command = f'{program} ask --model kimi-k3 "Hello"'
+        output.write(f"With a key: ACEDATACLOUD_API_TOKEN=... {command}\n", BOLD)
+
+
+def program_name(started_as: str) -> str:
+    """Return the words that start this program again.
+
+    Args:
+        started_as: The first argument of the process: a path, which is shortened if the shell finds the program.
+    """
+    path = Path(started_as)
+    if path.name == "__main__.py":
+        return "python -m kimi_async.cli"
+    found = shutil.which(path.name)
+    is_found = found is not None and Path(found).resolve() == path.resolve()
+    return path.name if is_found else shlex.quote(started_as)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TextIO
 
 from kimi_async import KimiError, StreamEvent
+from kimi_async.cli._output import UNSEEN
 
 __all__ = ["JsonRenderer", "json_line"]
 
-#: C1 control characters and DEL, which JSON may hold as they are and some terminals obey. They occur only in strings.
-_ESCAPED: Final = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+#: DEL, C1 control characters and unseen characters: JSON may hold them, and terminals obey or hide them. They occur
+#: only in strings.
+_ESCAPED: Final = {
+    code: json.dumps(chr(code))[1:-1] if code > 0x7F else "\\u007f"
+    for code in (*range(0x7F, 0xA0), *UNSEEN)
+}
 
 
 def json_line(value: Mapping[str, Any]) -> str:
@@ -27,10 +32,12 @@ class JsonRenderer:
 
     Args:
         file: Where to write; should be UTF-8, as JSON is.
+        before: Called before each line.
     """
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: TextIO, before: Callable[[], object] = lambda: None) -> None:
         self._file = file
+        self._before = before
 
     def show(self, event: StreamEvent, /) -> None:
         """Write one event."""
@@ -41,5 +48,6 @@ class JsonRenderer:
         self._line({"event": "error", "type": type(error).__name__, "message": str(error)})
 
     def _line(self, value: Mapping[str, Any]) -> None:
+        self._before()
         self._file.write(json_line(value))
         self._file.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TextIO
 
 from attrs import asdict
@@ -13,13 +14,16 @@ from kimi_async.cli._output import clean
 __all__ = ["list_models"]
 
 
-async def list_models(provider: Provider, file: TextIO, *, as_json: bool) -> None:
+async def list_models(
+    provider: Provider, file: TextIO, *, as_json: bool, before: Callable[[], object]
+) -> None:
     """Write one line for each model: its id, or all of it as JSON.
 
     Args:
         provider: The provider; its key is taken from the environment.
         file: Where to write.
         as_json: Whether as JSON.
+        before: Called when the list is there.
 
     Raises:
         ConfigurationError: Nothing could be sent.
@@ -27,6 +31,7 @@ async def list_models(provider: Provider, file: TextIO, *, as_json: bool) -> Non
     """
     async with AsyncKimi(provider) as client:
         models = await client.models()
+    before()
     file.writelines(
         json_line(asdict(model)) if as_json else f"{clean(model.id)}\n" for model in models
     )

@@ -7,12 +7,22 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 from typing import Final, TextIO
 
 from rich.console import Console
 from rich.style import Style
 
-__all__ = ["BOLD", "DIM", "Output", "clean", "never_fail_on_characters", "report", "shows_styles"]
+__all__ = [
+    "BOLD",
+    "DIM",
+    "UNSEEN",
+    "Output",
+    "clean",
+    "never_fail_on_characters",
+    "report",
+    "shows_styles",
+]
 
 PLAIN: Final = Style.null()
 DIM: Final = Style(dim=True)
@@ -26,9 +36,30 @@ _VISIBLE: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F
 }
 
 
-def clean(text: str) -> str:
-    r"""Make *text* safe to show: control characters but ``\n`` and ``\t`` become visible (``\x1b``)."""
-    return text.translate(_VISIBLE)
+#: Characters that change the order of the text around them, or that nobody sees: bidirectional controls, zero-width
+#: characters, line separators and tags. ZWNJ and ZWJ stay, because Persian, Hindi and many emoji need them.
+UNSEEN: Final = {
+    code: f"\\u{code:04x}" if code < 0x1_0000 else f"\\U{code:08x}"
+    for code in (
+        *(0xAD, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F, 0xFEFF),
+        *range(0x2028, 0x202F),
+        *range(0x2060, 0x2070),
+        *range(0xFFF9, 0xFFFC),
+        *range(0xE_0000, 0xE_0080),
+    )
+}
+
+
+def clean(text: str, *, terminal: bool = True) -> str:
+    r"""Return *text* safe to show: control characters but ``\n`` and ``\t`` become visible (``\x1b``).
+
+    Args:
+        text: Any text.
+        terminal: Whether a person sees it: bidirectional controls and zero-width characters then become visible too
+            (``\u202e``).
+    """
+    shown = text.translate(_VISIBLE)
+    return shown.translate(UNSEEN) if terminal else shown
 
 
 def report(message: object) -> None:
@@ -64,17 +95,23 @@ class Output:
     Args:
         file: Where to write.
         styled: Whether styles are written or left out.
+        before: Called before each piece of text.
     """
 
-    def __init__(self, file: TextIO, *, styled: bool) -> None:
+    def __init__(
+        self, file: TextIO, *, styled: bool, before: Callable[[], object] = lambda: None
+    ) -> None:
         self._file = file
+        self._before = before
+        self._terminal = file.isatty()
         self._styled = styled
         #: The last two characters; at first as below an empty line, so that nothing starts with one.
         self._tail = "\n\n"
 
     def write(self, text: str, style: Style = PLAIN) -> None:
         """Write *text* as it is, but for its control characters."""
-        shown = clean(text)
+        self._before()
+        shown = clean(text, terminal=self._terminal)
         self._tail = (self._tail + shown)[-2:]
         self._file.write(style.render(shown) if self._styled else shown)
         self._file.flush()

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TextIO
 
-from kimi_async import ChatStream, ConfigurationError, KimiError, ReasoningDelta, ReasoningDone
+from kimi_async import (
+    ChatStream,
+    ConfigurationError,
+    KimiError,
+    KimiWarning,
+    ReasoningDelta,
+    ReasoningDone,
+)
 from kimi_async.cli._output import report
 from kimi_async.cli._render import Renderer
+from kimi_async.cli._words import in_words_of_the_shell
 
 __all__ = ["exit_code", "follow"]
 
@@ -56,10 +67,11 @@ def exit_code(command: Callable[[], object], renderer: Renderer) -> int:
 
 def _kimi_exit_code(command: Callable[[], object], renderer: Renderer) -> int:
     try:
-        command()
+        with _short_warnings():
+            command()
     except KimiError as error:
         renderer.fail(error)
-        report(error)
+        report(in_words_of_the_shell(str(error)))
         return 2 if isinstance(error, ConfigurationError) else 1
     except KeyboardInterrupt:
         # The terminal has just shown ^C, wherever the line had come to.
@@ -67,6 +79,29 @@ def _kimi_exit_code(command: Callable[[], object], renderer: Renderer) -> int:
         report("interrupted")
         return 130
     return 0
+
+
+@contextmanager
+def _short_warnings() -> Generator[None]:
+    """Show each warning of the package in one line: the file and line of Python say nothing at a shell."""
+    with warnings.catch_warnings():
+        python = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, KimiWarning):
+                report(f"warning: {in_words_of_the_shell(str(message))}")
+            else:
+                python(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 def _discard_stdout() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import pytest
 from anyio.from_thread import start_blocking_portal
+from attrs import evolve
 from typer.testing import CliRunner
 
 from kimi_async._providers._environment import _BY_NAME
@@ -18,7 +21,8 @@ from kimi_async.cli import _demo
 from kimi_async.cli._app import Provider, _renderer, app
 from kimi_async.cli._json import JsonRenderer
 from kimi_async.cli._render import PlainRenderer, TerminalRenderer
-from kimi_async.testing import ErrorReply, FakeProvider, Recording, Reply
+from kimi_async.cli._words import in_words_of_the_shell
+from kimi_async.testing import ErrorReply, FakeProvider, Reply
 
 VARIABLES = [
     "KIMI_PROVIDER",
@@ -93,7 +97,8 @@ def ask_acedata(
     [
         pytest.param(["Hello"], None, [("user", "Hello")], id="argument"),
         pytest.param([], "Hello\nyou\n\n", [("user", "Hello\nyou")], id="stdin"),
-        pytest.param(["Hello"], "ignored", [("user", "Hello")], id="argument-before-stdin"),
+        pytest.param(["Explain:"], "a diff", [("user", "Explain:\n\na diff")], id="both"),
+        pytest.param(["-"], "a diff", [("user", "a diff")], id="dash"),
         pytest.param(
             ["Hello", "--system", "Be short."],
             None,
@@ -147,6 +152,21 @@ def test_cloudsway(arguments: list[str], environment: dict[str, str], fake: Fake
     assert "model" not in request.body
 
 
+def test_parameters(fake: FakeProvider) -> None:
+    fake.add(Reply("Hi"))
+    options = ["--max-tokens", "50", "--temperature", "0.5", "--timeout", "60"]
+    assert ask_acedata(fake, *options, "Hello") == (0, "Hi\n", "")
+    assert fake.requests[0].body.items() >= {"max_tokens": 50, "temperature": 0.5}.items()
+
+
+def test_a_timeout_is_named_by_its_option(fake: FakeProvider) -> None:
+    fake.add(Reply("Hi", cut_after=0, end="stall"))
+    code, stdout, stderr = ask_acedata(fake, "--timeout", "0.05", "Hello")
+    assert (code, stdout) == (1, "")
+    assert "--timeout" in stderr
+    assert "Timeouts(" not in stderr
+
+
 def test_every_provider_can_be_asked_for() -> None:
     assert [provider.value for provider in Provider] == [*_BY_NAME]
 
@@ -161,7 +181,9 @@ def test_the_model_of_the_environment(fake: FakeProvider) -> None:
 @pytest.mark.parametrize(
     ("arguments", "environment", "words"),
     [
-        pytest.param(["Hello"], {}, "set a key (ACEDATACLOUD_API_TOKEN,", id="no-provider"),
+        pytest.param(
+            ["Hello"], {}, "no provider: set a key (ACEDATACLOUD_API_TOKEN,", id="no-provider"
+        ),
         pytest.param(
             ["--provider", "cloudsway", "Hello"], KEY, "set CLOUDSWAY_API_KEY", id="no-key"
         ),
@@ -174,6 +196,9 @@ def test_the_model_of_the_environment(fake: FakeProvider) -> None:
         ),
         pytest.param(["--model", "m"], KEY, "the prompt is empty", id="empty-stdin"),
         pytest.param(["--model", "m", " "], KEY, "the prompt is empty", id="empty-argument"),
+        pytest.param(
+            ["--model", "m", "--system", "", "Hello"], KEY, "--system is empty", id="empty-system"
+        ),
     ],
 )
 def test_configuration_errors(
@@ -192,6 +217,10 @@ def test_configuration_errors(
         pytest.param(["--provider", "nobody", "Hello"], id="provider"),
         pytest.param(["--nonsense", "Hello"], id="option"),
         pytest.param(["one", "two"], id="two-prompts"),
+        pytest.param(["--max-tokens", "0", "Hello"], id="max-tokens"),
+        pytest.param(["--temperature", "-1", "Hello"], id="temperature"),
+        pytest.param(["--timeout", "0", "Hello"], id="timeout"),
+        pytest.param(["--timeout", "nan", "Hello"], id="timeout-nan"),
     ],
 )
 def test_usage_errors(arguments: list[str]) -> None:
@@ -215,6 +244,7 @@ def test_a_reply_that_breaks_leaves_what_came(fake: FakeProvider) -> None:
     code, stdout, stderr = ask_acedata(fake, "Hello")
     assert (code, stdout) == (1, "Hello \n")
     assert "before a finish reason came" in stderr
+    assert ".partial" not in stderr
 
 
 @pytest.mark.parametrize("shown", [True, False], ids=["reasoning", "no-reasoning"])
@@ -259,7 +289,7 @@ def test_json_of_an_error(
     assert got == code
     last = json.loads(stdout.splitlines()[-1])
     assert (last["event"], last["type"]) == ("error", kind)
-    assert stderr == f"kimi-async: {last['message']}\n"
+    assert stderr == f"kimi-async: {in_words_of_the_shell(last['message'])}\n"
 
 
 @pytest.mark.parametrize(
@@ -288,12 +318,26 @@ def test_who_shows_a_reply(file: io.StringIO, as_json: bool, kind: type[object])
     assert type(_renderer(file, as_json=as_json)) is kind
 
 
-def test_the_demo_shows_both_replies(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_shows_its_replies(monkeypatch: pytest.MonkeyPatch) -> None:
     # Nothing listens there, so its use fails.
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setattr(sys, "argv", ["kimi-async", "demo"])
     code, stdout, stderr = run("demo", "--pace", "0")
     assert (code, stderr) == (0, "")
     lines = re.sub(r"\d+\.\d\d s", "_ s", stdout).splitlines()
+    assert lines[:10] == [
+        "Ace Data Cloud: a reply written for this demo, in the wire format of the provider",
+        "> Why is the sky blue?",
+        "",
+        "Thinking...",
+        "A short question. Scattering is the answer.",
+        "...done thinking.",
+        "",
+        "Air scatters blue light more than red light, so blue reaches your eyes from every part of the sky.",
+        "",
+        "tokens 13 in, 31 out | first output _ s | total _ s",
+    ]
+    lines = lines[11:]
     assert lines[:4] == [
         "Ace Data Cloud: a stream recorded there in February 2026, in Korean",
         "> 안녕하세요",
@@ -326,13 +370,27 @@ def test_the_demo_shows_both_replies(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_pace_of_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     paces: list[float] = []
 
-    def recording(name: str, *, pace: float) -> Recording:
+    def reply(pace: float) -> Reply:
         paces.append(pace)
-        return Recording(name)
+        return Reply("Hi")
 
-    monkeypatch.setattr(_demo, "Recording", recording)
+    scenes = tuple(evolve(scene, reply=reply) for scene in _demo._SCENES)
+    monkeypatch.setattr(_demo, "_SCENES", scenes)
     code, *_ = run("demo", "--pace", "7.5")
-    assert (code, paces) == (0, [7.5, 7.5])
+    assert (code, paces) == (0, [7.5, 7.5, 7.5])
+
+
+def test_the_demo_names_the_program_as_the_shell_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "kimi-async"
+    program.touch(mode=0o755)
+    assert _demo.program_name(str(program)) == str(program)
+    assert _demo.program_name("/a b/kimi-async") == "'/a b/kimi-async'"
+    assert _demo.program_name("/x/kimi_async/cli/__main__.py") == "python -m kimi_async.cli"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert _demo.program_name(str(program)) == "kimi-async"
+    assert _demo.program_name("/other/kimi-async") == "/other/kimi-async"
 
 
 @pytest.mark.parametrize("pace", ["-1", "nan", "inf", "61", "fast"])

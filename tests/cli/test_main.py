@@ -38,7 +38,7 @@ def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
         pytest.param(["--help"], ["Usage: kimi-async ", "--version", "ask", "demo"], id="program"),
         pytest.param(
             ["ask", "--help"],
-            ["--provider", "--model", "--system", "--no-reasoning", "--json", "--base-url"],
+            ["--provider", "--model", "--system", "--max-tokens", "--temperature", "--timeout"],
             id="ask-options",
         ),
         pytest.param(

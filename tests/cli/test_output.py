@@ -43,6 +43,23 @@ def test_control_characters_become_visible(text: str, shown: str) -> None:
     assert clean(text) == shown
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("a\u202eb\u2066c\u2069", "a\\u202eb\\u2066c\\u2069", id="bidi"),
+        pytest.param("a\u200bb\u2060c\ufeff\xad", "a\\u200bb\\u2060c\\ufeff\\u00ad", id="unseen"),
+        pytest.param("\u2028\u2029", "\\u2028\\u2029", id="separators"),
+        pytest.param("\U000e0041", "\\U000e0041", id="tag"),
+        pytest.param("👨\u200d👩", "👨\u200d👩", id="zwj"),
+        pytest.param("می\u200cخواهم", "می\u200cخواهم", id="zwnj"),
+    ],
+)
+def test_unseen_characters_become_visible_on_a_terminal_only(text: str, shown: str) -> None:
+    for file, expected in ((Tty(), shown), (io.StringIO(), text)):
+        Output(file, styled=False).write(text)
+        assert file.getvalue() == expected
+
+
 @given(st.lists(st.text()))
 def test_no_text_is_lost_and_no_control_character_gets_through(pieces: list[str]) -> None:
     file = io.StringIO(newline="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -71,7 +72,7 @@ class Screen:
 
 @contextmanager
 def running(
-    ends: tuple[int, int], *arguments: str
+    ends: tuple[int, int], *arguments: str, shell: str | None = None
 ) -> Generator[tuple[subprocess.Popen[bytes], Screen]]:
     """Run the program with its stdout on the second of *ends*; the first is ours."""
     ours, theirs = ends
@@ -81,7 +82,8 @@ def running(
     }
     key = {"ACEDATACLOUD_API_TOKEN": "test-key", "KIMI_PROVIDER": "acedata", "KIMI_MODEL": "m"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "kimi_async.cli", *arguments],
+        shell or [sys.executable, "-m", "kimi_async.cli", *arguments],
+        shell=shell is not None,
         stdin=subprocess.DEVNULL,
         stdout=theirs,
         stderr=subprocess.PIPE,
@@ -110,10 +112,18 @@ def test_ctrl_c_in_the_middle_of_an_answer(server: Server) -> None:
 
 def test_ctrl_c_in_the_demo_before_its_first_output() -> None:
     with running(os.openpty(), "demo", "--pace", "60") as (process, screen):
-        screen.wait_for("> 안녕하세요")
+        screen.wait_for("> Why is the sky blue?")
         process.send_signal(signal.SIGINT)
         assert process.communicate()[1] == INTERRUPTED
         assert process.returncode == 130
+
+
+def test_a_closed_stdout_is_quiet(server: Server) -> None:
+    ask = server.ask(Reply("Hello"))
+    command = shlex.join([sys.executable, "-m", "kimi_async.cli", *ask])
+    with running(os.pipe(), *ask, shell=f"exec {command} >&-") as (process, _):
+        assert process.communicate()[1] == b""
+        assert process.returncode == 0
 
 
 def test_a_reader_that_leaves_ends_it_quietly(server: Server) -> None:

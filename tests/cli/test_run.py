@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import sys
+import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
@@ -16,12 +17,15 @@ from kimi_async import (
     AsyncKimi,
     ConfigurationError,
     ConnectTimeout,
+    KimiError,
+    KimiWarning,
     RateLimitError,
     StreamEvent,
 )
 from kimi_async.cli._output import Output
 from kimi_async.cli._render import PlainRenderer
 from kimi_async.cli._run import exit_code, follow
+from kimi_async.cli._words import in_words_of_the_shell
 from kimi_async.testing import FakeProvider, Reply
 
 
@@ -56,8 +60,7 @@ def broken_stdout() -> Generator[Output]:
         pytest.param(
             raising(ConnectTimeout(10.0)),
             1,
-            "kimi-async: the limit 'connect' ran out: no connection within 10 s."
-            " Send it again, or raise Timeouts(connect=...).\n",
+            "kimi-async: no connection within 10 s. Send it again.\n",
             id="kimi-error-that-is-an-os-error-too",
         ),
         pytest.param(
@@ -72,6 +75,28 @@ def test_exit_codes(
     assert exit_code(command, PlainRenderer(Output(io.StringIO(), styled=False))) == code
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", line)
+
+
+def test_a_warning_of_the_package_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> None:
+        warnings.warn("base_url is odd", KimiWarning, stacklevel=1)
+        warnings.warn("of another package", UserWarning, stacklevel=1)
+
+    with warnings.catch_warnings(record=True) as others:
+        warnings.simplefilter("always")
+        assert exit_code(command, PlainRenderer(Output(io.StringIO(), styled=False))) == 0
+    assert capsys.readouterr().err == "kimi-async: warning: --base-url is odd\n"
+    assert [str(other.message) for other in others] == ["of another package"]
+
+
+def test_no_advice_of_an_error_names_python() -> None:
+    kinds: list[type[KimiError]] = [KimiError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    advice = " ".join(kind.advice for kind in kinds)
+    assert "Timeouts(" in advice
+    for word in ("Timeouts", "Limits(", ".errors", "base_url", "AsyncKimi", ".partial"):
+        assert word not in in_words_of_the_shell(advice)
 
 
 def test_a_bug_is_not_hidden() -> None:

@@ -1,0 +1,29 @@
+"""Messages of the package in the words of the command line: options and not names of Python. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["in_words_of_the_shell"]
+
+_WORDS: Final = (
+    # The text that arrived is on the screen.
+    (r"; the text that arrived is in \.partial", ""),
+    (r"the limit '\w+' ran out: ", ""),
+    (r", or raise Timeouts\((connect|write|slot)=\.\.\.\)", ""),
+    (r"Timeouts\(\w+=\.\.\.\)", "--timeout"),
+    (r" Raise limits=Limits\(.*?\) if replies like this are expected\.", ""),
+    (r" The last error of each provider is in \.errors\.", ""),
+    (r"give one to AsyncKimi, or set a key", "set a key"),
+    (r"\bbase_url\b", "--base-url"),
+    (r"\bmax_(completion_)?tokens\b", "--max-tokens"),
+    (r"\bendpoint_path\b", "--endpoint-path"),
+)
+
+
+def in_words_of_the_shell(message: str) -> str:
+    """Return *message* with the options of the command line in place of Python's names."""
+    for pattern, words in _WORDS:
+        message = re.sub(pattern, words, message)
+    return message
