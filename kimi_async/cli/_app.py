@@ -145,7 +145,10 @@ _Timeout: TypeAlias = Annotated[
     ),
 ]
 _NoReasoning: TypeAlias = Annotated[
-    bool, typer.Option("--no-reasoning", help="Do not show the thinking; it happens all the same.")
+    bool,
+    typer.Option(
+        "--no-reasoning", help="Do not show the thinking; the model thinks and bills it anyway."
+    ),
 ]
 _Json: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Write one line of JSON for each event.")

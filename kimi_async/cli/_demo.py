@@ -56,7 +56,7 @@ def _recorded(name: str) -> Callable[[float], Recording]:
 _SCENES: Final = (
     _Scene(
         title="Ace Data Cloud",
-        what="a reply written for this demo, in the wire format of the provider",
+        what="a reply written for this demo, not recorded",
         reply=_greeting,
         provider=FakeProvider.acedata,
         prompt="Why is the sky blue?",

@@ -16,6 +16,8 @@ _WORDS: Final = (
     (r" Raise limits=Limits\(.*?\) if replies like this are expected\.", ""),
     (r" The last error of each provider is in \.errors\.", ""),
     (r"give one to AsyncKimi, or set a key", "set a key"),
+    (r"\b(AceDataCloud|Cloudsway|Moonshot|OpenAICompatible): (?=[a-z])", ""),
+    (r"; pass allow_http=True if that is meant", ""),
     (r"\bbase_url\b", "--base-url"),
     (r"\bmax_(completion_)?tokens\b", "--max-tokens"),
     (r"\bendpoint_path\b", "--endpoint-path"),

@@ -192,7 +192,16 @@ def test_the_model_of_the_environment(fake: FakeProvider) -> None:
             ["--endpoint-path", "p", "Hello"], KEY, "for cloudsway, not for acedata", id="no-path"
         ),
         pytest.param(
-            ["--model", "m", "--base-url", "nonsense", "Hello"], KEY, "whole URL", id="bad-url"
+            ["--model", "m", "--base-url", "nonsense", "Hello"],
+            KEY,
+            "kimi-async: --base-url must be a whole URL",
+            id="bad-url",
+        ),
+        pytest.param(
+            ["--model", "m", "--base-url", "http://host.invalid/kimi", "Hello"],
+            KEY,
+            "travel in clear\n",
+            id="http",
         ),
         pytest.param(["--model", "m"], KEY, "the prompt is empty", id="empty-stdin"),
         pytest.param(["--model", "m", " "], KEY, "the prompt is empty", id="empty-argument"),
@@ -326,7 +335,7 @@ def test_the_demo_shows_its_replies(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (code, stderr) == (0, "")
     lines = re.sub(r"\d+\.\d\d s", "_ s", stdout).splitlines()
     assert lines[:10] == [
-        "Ace Data Cloud: a reply written for this demo, in the wire format of the provider",
+        "Ace Data Cloud: a reply written for this demo, not recorded",
         "> Why is the sky blue?",
         "",
         "Thinking...",
