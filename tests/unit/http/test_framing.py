@@ -169,10 +169,8 @@ def test_a_size_that_never_ends_is_not_kept() -> None:
     body = framing(CHUNKED)
     tracemalloc.start()
     try:
-        for _ in range(100_000):
+        while body.failure is None:
             body.feed(b"1" * 10)
-            if body.failure:
-                break
         assert tracemalloc.get_traced_memory()[1] < 500_000
     finally:
         tracemalloc.stop()

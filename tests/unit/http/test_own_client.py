@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
+import sys
 from collections.abc import AsyncGenerator
-from typing import Literal
+from typing import Any, Literal, cast
 
 import anyio
 import httpx
@@ -18,6 +20,8 @@ from fake_host import delta, sse
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, OpenAICompatible, http_client
+from kimi_async._http._own_client import environment_proxies
+from kimi_async._http._stream import is_readable
 
 pytestmark = pytest.mark.anyio
 
@@ -51,10 +55,20 @@ class Host(anyio.AsyncContextManagerMixin):
         said: Set when all was said.
     """
 
-    def __init__(self, scheme: Scheme, authority: trustme.CA, end: bytes = b"") -> None:
+    def __init__(
+        self,
+        scheme: Scheme,
+        authority: trustme.CA,
+        end: bytes = b"",
+        *,
+        size: int = 0,
+        surplus: bytes = b"",
+    ) -> None:
         self._scheme = scheme
         self._authority = authority
         self._end = end
+        self._filler = chunk(b":" * size) if size else b""
+        self._surplus = surplus
         self.url = ""
         self.connections = 0
         self.said = anyio.Event()
@@ -93,7 +107,7 @@ class Host(anyio.AsyncContextManagerMixin):
             assert isinstance(stream, TLSStream)
             await stream.transport_stream.send(self._end)
         else:
-            await stream.send(chunk(END) + LAST)
+            await stream.send(self._filler + chunk(END) + LAST + self._surplus)
         self.said.set()
 
 
@@ -140,3 +154,135 @@ async def test_what_came_before_a_broken_record_is_given(
                 await stream.final()
     assert caught.value.partial is not None
     assert caught.value.partial.text == "".join(WORDS)
+
+
+#: Values of NO_PROXY beside proxies for every scheme.
+EXCEPTIONS = [
+    "",
+    "*",
+    "a.test, *",
+    "host.test,.sub.test, LOCALHOST",
+    "10.0.0.1,192.168.0.0/16,::1,fe80::1",
+    "https://only.test,all://other.test",
+]
+
+
+@pytest.mark.parametrize("exceptions", EXCEPTIONS)
+def test_the_proxies_of_the_environment_are_those_of_httpx(
+    exceptions: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "plain.test:1")
+    monkeypatch.setenv("HTTPS_PROXY", "http://secure.test:2")
+    monkeypatch.setenv("ALL_PROXY", "http://all.test:3")
+    monkeypatch.setenv("NO_PROXY", exceptions)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    theirs = httpx.AsyncClient()._mounts
+    ours = environment_proxies()
+    assert set(ours) == {pattern.pattern for pattern in theirs}
+    for pattern, transport in theirs.items():
+        proxy = None if transport is None else cast("Any", transport)._pool._proxy_url
+        given = ours[pattern.pattern]
+        assert (given and httpx.URL(given).host) == (proxy and proxy.host.decode())
+
+
+async def test_cookies_of_the_caller_are_sent_and_those_of_a_host_are_not_kept() -> None:
+    async with http_client() as http:
+        http.cookies = httpx.Cookies({"a": "b"})
+        assert http.build_request("GET", "http://host.test").headers["cookie"] == "a=b"
+        response = httpx.Response(200, headers={"set-cookie": "c=d"})
+        http.cookies.extract_cookies(response)
+        assert dict(http.cookies) == {"a": "b"}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_slow_reader_holds_the_host_up(
+    scheme: Scheme, authority: trustme.CA, trusting: ssl.SSLContext
+) -> None:
+    """The host writes no more than the buffers hold; the rest is read later."""
+    async with Host(scheme, authority, size=20_000_000) as host:
+        async with http_client(verify=trusting) as http:
+            async with http.stream("POST", host.url, content=b"{}") as response:
+                await anyio.wait_all_tasks_blocked()
+                assert not host.said.is_set()
+                assert len(await response.aread()) > 20_000_000
+
+
+async def test_a_certificate_that_nobody_knows_is_refused(authority: trustme.CA) -> None:
+    async with Host("https", authority) as host, http_client() as http:
+        with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
+            await http.post(host.url, content=b"{}")
+
+
+async def test_a_surplus_record_ends_an_idle_connection(
+    authority: trustme.CA, trusting: ssl.SSLContext
+) -> None:
+    async with (
+        Host("https", authority, surplus=b"more") as host,
+        http_client(verify=trusting) as http,
+    ):
+        for _ in range(3):
+            assert (await http.post(host.url, content=b"{}")).status_code == 200
+            await anyio.wait_all_tasks_blocked()
+        assert host.connections == 3
+
+
+def test_a_socket_is_looked_at_without_poll_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows."""
+    near, far = socket.socketpair()
+    with near, far:
+        for platform in ("linux", "win32"):
+            monkeypatch.setattr(sys, "platform", platform)
+            assert not is_readable(near.fileno())
+        far.send(b"x")
+        for platform in ("linux", "win32"):
+            monkeypatch.setattr(sys, "platform", platform)
+            assert is_readable(near.fileno())
+
+
+#: Bodies that end with the connection, that are whole without its end, and that are not whole.
+ENDINGS = {
+    "up-to-the-end": b"HTTP/1.1 200 OK\r\n\r\nHello",
+    "counted": b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nHello",
+    "short": b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nHello",
+    "in-the-head": b"HTTP/1.1 200 OK\r\n",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("answer", ENDINGS.values(), ids=ENDINGS)
+@pytest.mark.parametrize("says_goodbye", [True, False])
+async def test_an_end_under_tls_is_what_plain_httpx_takes_it_for(
+    answer: bytes, says_goodbye: bool, authority: trustme.CA, trusting: ssl.SSLContext
+) -> None:
+    async def serve(stream: ByteStream) -> None:
+        heard = b""
+        # The client does not wait for the good-bye of a host.
+        with contextlib.suppress(anyio.BrokenResourceError):
+            async with stream:
+                while not heard.endswith(b"}"):
+                    heard += await stream.receive()
+                await stream.send(answer)
+
+    async def outcome(http: httpx.AsyncClient) -> tuple[object, ...]:
+        content = b""
+        try:
+            async with http, http.stream("POST", url, content=b"{}") as response:
+                async for data in response.aiter_raw():
+                    content += data
+        except httpx.HTTPError as error:
+            return content, type(error)
+        return content, response.status_code
+
+    tcp = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    url = f"https://127.0.0.1:{tcp.extra(anyio.abc.SocketAttribute.local_port)}"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    async with (
+        TLSListener(tcp, context, standard_compatible=says_goodbye) as listener,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listener.serve, serve)
+        plain = await outcome(httpx.AsyncClient(verify=trusting))
+        assert await outcome(http_client(verify=trusting)) == plain
+        tasks.cancel_scope.cancel()

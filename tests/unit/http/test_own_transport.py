@@ -441,3 +441,24 @@ async def test_a_header_that_cannot_be_sent_is_refused() -> None:
         with pytest.raises(httpx.LocalProtocolError):
             await ask(http, host.url, headers={"x": "a\nb"})
         await host.left_with(0)
+
+
+@pytest.mark.parametrize("anyio_backend", EVERY_LOOP)
+async def test_closing_the_client_ends_what_still_connects() -> None:
+    async def fails() -> None:
+        with pytest.raises(httpx.ConnectError, match="closed meanwhile"):
+            await ask(http, host.url.replace("http:", "https:"))
+
+    async def serve(peer: Peer) -> None:
+        assert await peer.some()
+        greeted.set()
+        assert not await peer.some()
+
+    greeted = anyio.Event()
+    async with serving(serve) as host:
+        http = http_client()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(fails)
+            await greeted.wait()
+            await http.aclose()
+        await host.left_with(0)
