@@ -1,4 +1,4 @@
-"""Prepare and open one call; the client, a run, a parse and a conversation all ask through this."""
+"""Prepare and open one call, for the client, a run, a parse and a conversation."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ __all__ = ["Caller", "PreparedCall"]
 
 @frozen(kw_only=True)
 class PreparedCall:
-    """One call, checked, before anything of it is sent.
+    """One checked call, before its request is sent.
 
     Attributes:
         settings: The settings of this call.
-        request: The request, before a provider's spelling.
+        request: The request, before it is written in the form of a provider.
         headers: The headers of the client and of the call.
     """
 
@@ -51,24 +51,24 @@ class PreparedCall:
 
     @property
     def prefix(self) -> Prefix | None:
-        """The text that the reply is to continue, if there is one."""
+        """The text that the reply continues, or ``None``."""
         return self.provider.prefix_of(self.request)
 
     def build(self) -> WireRequest:
-        """Spell the request for the provider that is asked first.
+        """Return the request in the form of the provider that is asked first.
 
         Raises:
-            ConfigurationError: Something of it cannot be sent to this provider.
+            ConfigurationError: A part of the request cannot be sent to this provider.
         """
         return self.provider.build_request(self.request)
 
     def preview(self) -> WireRequest:
-        """Return the same with the findings in it; raises the same."""
+        """Return the request of :meth:`build` with its findings; raises the same errors."""
         wire_request = self.build()
         return evolve(wire_request, findings=self._findings(wire_request))
 
     def check(self, wire_request: WireRequest) -> None:
-        """Warn of the findings, or raise them, as ``checks`` says.
+        """Warn about the findings or raise them, depending on ``checks``.
 
         Raises:
             ConfigurationError: The request contradicts itself, or the provider is known to refuse it and ``checks`` is
@@ -99,10 +99,10 @@ class Caller:
     def prepare(
         self, messages: Messages, params: CallParams, *, wire: Wire = "stream"
     ) -> PreparedCall:
-        """Check a call and join its settings with those of the client.
+        """Return a checked call, with its settings laid over those of the client.
 
         Args:
-            messages: The messages, as the caller gave them.
+            messages: The messages of the caller.
             params: The parameters and settings of this call.
             wire: Whether the reply is asked for as a stream or as one JSON body.
 
@@ -130,11 +130,11 @@ class Caller:
         """Return the stream of one reply; nothing is sent before the stream is entered or read.
 
         Args:
-            messages: As in :meth:`prepare`, and so are *params* and *wire*.
+            messages: The messages of the caller.
             params: The parameters and settings of this call.
             wire: Whether the reply is asked for as a stream or as one JSON body.
-            is_checked: Whether ``checks`` applies. It does not to messages that the model wrote: they are sent back
-                unchanged, and the caller cannot mend them.
+            is_checked: Whether ``checks`` applies. It does not apply to messages that the model wrote: they are sent
+                back unchanged, and the caller cannot correct them.
             on_end: Called with the completion before the caller gets it.
 
         Raises:

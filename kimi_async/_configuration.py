@@ -1,7 +1,7 @@
-"""The settings of a client and of one call: each is declared here, with its type and its check.
+"""Declare the settings of a client and of one call, each with its type and its check.
 
-A setting has one line in a ``TypedDict`` and one in :class:`ClientSettings`. The ``TypedDict`` says where it can be
-given: those of :class:`CallOptions` for one call, those of :class:`ClientOptions` in ``with_options()``.
+A setting has one line in a ``TypedDict`` and one in :class:`ClientSettings`. The ``TypedDict`` decides where the
+setting is accepted: those of :class:`CallOptions` in one call, those of :class:`ClientOptions` in ``with_options()``.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ __all__ = [
     "chosen_providers",
 ]
 
-#: What the client does with a request that the provider is known or likely to refuse.
+#: The treatment of a request that the provider is known or likely to refuse.
 Checks: TypeAlias = Literal["error", "warn", "off"]
 
 _Field: TypeAlias = "attrs.Attribute[Any]"
 
 
 class CallOptions(TypedDict, total=False):
-    """The settings of a client that one call can replace; :class:`AsyncKimi` says what each of them means.
+    """The settings of a client that one call can replace; :class:`AsyncKimi` explains each of them.
 
     ``on_complete`` of a call is called in place of the client's own.
     """
@@ -53,7 +53,7 @@ class CallOptions(TypedDict, total=False):
 
 
 class ClientOptions(CallOptions, total=False):
-    """The settings that ``with_options()`` can replace; :class:`AsyncKimi` says what each of them means."""
+    """The settings that ``with_options()`` can replace; :class:`AsyncKimi` explains each of them."""
 
     model: str | None
     max_concurrency: int | None
@@ -61,11 +61,11 @@ class ClientOptions(CallOptions, total=False):
 
 
 class CallParams(ChatParams, CallOptions, total=False):
-    """Parameters of one reply, and settings that count for this call only."""
+    """The parameters of one reply, and settings for this call only."""
 
 
 class NoOptions(TypedDict):
-    """No option at all: type checkers refuse every name, and at run time the error can say which one is meant."""
+    """A ``TypedDict`` without keys: type checkers refuse every name, and the error at run time suggests a known one."""
 
 
 _CALL_OPTIONS: Final = frozenset(CallOptions.__annotations__)
@@ -138,7 +138,7 @@ class ClientSettings:
         return self._replaced(options)
 
     def for_call(self, params: Mapping[str, Any]) -> tuple[ClientSettings, Mapping[str, Any]]:
-        """Split what a call was given into its settings and the parameters of its reply.
+        """Return the settings of a call and the parameters of its reply, both taken from *params*.
 
         Raises:
             ConfigurationError: A setting that cannot work.

@@ -1,4 +1,4 @@
-"""Reading JSON that was not written here: how deep it is, and whether it fits a type; pure."""
+"""Read JSON from a host or a model, measure its depth, and check it against a type; pure."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ __all__ = [
 
 
 _decode: Final = msgspec.json.Decoder().decode
-#: One half of a surrogate pair, which JSON can spell and no text can hold.
+#: One half of a surrogate pair, which JSON can express and UTF-8 cannot.
 _HALF: Final = "[\ud800-\udfff]"
 
-#: JSON texts, the last one perhaps without its end. Possessive, so that no input takes more than linear time.
+#: JSON strings; the last one may lack its end. Possessive, so that every input takes linear time.
 _TEXTS: Final = rb'(?s)"(?:[^"\\]+|\\.?)*+"?'
 _LEVELS: Final[Mapping[int, int]] = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 _ALL_ELSE: Final = bytes(set(range(256)) - _LEVELS.keys())
 
 
 def is_deeper(data: bytes | bytearray, levels: int) -> bool:
-    """Whether objects and arrays are nested deeper than *levels* in the JSON in *data*.
+    """Return whether objects and arrays are nested deeper than *levels* in the JSON in *data*.
 
-    The brackets are followed only when there are enough of them, and *data* is long enough for both sides of so many;
-    so the usual chunk costs 0.05 us.
+    The brackets are examined only if *data* holds more than *levels* of them and is long enough for their closing
+    brackets. So the usual chunk costs 0.05 us.
     """
     if len(data) <= 2 * levels or data.count(b"{") + data.count(b"[") <= levels:
         return False
@@ -47,26 +47,25 @@ def is_deeper(data: bytes | bytearray, levels: int) -> bool:
 
 
 def decode_object(data: bytes) -> dict[str, Any] | None:
-    """Decode one JSON object; ``None`` when *data* is anything else.
+    """Return the JSON object in *data*, or ``None`` if *data* is not one.
 
-    Bytes that are not UTF-8 and halves of surrogate pairs become U+FFFD: a damaged character is not a reason to lose a
-    reply.
+    Bytes that are not UTF-8 and halves of surrogate pairs become U+FFFD: one damaged character must not end a reply.
     """
     value, _ = _decode_any(data)
     return value if type(value) is dict else None
 
 
 def decode_with_halves(data: bytes) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """Decode one JSON object twice: as :func:`decode_object` does, and with each half of a surrogate pair kept.
+    """Return the JSON object in *data* twice: as :func:`decode_object` does, and with halves of surrogate pairs kept.
 
-    Both are the same object where there are no halves, which is nearly always.
+    Both are the same object if *data* has no such halves, as nearly always.
     """
     value, sent = _decode_any(data)
     return (value, sent) if type(value) is dict else None
 
 
 def decode_as_sent(data: bytes) -> Any:
-    """Decode JSON that :func:`decode_object` has decoded, with each number as the text that was sent."""
+    """Return JSON that :func:`decode_object` could decode, with each number as the text that was sent."""
     return json.loads(
         data.decode("utf-8-sig", "replace"),
         strict=False,
@@ -98,34 +97,34 @@ def _decode_leniently(data: bytes) -> tuple[Any, Any]:
 
 
 def _no_value(_: str) -> None:
-    """Read ``NaN`` and the infinities, which Python hosts write among logprobs, as null."""
+    """Read ``NaN`` and the infinities as null; hosts in Python write them among logprobs."""
 
 
 def read_json_text(text: str, into: Any = Any) -> Any:
-    """Read *text* as JSON and check it against the type *into*, ``Any`` being any value.
+    """Return the value of the JSON in *text*, checked against the type *into*; ``Any`` accepts every value.
 
-    Raw control characters inside strings are accepted, because models do write them; everything else is strict.
+    Raw control characters inside strings are accepted, because models write them; everything else is strict.
 
     Args:
         text: The JSON.
-        into: A type; the page "Tools" says which types there are.
+        into: A type; the page Tools lists the types.
 
     Raises:
         ValueError: The text does not fit; the message names the expected type and the place.
-        ConfigurationError: Nothing can be read into *into*.
+        ConfigurationError: *into* is a type into which no JSON can be read.
     """
     try:
         value = json.loads(text, strict=False, parse_constant=_refuse_constant)
         return value if into is Any else _reader_of(into).read(value)
     except RecursionError:
         problem = "it is nested too deeply"
-    except ValueError as error:  # of json, and of the reader, which names the place
+    except ValueError as error:  # raised by json, or by the reader, which names the place
         problem = str(error)
     raise ValueError(problem)
 
 
 def _reader_of(into: Any) -> Reader:
-    # Loaded when it is used: most programs read no types.
+    # Imported on first use, because most programs read no types.
     from kimi_async._types import reader_of
 
     try:

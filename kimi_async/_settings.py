@@ -1,4 +1,4 @@
-"""Settings that a client or a single call can carry."""
+"""The limits of time and of size, for a client or for one call."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ __all__ = ["DEFAULT_LIMITS", "Limits", "Timeouts"]
 
 @frozen(kw_only=True)
 class Timeouts:
-    """One limit for each way in which a reply can hang, in seconds; ``None`` means no limit.
+    """One limit for each wait of a reply, in seconds; ``None`` removes the limit.
 
-    While a reply waits for its turn ``slot`` runs; before the first output ``connect``, ``write`` and
-    ``first_output``; from then on ``idle`` and ``progress``; after the last finish reason ``finish_grace``; and
-    ``total`` all the time.
+    ``slot`` applies while a reply waits for its turn. ``connect``, ``write`` and ``first_output`` apply before the
+    first output, ``idle`` and ``progress`` after it, and ``finish_grace`` after the last finish reason. ``total``
+    applies all the time.
 
     Attributes:
-        connect: TCP and TLS, each.
-        write: The longest time without progress of the upload of a request.
-        first_output: From the sending of a request to its first reasoning, content, refusal, tool call or finish
-            reason; it begins anew with each attempt. With ``wire="json"`` it covers the whole wait.
-        idle: Time without any byte; comments count as bytes. Minutes, because the gateways are silent while a model
-            writes a large tool call.
-        progress: Time without output of the model, whatever else arrives.
-        finish_grace: The wait for usage and ``[DONE]`` after the last finish reason. When it runs out, the stream ends
-            well: the reply is complete by then.
-        slot: The wait for one of the ``max_concurrency`` replies in flight to end. Each of them has limits of its own,
-            so the queue moves, and there is no limit by default.
-        total: Everything, with all attempts and the wait for a slot.
+        connect: The time for the TCP connection, and the same time again for TLS.
+        write: The longest time in which the upload of a request makes no progress.
+        first_output: The time from sending a request to its first reasoning, content, refusal, tool call or finish
+            reason. It starts again with each attempt. With ``wire="json"`` it covers the whole wait.
+        idle: The longest time without any byte; comments count as bytes. The default is some minutes, because the
+            gateways are silent while a model writes a large tool call.
+        progress: The longest time without output of the model, even if other bytes arrive.
+        finish_grace: The wait for usage and ``[DONE]`` after the last finish reason. When it runs out, the stream
+            ends without an error, because the reply is complete.
+        slot: The wait until one of the ``max_concurrency`` replies in flight ends. Each of those replies has its own
+            limits, so there is no limit by default.
+        total: The time for the whole reply, with all attempts and the wait for a slot.
 
     Raises:
         ConfigurationError: A limit is not a positive number.
@@ -47,7 +47,7 @@ class Timeouts:
     slot: float | None = None
     total: float | None = None
 
-    # In place of a validator for each field, which attrs writes out: 0.4 ms of import time.
+    # Not a validator for each field: attrs generates code for each, which takes 0.4 ms at import.
     def __attrs_post_init__(self) -> None:
         for each in fields(type(self)):
             if not _is_limit(getattr(self, each.name)):
@@ -57,7 +57,7 @@ class Timeouts:
 
 
 def _is_limit(value: object) -> bool:
-    """Whether *value* is a number of seconds to wait, or ``None``."""
+    """Return whether *value* is a number of seconds to wait, or ``None``."""
     if value is None:
         return True
     return isinstance(value, (int, float)) and value is not True and 0 < value < math.inf
@@ -65,23 +65,23 @@ def _is_limit(value: object) -> bool:
 
 @frozen(kw_only=True)
 class Limits:
-    """How large the parts of a reply may get, so that no host can fill the memory.
+    """The largest sizes of the parts of a reply, so that no host can fill the memory.
 
-    A part that is larger ends the reply with a :class:`~kimi_async.ProtocolError` that names the limit; what came
-    before is in its ``partial``. How long the text of a reply may get is not limited here but by ``max_tokens``: all
-    of it is kept, because the completion holds it.
+    A larger part ends the reply with a :class:`~kimi_async.ProtocolError` that names the limit; the output before it
+    is in its ``partial``. These limits do not cover the length of the text of a reply, which the completion keeps;
+    ``max_tokens`` limits that.
 
     Attributes:
         event_bytes: The data of one event of a stream, and of one line of it, in bytes.
-        body_bytes: A body that is one JSON object: a whole reply, or the list of models. A reply of a million tokens
-            is below 8 MiB.
-        error_body_bytes: The body of an error status. More of it is not read, and that is no error: the status and
-            the beginning say enough.
-        choices: Choices of one reply. OpenAI takes ``n`` up to 128.
-        tool_calls: Tool calls of one choice.
-        nesting: How deep the objects and arrays of one event or JSON body may lie in each other; a reply needs eight
-            levels. Python itself stops at some hundreds, whatever is allowed here. Of an error body that lies deeper
-            only the beginning is kept, as text.
+        body_bytes: A body that is one JSON object: a complete reply, or the list of models. A reply of a million tokens
+            is smaller than 8 MiB.
+        error_body_bytes: The body of an error status. The rest of a longer body is not read, and this is not an error:
+            the status and the beginning are enough.
+        choices: The choices of one reply. OpenAI accepts ``n`` up to 128.
+        tool_calls: The tool calls of one choice.
+        nesting: The levels of objects and arrays in one event or JSON body; a reply needs eight. Python itself stops at
+            some hundreds, even if a larger number is set here. Of an error body with more levels, only the beginning
+            is kept, as text.
 
     Raises:
         ConfigurationError: A limit is not a whole number from 1.
@@ -101,5 +101,5 @@ class Limits:
                 raise ConfigurationError(f"Limits.{each.name} must be a whole number from 1")
 
 
-#: Frozen, so good as the default of an argument.
+#: The default of an argument; this is safe, because the value is frozen.
 DEFAULT_LIMITS: Final = Limits()

@@ -1,4 +1,4 @@
-"""One request, as the caller asked for it and as it is sent."""
+"""The two forms of a request: the one that the caller gave, and the one that is sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Finding:
         code: A short name, such as ``"dangling-result"``; ``Capabilities.refused`` lists those that are errors.
         level: ``"error"`` where the provider is known to refuse the request, else ``"warning"``.
         where: The parameter or message, such as ``"messages[3]"``.
-        message: What is wrong, what was expected and what to do; quotes nothing that a user said.
+        message: The problem, the expected value and the way to correct it; quotes no text of a user.
     """
 
     code: str
@@ -38,7 +38,7 @@ class Finding:
 
 @runtime_checkable
 class ToolDefinition(Protocol):
-    """Anything that can say how it is declared to the model, such as a :class:`~kimi_async.tools.Tool`."""
+    """An object that describes a tool to the model, such as a :class:`~kimi_async.tools.Tool`."""
 
     @property
     def name(self) -> str:
@@ -51,20 +51,20 @@ class ToolDefinition(Protocol):
         ...
 
     def to_wire(self) -> dict[str, Any]:
-        """The tool in the OpenAI form."""
+        """Return the tool in the OpenAI form."""
         ...
 
 
 @frozen(kw_only=True)
 class ChatRequest:
-    """One request as the caller asked for it, checked, before a provider's spelling.
+    """One request of the caller, checked, before it is written in the form of a provider.
 
     Attributes:
         model: The model's name, or ``None`` where the provider needs none.
         messages: The messages as JSON objects.
         wire: Whether the reply is asked for as a stream or as one JSON body.
         params: The parameters that the caller gave, under the names of ``ChatParams``; nothing else.
-        extra_body: Keys that are laid over the finished body.
+        extra_body: Keys that are added to the finished body and replace its keys of the same name.
     """
 
     model: str | None
@@ -88,19 +88,20 @@ def _content_of(request: WireRequest) -> bytes:
 
 @frozen(kw_only=True)
 class WireRequest:
-    """What is sent: everything but the key.
+    """One request as it is sent, without the key.
 
     Attributes:
         method: The HTTP method.
-        url: The whole URL.
+        url: The complete URL.
         headers: Headers without the authorization.
         body: The JSON body as Python values, or ``None`` for a request without one.
-        findings: What is known or likely to be refused in it; filled in by ``client.preview()``.
+        findings: The problems for which the provider is known or likely to refuse the request; set by
+            ``client.preview()``.
         content: The body exactly as it is sent: *body* as compact JSON in UTF-8. It is encoded when the request is
             made, so a later change of a message or parameter has no effect.
 
     Raises:
-        ConfigurationError: The body cannot be written as JSON. The text names the culprit and does not quote it.
+        ConfigurationError: The body cannot be written as JSON. The message names the parameter and does not quote it.
     """
 
     method: str
