@@ -1,4 +1,4 @@
-"""The client: settings, and how the parts are put together; nothing else."""
+"""The client: it holds the settings and starts replies, runs, parses and conversations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream
 from kimi_async._wire import Wire, WireRequest
 
-if TYPE_CHECKING:  # what a plain reply does not need is loaded when it is used
+if TYPE_CHECKING:  # a plain reply does not need these modules, so they are imported on first use
     from kimi_async.conversation import Conversation
     from kimi_async.structured import Parsed, ParsedStream
     from kimi_async.tools._executor import Approve
@@ -46,35 +46,36 @@ T = TypeVar("T")
 class AsyncKimi:
     """A client for the Kimi models of one provider.
 
-    Works with or without ``async with``; shared freely between the tasks of one event loop. With
-    nothing in flight it can be used on another loop, unless ``http_client`` was given.
+    It works with or without ``async with``. All tasks of one event loop can share it. While nothing is in flight, it
+    can move to another event loop, unless ``http_client`` was given.
 
     Args:
-        provider: The provider (``AceDataCloud()``, ``Cloudsway()``, ...); ``None`` takes it from the environment:
-            ``KIMI_PROVIDER``, or the one provider whose key is set. What the provider was not given (key, endpoint
-            path) is also taken from there, now and not later.
-        model: The model of calls that name none; ``KIMI_MODEL`` when ``None``. There is no default model: ids are
-            retired within months.
+        provider: The provider (``AceDataCloud()``, ``Cloudsway()``, ...). ``None`` takes it from the environment:
+            ``KIMI_PROVIDER``, or the only provider whose key is set. Missing fields of the provider (key, endpoint
+            path) are also read from the environment, once, when the client is made.
+        model: The model of calls that do not name one; ``None`` reads ``KIMI_MODEL``. The SDK has no default model,
+            because providers retire models within months.
         timeouts: The limits of time of every reply; ``None`` is ``Timeouts()``.
         limits: The limits of size of every reply; ``None`` is ``Limits()``.
-        max_concurrency: A reply is begun while fewer than this many are in flight over the shared connections, those of
-            clients made by :meth:`with_options` included; else it waits in line, first come, first served. Of clients
-            with different limits, those with the lower one give way. ``None`` is no limit.
-        on_complete: Called with the :class:`~kimi_async.ReplyRecord` of every reply, exactly once, when it has
-            ended, however it ended. A plain callable; what it raises is logged and never raised.
-        hooks: Called when a reply begins, each with a :class:`~kimi_async.CallInfo`; the object that one returns is
-            told when attempts begin and end, and when the reply has ended, see :class:`~kimi_async.Observer`.
-        headers: Headers of every request. The authorization cannot be given here.
-        checks: The treatment of a request that the provider is known or likely to refuse, before it is sent:
-            ``"warn"`` warns (:class:`~kimi_async.KimiWarning`), because what a provider refuses changes within months;
-            ``"error"`` raises ConfigurationError for what is known and warns of the rest; ``"off"`` does not check.
-            A request that contradicts itself is refused unless it is ``"off"``.
-        http_client: An ``httpx.AsyncClient`` or ``httpx2.AsyncClient`` to send with, see
-            :func:`~kimi_async.http_client` and :func:`~kimi_async.aiohttp_client`; it is never closed here. ``None``
-            makes one.
+        max_concurrency: The largest number of replies in flight over the shared connections, together with those of
+            clients made by :meth:`with_options`. Another reply waits until one of them ends; replies start in the
+            order in which they began to wait. If the clients have different limits, those with the lower limit wait
+            longer. ``None`` removes the limit.
+        on_complete: Called with the :class:`~kimi_async.ReplyRecord` of every reply, exactly once, when the reply has
+            ended in any way. It must not be async. An exception that it raises is logged and not raised.
+        hooks: Called when a reply begins, each with a :class:`~kimi_async.CallInfo`. The object that a hook returns is
+            called when attempts begin and end, and when the reply has ended; see :class:`~kimi_async.Observer`.
+        headers: Headers of every request. The authorization header cannot be set here.
+        checks: The treatment of a request that the provider is known or likely to refuse, before it is sent.
+            ``"warn"`` warns (:class:`~kimi_async.KimiWarning`), because the rules of providers change within months.
+            ``"error"`` raises ConfigurationError if the refusal is known, and warns if it is only likely. ``"off"``
+            does not check. A request that contradicts itself is refused unless ``checks`` is ``"off"``.
+        http_client: The ``httpx.AsyncClient`` or ``httpx2.AsyncClient`` that sends the requests; see
+            :func:`~kimi_async.http_client` and :func:`~kimi_async.aiohttp_client`. The caller closes it. ``None``
+            makes one, which :meth:`aclose` closes.
 
     Raises:
-        ConfigurationError: No provider, no key, or a setting that cannot work.
+        ConfigurationError: The provider or the key is missing, or a setting cannot work.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class AsyncKimi:
         self._caller = Caller(settings, Transport(http_client))
 
     def __repr__(self) -> str:
-        # Also asked of a client that __init__ refused, by whoever prints a traceback with its locals.
+        # A tool that prints a traceback with its locals calls this also for a client that __init__ refused.
         if not hasattr(self, "_caller"):
             return "<AsyncKimi>"
         names = ", ".join(provider.name for provider in self.providers)
@@ -115,22 +116,22 @@ class AsyncKimi:
 
     @property
     def providers(self) -> tuple[Provider, ...]:
-        """The providers in their order, with the values from the environment; their ``repr`` shows no key."""
+        """The providers in their order, with the values from the environment; their ``repr`` does not show the key."""
         return self._caller.settings.providers
 
     @property
     def in_flight(self) -> int:
-        """Replies begun and not yet left, over all clients that share these connections.
+        """The number of replies in flight, over all clients that share these connections.
 
-        0 when nothing runs. What stays above that belongs to streams that were neither read to their end nor closed.
+        It is 0 when nothing runs. If it stays above 0, some streams were neither read to their end nor closed.
         """
         return self._caller.transport.limiter.taken
 
     def with_options(self, **options: Unpack[ClientOptions]) -> Self:
-        """The same client with other settings, sharing the connections; closing either closes both.
+        """Return a client with other settings and the same connections; closing one of the two closes both.
 
         Raises:
-            ConfigurationError: A setting that cannot work.
+            ConfigurationError: A setting cannot work.
         """
         other = object.__new__(type(self))
         settings = self._caller.settings.with_options(cast("Mapping[str, Any]", options))
@@ -150,35 +151,36 @@ class AsyncKimi:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the HTTP client, if it is our own; idempotent. Streams that still run are cut."""
+        """Close the HTTP client, unless the caller gave it; idempotent. Streams that still run are interrupted."""
         await self._caller.transport.aclose()
 
     async def chat(
         self, messages: Messages, *, wire: Wire = "stream", **params: Unpack[CallParams]
     ) -> ChatCompletion:
-        """Ask for one whole reply.
+        """Send the messages and return the complete reply.
 
         Args:
             messages: One text of the user, or a list of messages (values or OpenAI-style dicts).
-            wire: ``"stream"`` asks for a stream and joins its events: a gateway does not stop a model that thinks for
-                long, and the error of a reply that breaks has the text so far in ``partial``. ``"json"`` asks for one
-                JSON body; ``Timeouts.first_output`` then covers the whole wait. The completion is the same.
+            wire: ``"stream"`` asks for a stream and joins its events. A gateway then does not end the request while a
+                model thinks for a long time, and the error of a reply that breaks has the text so far in ``partial``.
+                ``"json"`` asks for one JSON body; ``Timeouts.first_output`` then covers the whole wait. Both give the
+                same completion.
             params: See :class:`~kimi_async.ChatParams` and :class:`~kimi_async.CallParams`.
 
         Raises:
-            KimiError: The reply could not be had whole.
+            KimiError: The reply failed.
         """
         return await self._caller.open(messages, params, wire=wire).final()
 
     def stream(self, messages: Messages, **params: Unpack[CallParams]) -> ChatStream:
-        """Ask for one reply as events; nothing is sent until the stream is entered or read.
+        """Return one reply as a stream of events; the request is sent when the stream is entered or read.
 
         Args:
             messages: One text of the user, or a list of messages (values or OpenAI-style dicts).
             params: See :class:`~kimi_async.ChatParams` and :class:`~kimi_async.CallParams`.
 
         Raises:
-            ConfigurationError: A parameter or message that cannot be sent, or no model.
+            ConfigurationError: A parameter or message cannot be sent, or the model is missing.
         """
         return self._caller.open(messages, params)
 
@@ -195,32 +197,32 @@ class AsyncKimi:
         wire: Wire = "stream",
         **params: Unpack[CallParams],
     ) -> ToolRun:
-        """Ask, run the tools that the model calls, send it their results, and so on until it has its answer.
+        """Run the tool loop: run the tools that the model calls and send the results, until the model answers.
 
-        Nothing is sent until the run is entered or read. The calls of one reply run side by side. What goes wrong with
-        one (it raises, takes too long, has arguments that do not fit, is no tool at all) is told to the model in
-        place of a result.
+        The first request is sent when the run is entered or read. The calls of one reply run concurrently. If a call
+        fails, the model gets an error message in place of a result. A call fails when its tool raises, when it takes
+        too long, when its arguments do not fit, or when the tool does not exist.
 
         Args:
             messages: One text of the user, or a list of messages (values or OpenAI-style dicts).
-            max_steps: The most replies to ask for. The calls of the last one still run, so that the conversation can be
-                gone on with.
-            tool_timeout: Seconds for one call; ``None`` = no limit. A function that is not async cannot be stopped:
-                its thread is left behind.
-            tool_concurrency: How many calls run at once.
-            on_tool_error: ``"raise"`` ends the run when a tool raises or takes too long (``TimeoutError``), and raises
-                that. What the model does wrong is told to the model all the same.
-            approve: Asked before each call, one after the other: ``True`` lets it run, ``False`` or
-                :class:`~kimi_async.tools.Deny` does not, another ``ToolCall`` runs in its place. Sync (in a thread)
-                or async.
-            rewrite_tool_ids: Give a call whose id an earlier call has another id, for hosts that refuse it; ids are
-                sent back as they came otherwise.
+            max_steps: The largest number of replies. The calls of the last reply still run, so the conversation can be
+                continued.
+            tool_timeout: Seconds for one call; ``None`` removes the limit. A function that is not async cannot be
+                stopped; its thread continues.
+            tool_concurrency: The largest number of calls that run at the same time.
+            on_tool_error: ``"raise"`` ends the run when a tool raises or takes too long, and raises the exception of
+                the tool or ``TimeoutError``. Mistakes of the model are still reported to the model.
+            approve: Called before each call, one call at a time. ``True`` lets the call run. ``False`` or
+                :class:`~kimi_async.tools.Deny` refuses it. Another ``ToolCall`` runs in its place. It may be async;
+                if it is not, it runs in a thread.
+            rewrite_tool_ids: Whether a call gets a new id if an earlier call has the same one, because some hosts
+                refuse it. Otherwise ids are sent back unchanged.
             wire: As in :meth:`chat`.
-            params: See :class:`~kimi_async.ChatParams` and :class:`~kimi_async.CallParams`; ``tools`` are those that
-                run. They are the same for every request of the run.
+            params: See :class:`~kimi_async.ChatParams` and :class:`~kimi_async.CallParams`; ``tools`` are the tools
+                that run. They are the same for every request of the run.
 
         Raises:
-            ConfigurationError: A parameter, message or tool that cannot be sent, or no model.
+            ConfigurationError: A parameter, message or tool cannot be sent, or the model is missing.
         """
         from kimi_async.tools._run import ToolRun
 
@@ -266,22 +268,25 @@ class AsyncKimi:
         wire: Wire = "stream",
         **params: Unpack[CallParams],
     ) -> Parsed[Any]:
-        """Ask for a value of a type: the model is told its JSON Schema, and the answer is checked here.
+        """Return the answer of the model as a value of a type.
+
+        The model gets the JSON Schema of the type, and the answer is checked against the type.
 
         Args:
             messages: One text of the user, or a list of messages (values or OpenAI-style dicts).
-            into: What the parameter of a tool can be: builtins, ``Literal``, unions, ``TypedDict``, dataclasses, attrs
-                classes, ``msgspec.Struct``, pydantic models. One whose JSON is no object is asked for as
-                ``{"value": ...}``, which is taken off again.
-            repairs: How often the model is shown its answer, with what is wrong in it, and asked again.
+            into: The type, one of those that a parameter of a tool can have: builtins, ``Literal``, unions,
+                ``TypedDict``, dataclasses, attrs classes, ``msgspec.Struct``, pydantic models. If its JSON is not an
+                object, the model is asked for ``{"value": ...}``, and this method returns the inner value.
+            repairs: How often the model is asked again. It then gets its answer and the error in it.
             wire: As in :meth:`chat`.
             params: See :class:`~kimi_async.ChatParams` and :class:`~kimi_async.CallParams`, for every round.
 
         Raises:
-            OutputError: The last answer does not fit, or a reply is none (cut, filtered, refused, only thinking), which
-                is never repaired. ``.text`` is what came, ``.partial`` the reply.
-            ConfigurationError: *into* has no JSON Schema, or something cannot be sent.
-            KimiError: A reply could not be had whole.
+            OutputError: The last answer does not fit, or a reply has no answer (it was cut, filtered or refused, or
+                has only thinking); the model is then not asked again. ``.text`` is the text that arrived, and
+                ``.partial`` the reply.
+            ConfigurationError: *into* has no JSON Schema, or a part of the request cannot be sent.
+            KimiError: A reply failed.
         """
         from kimi_async.structured import answer_of, question_for
 
@@ -299,12 +304,13 @@ class AsyncKimi:
     def stream_parse(
         self, messages: Messages, into: Any, **params: Unpack[CallParams]
     ) -> ParsedStream[Any]:
-        """Ask for a value of a type, and see it grow; nothing is sent until the stream is entered or read.
+        """Return a stream of a growing value of a type; the request is sent when the stream is entered or read.
 
-        Takes what :meth:`parse` does, but repairs nothing: what was shown cannot be taken back.
+        It takes the arguments of :meth:`parse`, except ``repairs`` and ``wire``: the caller has already seen parts of
+        the value, so the model is not asked again.
 
         Raises:
-            ConfigurationError: *into* has no JSON Schema, or something cannot be sent.
+            ConfigurationError: *into* has no JSON Schema, or a part of the request cannot be sent.
         """
         from kimi_async.structured import ParsedStream, question_for
 
@@ -315,11 +321,11 @@ class AsyncKimi:
     ) -> WireRequest:
         """Return the request that :meth:`chat` or :meth:`stream` would send, without the key; send nothing.
 
-        Takes what they do; what is known or likely to be refused is in ``findings`` and never raised here. The caller's
-        own headers and the User-Agent are added when it is sent.
+        It takes the same arguments. Problems for which the provider is known or likely to refuse the request are in
+        ``findings`` and not raised. The headers of the caller and the User-Agent are added when a request is sent.
 
         Raises:
-            ConfigurationError: A parameter or message that cannot be sent, or no model.
+            ConfigurationError: A parameter or message cannot be sent, or the model is missing.
         """
         return self._caller.prepare(messages, params, wire=wire).preview()
 
@@ -331,16 +337,16 @@ class AsyncKimi:
         saved: str | bytes | None = None,
         **params: Unpack[CallParams],
     ) -> Conversation:
-        """Begin a conversation of several turns, or go on with a saved one.
+        """Return a new conversation of several turns, or continue a saved one.
 
         Args:
-            system: The text of its opening message.
-            messages: The messages so far, copied; a text is one of the user.
-            saved: What :meth:`Conversation.to_json` gave, in place of the two above.
+            system: The text of the opening system message.
+            messages: The messages so far, which are copied; a text is a message of the user.
+            saved: The result of :meth:`Conversation.to_json`, in place of the two above.
             params: Parameters of every turn.
 
         Raises:
-            ConfigurationError: *saved* cannot be read, or comes with a beginning.
+            ConfigurationError: *saved* cannot be read, or is given together with *system* or *messages*.
         """
         from kimi_async._history import load_history, opening_history
         from kimi_async.conversation import Conversation
@@ -348,17 +354,17 @@ class AsyncKimi:
         if saved is None:
             history = opening_history(system, messages)
         elif system is not None or messages:
-            raise ConfigurationError("a saved conversation has its beginning: give saved= alone")
+            raise ConfigurationError("a saved conversation has its own beginning: give only saved=")
         else:
             history = load_history(saved)
         return Conversation(self._caller, params, history)
 
     async def models(self) -> tuple[ModelInfo, ...]:
-        """The models that the provider lists for this key.
+        """Return the models that the provider lists for this key.
 
         Raises:
             NotFoundError: The provider has no such list under this ``base_url``.
-            KimiError: It could not be had; ``Timeouts.first_output`` covers the whole wait.
+            KimiError: The list could not be read; ``Timeouts.first_output`` covers the whole wait.
         """
         settings = self._caller.settings
         provider = settings.providers[0]

@@ -1,4 +1,4 @@
-"""What the user iterates: one reply as events, as text, or as the wire."""
+"""The stream of one reply, as events, as text, or as server-sent events."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ __all__ = ["ChatStream", "ResponseInfo"]
 
 @frozen(kw_only=True)
 class ResponseInfo:
-    """The HTTP response under a reply.
+    """The HTTP response of a reply.
 
     Attributes:
         status: The HTTP status.
         headers: The response headers, names in lower case.
-        request_id: Request or trace id found in them, or ``None``.
+        request_id: The request or trace id in the headers, or ``None``.
     """
 
     status: int
@@ -39,16 +39,16 @@ class ResponseInfo:
 
 
 class ChatStream:
-    """One reply as it comes; made by ``client.stream()``.
+    """One streamed reply; made by ``client.stream()``.
 
-    An async context manager and an async iterator of :data:`~kimi_async.StreamEvent`. Entering it (or, without,
-    the first event or ``final()``) sends the request and returns at the first output, so that an error status is
-    raised before anything was handed on. Leaving it gives the connection back.
+    It is an async context manager and an async iterator of :data:`~kimi_async.StreamEvent`. Entering it sends the
+    request and returns at the first output, so an error status is raised before the first event. If it is not entered,
+    reading the first event or calling ``final()`` sends the request. Leaving it gives the connection back.
 
-    When the reply breaks, the events that came before are handed out first, and then the error is raised, with what
-    came in ``error.partial``.
+    When the reply breaks, the events before the break are returned first. Then the error is raised; ``error.partial``
+    holds the reply so far.
 
-    For one task at a time; :meth:`aclose` may be called from any.
+    Only one task at a time may read it; any task may call :meth:`aclose`.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ChatStream:
     ) -> None:
         self._reply = reply
         self._on_end = on_end
-        #: Events that were read and not handed out yet.
+        #: Events that were read and not yet returned.
         self._events: deque[StreamEvent] = deque()
         self._started = False
 
@@ -84,11 +84,11 @@ class ChatStream:
         return self
 
     async def __anext__(self) -> StreamEvent:
-        """The next event.
+        """Return the next event.
 
         Raises:
             StopAsyncIteration: After ``StreamEnd``.
-            KimiError: The reply did not end well; raised again by every later call.
+            KimiError: The reply failed; raised again by every later call.
             RuntimeError: Another task is already reading this stream.
         """
         events = self._events
@@ -105,13 +105,13 @@ class ChatStream:
         return events.popleft()
 
     async def _start(self) -> None:
-        """Send the request, the first time."""
+        """Send the request, unless it was sent."""
         if not self._started and not self._reply.over:
             self._started = True
             self._events.extend(await self._reply.start())
 
     async def _advance(self) -> None:
-        """Read once more, or take the end of the reply."""
+        """Read once, or take the end of the reply."""
         if self._reply.over:
             self._end()
         else:
@@ -124,10 +124,10 @@ class ChatStream:
         return end
 
     async def final(self) -> ChatCompletion:
-        """Read to the end and give the whole reply; events not yet taken are skipped. May be called again.
+        """Read to the end and return the complete reply; events not yet taken are skipped. May be called again.
 
         Raises:
-            KimiError: The reply did not end well.
+            KimiError: The reply failed.
             RuntimeError: Another task is already reading this stream.
         """
         await self._start()
@@ -137,13 +137,13 @@ class ChatStream:
         return self._reply.completion
 
     async def text_deltas(self) -> AsyncGenerator[str, None]:
-        """The answer alone, piece by piece: the content of choice 0.
+        """Iterate over the pieces of the answer: the content of choice 0.
 
-        Closes the stream when it ends, and when it is collected after an early ``break``; use ``async with`` around the
-        stream to close at once.
+        The stream is closed at the end of this generator. After an early ``break`` it is closed when the generator is
+        collected; use ``async with`` around the stream to close it at once.
 
         Raises:
-            KimiError: The reply did not end well.
+            KimiError: The reply failed.
         """
         try:
             async for event in self:
@@ -153,14 +153,14 @@ class ChatStream:
             await self.aclose()
 
     async def sse(self) -> AsyncGenerator[httpx_sse.ServerSentEvent, None]:
-        """The wire itself: every event of the stream as it came, ``[DONE]`` included.
+        """Iterate over the server-sent events of the response, unchanged and with ``[DONE]``.
 
-        A reply that came as one JSON object is one event. The reply is put together all the same: ``final()`` gives it
-        afterwards, and the errors are the same. Must be asked for before the stream is begun. Closes the stream like
+        A reply that is one JSON object is one event. The reply is also assembled: ``final()`` returns it afterwards,
+        and the errors are the same. Call this before the stream is entered or read. It closes the stream like
         :meth:`text_deltas`.
 
         Raises:
-            KimiError: The reply did not end well.
+            KimiError: The reply failed.
             RuntimeError: The stream has already begun.
         """
         if self._started:
@@ -169,7 +169,7 @@ class ChatStream:
 
         self._reply.keep_wire()
         try:
-            with contextlib.suppress(KimiError):  # raised again below, behind what came before it
+            with contextlib.suppress(KimiError):  # raised again below, after the events before it
                 await self._start()
             while self._reply.completion is None:
                 self._events.clear()
@@ -181,12 +181,12 @@ class ChatStream:
 
     @property
     def snapshot(self) -> ChatCompletion:
-        """The reply as far as it came; a new value each time, in time linear in its length."""
+        """The reply so far; a new value each time, made in time linear in its length."""
         return self._reply.completion or self._reply.snapshot()
 
     @property
     def is_open(self) -> bool:
-        """Whether a request was sent whose end was not taken yet."""
+        """Whether the request was sent and the end of the reply was not yet read."""
         return self._reply.is_open
 
     @property
@@ -197,7 +197,7 @@ class ChatStream:
 
     @property
     def response(self) -> ResponseInfo | None:
-        """Status, headers and request id; ``None`` until the response headers came."""
+        """Status, headers and request id; ``None`` until the response headers arrive."""
         attempt = self._reply.attempt
         if attempt is None or attempt.response is None:
             return None
@@ -213,18 +213,18 @@ class ChatStream:
 
     @property
     def record(self) -> ReplyRecord | None:
-        """Times, counts and outcome; ``None`` until the end of the reply was handed over or the stream closed."""
+        """Times, counts and outcome; ``None`` until the end of the reply was read or the stream was closed."""
         return self._reply.record
 
     async def aclose(self) -> None:
-        """Leave the reply and give its connection back; from any task, idempotent, bounded in time.
+        """End the reply and give its connection back. Any task may call it, more than once; it returns soon.
 
-        A task that is reading meanwhile gets a :class:`~kimi_async.StreamInterrupted` with what had come.
+        A task that is reading at that time gets a :class:`~kimi_async.StreamInterrupted` with the reply so far.
         """
         await self._reply.aclose()
 
     def __del__(self) -> None:
-        # A stream that __init__ could not finish has no reply.
+        # If __init__ raised, the stream has no reply.
         reply: Reply | None = getattr(self, "_reply", None)
         if reply is not None and reply.is_open:
             warnings.warn(

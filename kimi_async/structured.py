@@ -1,8 +1,7 @@
-"""Structured output: a type is told to the model as a JSON Schema, and its answer is read into that type.
+"""Structured output: the model gets a type as a JSON Schema, and its answer is read into that type.
 
-:func:`question_for` makes the request, pure; :func:`answer_of` asks, and asks again when the answer does not fit;
-:class:`ParsedStream` asks once and shows the answer while it grows. While nobody waits, nothing is held but the stream
-of one reply.
+:func:`question_for` makes the request and is pure. :func:`answer_of` sends it, and asks again when the answer does not
+fit. :class:`ParsedStream` sends it once and shows the answer while it grows.
 """
 
 from __future__ import annotations
@@ -57,7 +56,8 @@ class ParseRound:
 
     Attributes:
         completion: The reply.
-        error: Why it did not fit: what was expected, and where. The model was told the same. ``None`` when it did fit.
+        error: The reason why it did not fit: the expected type and the place. The model got the same text. ``None``
+            if the reply fits.
     """
 
     completion: ChatCompletion
@@ -66,14 +66,14 @@ class ParseRound:
 
 @frozen(kw_only=True)
 class Parsed(Generic[T]):
-    """A value that a model gave.
+    """The value in the answer of a model, with all replies that led to it.
 
     Attributes:
         value: The value, of the type that was asked for.
         completion: The reply that it was read from.
-        rounds: All replies, those that did not fit first.
-        usage: The usage of all rounds, each figure summed; a figure that one of them does not say is ``None``, and so
-            is all of it when none says any.
+        rounds: All replies, oldest first; only the last one fits.
+        usage: The sum of the usage of all rounds. A figure that one round does not report is ``None``; the whole is
+            ``None`` if no figure is left.
     """
 
     value: T
@@ -84,7 +84,7 @@ class Parsed(Generic[T]):
 
 @frozen
 class _Problem:
-    """Why there is no value in a reply, and whether the model can mend that."""
+    """The reason why a reply has no value, and whether the model can correct it."""
 
     text: str
     can_be_mended: bool
@@ -92,7 +92,7 @@ class _Problem:
 
 @frozen(kw_only=True)
 class Question(Generic[T]):
-    """One question whose answer is a value.
+    """A request whose answer is a value.
 
     Attributes:
         caller: Opens the stream of each reply.
@@ -100,7 +100,7 @@ class Question(Generic[T]):
         params: The parameters of every request.
         wire: Whether the replies are asked for as streams or as JSON bodies.
         into: The type that the text is read into: the type itself, or a dict that has it as ``value``.
-        is_wrapped: Whether it is such a dict.
+        is_wrapped: Whether it is a dict with the key ``value``.
     """
 
     caller: Caller
@@ -111,11 +111,11 @@ class Question(Generic[T]):
     is_wrapped: bool
 
     def open(self, messages: Messages, *, is_checked: bool = True) -> ChatStream:
-        """Return the stream of one reply to *messages*; raises like ``Caller.open()``."""
+        """Return the stream of one reply to *messages*; raises the errors of ``Caller.open()``."""
         return self.caller.open(messages, self.params, wire=self.wire, is_checked=is_checked)
 
     def read(self, completion: ChatCompletion) -> T | _Problem:
-        """Give the value of a reply, or what is wrong with it."""
+        """Return the value of a reply, or its problem."""
         ending = _bad_ending(completion)
         if ending is not None:
             return _Problem(ending, can_be_mended=False)
@@ -130,18 +130,18 @@ class Question(Generic[T]):
 def question_for(
     caller: Caller, messages: Messages, params: CallParams, into: object, *, wire: Wire = "stream"
 ) -> Question[Any]:
-    """Make the question, in the strictest form that the model is known to take.
+    """Return the question, with the strictest form of schema that the model is known to accept.
 
     Args:
         caller: Opens the stream of each reply.
-        messages: The messages, as the user gave them.
-        params: The parameters, as the user gave them.
+        messages: The messages of the user.
+        params: The parameters of the user.
         into: The type of the answer.
         wire: Whether the replies are asked for as streams or as JSON bodies.
 
     Raises:
-        ConfigurationError: Something cannot be sent, *into* has no JSON Schema or cannot be read into, or the format
-            of the reply or a prefix is also given.
+        ConfigurationError: A part of the request cannot be sent, *into* has no JSON Schema or no JSON can be read into
+            it, or ``response_format`` or a prefix is also given.
     """
     call = caller.prepare(messages, params, wire=wire)
     if call.prefix is not None:
@@ -170,11 +170,11 @@ def question_for(
 
 
 def _target(into: Any) -> tuple[dict[str, Any], Any, bool]:
-    """The schema to ask with, what the answer is read into, and whether that wraps *into* in an object.
+    """Return the schema for the request, the type to read the answer into, and whether that type wraps *into*.
 
-    Schemas must be those of objects, and JSON mode gives nothing else (``docs/providers.md`` 3.3).
+    The schema must describe an object, and JSON mode gives only objects (Providers 3.3).
     """
-    make: Any = TypedDict  # with a type that type checkers cannot see
+    make: Any = TypedDict  # Any, because the type of the key is known only at run time
     wrapped = make("Answer", {"value": into})
     schema = schema_of(wrapped)
     inner = schema["properties"]["value"]
@@ -192,7 +192,7 @@ def _with_words(messages: tuple[AnyMessage, ...], text: str) -> tuple[AnyMessage
 
 
 def _with_more(message: AnyMessage, text: str) -> AnyMessage | None:
-    """A system message with *text* behind what it says; ``None`` when it is none, or says nothing."""
+    """Return *message* with *text* added at its end; ``None`` if it is not a system message or has no content."""
     wire: Mapping[str, Any] = message.to_wire() if isinstance(message, Message) else message
     content = wire.get("content")
     if wire["role"] != "system":
@@ -209,7 +209,7 @@ def _with_more(message: AnyMessage, text: str) -> AnyMessage | None:
 
 
 def _bad_ending(completion: ChatCompletion) -> str | None:
-    """Why the reply is no answer that could be mended; ``None`` when it is an answer."""
+    """Return the reason why the reply holds no complete answer; ``None`` if it holds one."""
     if completion.no_answer == "budget":
         return "the output limit was used up by thinking, raise max_tokens"
     if completion.no_answer is not None:
@@ -230,16 +230,16 @@ def _bad_ending(completion: ChatCompletion) -> str | None:
 
 
 async def answer_of(question: Question[T], repairs: int) -> Parsed[T]:
-    """Ask until the answer fits.
+    """Ask the model until its answer fits, and return the value.
 
     Args:
-        question: What is asked.
+        question: The question.
         repairs: How often the model is asked again after an answer that does not fit.
 
     Raises:
-        ConfigurationError: *repairs* is no whole number from 0.
-        OutputError: No answer fitted, or a reply was none.
-        KimiError: A reply could not be had whole.
+        ConfigurationError: *repairs* is not a whole number from 0.
+        OutputError: No answer fits, or a reply has no answer.
+        KimiError: A reply failed.
     """
     if type(repairs) is not int or repairs < 0:
         raise ConfigurationError(f"repairs must be a whole number from 0, not {repairs!r}")
@@ -278,15 +278,15 @@ def _of_reply(error: OutputError, completion: ChatCompletion) -> OutputError:
 
 
 class ParsedStream(Generic[T]):
-    """A value as it grows; made by ``client.stream_parse()``.
+    """A growing value; made by ``client.stream_parse()``.
 
-    An async context manager, and an async iterator of the value so far: one for each piece of the answer, from when
-    something of it is certain. These are JSON values (dict, list, str, ...), because a half value fits no type, and
-    there is one that grows: objects and lists are the same ones each time, so do not change them, and copy what is to
-    stay. What :meth:`ToolCallDelta.partial() <kimi_async.ToolCallDelta.partial>` says of them holds here.
+    It is an async context manager and an async iterator of the value so far, once for each piece of the answer. The
+    first value comes when some part of it is certain. The values are JSON values (dict, list, str, ...), because an
+    incomplete value fits no type. Each step extends the same objects and lists, so do not change them, and copy those
+    that you keep. See also :meth:`ToolCallDelta.partial() <kimi_async.ToolCallDelta.partial>`.
 
-    Entering it sends the request and returns at the first output, and leaving it gives the connection back, as with
-    :class:`~kimi_async.ChatStream`. For one task at a time; :meth:`aclose` may be called from any.
+    Entering the stream sends the request and returns at the first output. Leaving it gives the connection back, as with
+    :class:`~kimi_async.ChatStream`. Only one task at a time may read it; any task may call :meth:`aclose`.
     """
 
     def __init__(self, question: Question[T]) -> None:
@@ -314,12 +314,12 @@ class ParsedStream(Generic[T]):
         return self
 
     async def __anext__(self) -> Any:
-        """The value as far as the next piece of the answer makes it certain.
+        """Return the value so far, after the next piece of the answer.
 
         Raises:
-            StopAsyncIteration: The reply is over; whether the value is whole, and fits, is for :meth:`final` to say.
+            StopAsyncIteration: The reply has ended; :meth:`final` checks whether the value is complete and fits.
             OutputError: No JSON text begins like this answer; raised again by every later call.
-            KimiError: The reply did not end well.
+            KimiError: The reply failed.
             RuntimeError: Another task is already reading this stream.
         """
         while True:
@@ -328,14 +328,15 @@ class ParsedStream(Generic[T]):
                 return self.value
 
     def events(self) -> AsyncIterator[StreamEvent]:
-        """The events of the reply, in place of its values; :attr:`value` is up to date at each.
+        """Return an iterator of the events of the reply; :attr:`value` is up to date at each of them.
 
-        Raises the same. Both take from one stream: what one of them gave, the other does not give again.
+        It raises the errors of iterating over the values. Both read the same stream, so an event that one of them
+        took does not reach the other.
         """
         return _Events(self._next)
 
     async def _next(self) -> StreamEvent:
-        self._feed("")  # raises again what it raised before
+        self._feed("")  # raises an earlier error again
         event = await self._stream.__anext__()
         if _is_answer(event):
             self._feed(event.text)
@@ -348,7 +349,7 @@ class ParsedStream(Generic[T]):
             raise _of_reply(error, self._stream.snapshot) from None
 
     def _shown(self) -> tuple[Any, ...]:
-        """The value so far as the only item; nothing while nothing is certain."""
+        """Return the value so far as the only item; an empty tuple while no part of it is certain."""
         value = self._growing.value
         if not self._question.is_wrapped:
             return () if value is None else (value,)
@@ -356,21 +357,21 @@ class ParsedStream(Generic[T]):
 
     @property
     def value(self) -> Any:
-        """The value so far; ``None`` while nothing is certain."""
+        """The value so far; ``None`` while no part of it is certain."""
         return next(iter(self._shown()), None)
 
     @property
     def stream(self) -> ChatStream:
-        """The reply under it, for ``snapshot``, ``response`` and ``record``; reading it is done here."""
+        """The stream of the reply, for its ``snapshot``, ``response`` and ``record``; do not read events from it."""
         return self._stream
 
     async def final(self) -> Parsed[T]:
-        """Read to the end and give the value, checked; what was not yet taken is skipped. May be called again.
+        """Read to the end and return the checked value; values not yet taken are skipped. May be called again.
 
         Raises:
-            OutputError: The answer is not what was asked for; nothing is repaired in a stream. ``.text`` is what came,
+            OutputError: The answer does not fit; a stream does not ask again. ``.text`` is the text that arrived, and
                 ``.partial`` the reply.
-            KimiError: The reply did not end well.
+            KimiError: The reply failed.
             RuntimeError: Another task is already reading this stream.
         """
         completion = await self._stream.final()
@@ -380,12 +381,12 @@ class ParsedStream(Generic[T]):
         return _parsed(read, [ParseRound(completion)])
 
     async def aclose(self) -> None:
-        """Leave the reply and give its connection back; from any task, idempotent, bounded in time."""
+        """End the reply and give its connection back. Any task may call it, more than once; it returns soon."""
         await self._stream.aclose()
 
 
 class _Events:
-    """Not a generator, which trio would report when it is left before its end."""
+    """An iterator of events; not a generator, because trio warns about a generator that is not read to its end."""
 
     def __init__(self, take: Callable[[], Awaitable[StreamEvent]]) -> None:
         self._take = take

@@ -1,7 +1,7 @@
-"""What each provider wants and sends: requests, chunks and errors; pure and stateless.
+"""The providers: they build requests and parse chunks and errors; pure and stateless.
 
-The wire is one family, so it is read in one place (``_parsing``, ``_errors``) by shape and never by provider; each
-provider's own file holds only what truly differs, and is loaded when the provider is asked for.
+All providers use one family of formats. So ``_parsing`` and ``_errors`` parse every reply by its shape, never by its
+provider. The file of a provider holds only the differences, and is imported when the provider is used.
 """
 
 from kimi_async._providers._base import Provider

@@ -54,15 +54,15 @@ class AceDataCloud(Provider):
         return f"{self.base_url.removesuffix('/kimi').removesuffix('/v1')}/v1/models"
 
     def spell_thinking(self, thinking: Thinking) -> dict[str, Any]:
-        """Return the parameters that say *thinking*; an effort has its own here (see the page Providers, section 1.3).
+        """Return the parameters for *thinking*; an effort is a parameter of its own (see the page Providers, 1.3).
 
         Raises:
-            ConfigurationError: There is a budget, for which Ace Data Cloud has no word.
+            ConfigurationError: A budget is given, and Ace Data Cloud has no parameter for it.
         """
         spelled = super().spell_thinking(thinking)
         effort = spelled["thinking"].pop("effort", None)
         if effort is None or not thinking.enabled:
             return spelled
-        # Only K2.6 has the object and only K3 the effort, so the object is sent only for what an effort cannot say.
+        # Only K2.6 takes the object and only K3 the effort, so the object is sent only with a keep.
         alone = {} if thinking.keep is None else spelled
         return {**alone, "reasoning_effort": effort}

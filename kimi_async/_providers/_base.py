@@ -19,7 +19,7 @@ from kimi_async._providers._parsing import parse_any, parse_completion, parse_mo
 from kimi_async._providers._texts import excerpt_of, without_key
 from kimi_async._wire import ChatRequest, WireRequest
 
-if TYPE_CHECKING:  # loaded with a provider
+if TYPE_CHECKING:  # imported together with a provider
     from kimi_async._prefix import Prefix
     from kimi_async._providers._capabilities import CapabilityTable
 
@@ -33,12 +33,12 @@ def _stripped(value: str | None) -> str | None:
 
 
 def api_key_field() -> Any:
-    """The attrs field of a key: blanks around it are dropped, it is never shown."""
+    """Return the attrs field of a key: blanks around the key are removed, and ``repr`` does not show it."""
     return field(default=None, repr=False, converter=_stripped)
 
 
 def base_url_field(default: str) -> Any:
-    """The attrs field of a base URL, without blanks around it and its last slash; a password in it is not shown."""
+    """Return the attrs field of a base URL: blanks and the last slash are removed; ``repr`` hides a password."""
     return field(default=default, converter=_trimmed, repr=_without_password)
 
 
@@ -51,7 +51,7 @@ def _without_password(url: object) -> str:
 
 
 def models_field() -> Any:
-    """The attrs field of the translation of model names."""
+    """Return the attrs field of the translation of model names."""
     return field(factory=dict, kw_only=True, converter=_as_names)
 
 
@@ -60,11 +60,11 @@ def _as_names(models: object) -> object:
 
 
 class Provider:
-    """One provider: a frozen, stateless value that spells requests and reads replies.
+    """One provider: a frozen, stateless value that builds requests and parses replies.
 
     Attributes:
-        name: The provider's short name; on events, completions, records and errors. Providers of one client need
-            different ones.
+        name: The provider's short name, which events, completions, records and errors carry. Two providers of one
+            client must not have the same name.
         api_key: The key, or ``None`` to take it from the environment.
         base_url: Everything before ``/chat/completions``.
         models: Translation of model names, ``{"kimi-k3": "the provider's own"}``; a name without an entry is sent
@@ -81,9 +81,9 @@ class Provider:
 
     __slots__ = ()
 
-    #: The value of ``KIMI_PROVIDER`` that means this class.
+    #: The value of ``KIMI_PROVIDER`` that selects this class.
     kind: ClassVar[str]
-    #: The variables that :meth:`resolve` reads, as field name to variable.
+    #: The environment variable that :meth:`resolve` reads for each field.
     environment: ClassVar[Mapping[str, str]]
     needs_model: ClassVar[bool] = True
 
@@ -97,7 +97,10 @@ class Provider:
     name: str
 
     def resolve(self, env: Mapping[str, str]) -> Self:
-        """Fill what was not given from *env*; what is in neither stays ``None`` until :meth:`check`."""
+        """Return the provider with its missing fields filled from *env*.
+
+        A field that *env* does not have either stays ``None``; :meth:`check` refuses it.
+        """
         found = {
             key: env[variable]
             for key, variable in self.environment.items()
@@ -108,14 +111,14 @@ class Provider:
 
     @property
     def has_own_base_url(self) -> bool:
-        """Whether ``base_url`` is another one than the default of the class."""
+        """Whether ``base_url`` differs from the default of the class."""
         return self.base_url != fields_dict(cast(Any, type(self)))["base_url"].default
 
     def check(self) -> None:
         """Refuse settings that cannot work.
 
         Raises:
-            ConfigurationError: A key or path is missing or malformed, or ``base_url`` is no https URL.
+            ConfigurationError: A key or path is missing or malformed, or ``base_url`` is not an https URL.
         """
         for key, variable in self.environment.items():
             problem = _problem_of(getattr(self, key))
@@ -143,36 +146,36 @@ class Provider:
                 raise ConfigurationError(f"{type(self).__name__}: {setting} must be one of {known}")
 
     def authorization(self) -> str:
-        """The value of the authorization header; the one place where the key is spelled out."""
+        """Return the value of the authorization header. No other method returns the key."""
         return f"Bearer {self.api_key}"
 
     @property
     def url(self) -> str:
-        """Where a chat request goes."""
+        """The URL of a chat request."""
         return f"{self.base_url}/chat/completions"
 
     @property
     def models_url(self) -> str:
-        """Where the list of models is asked for."""
+        """The URL of the list of models."""
         return f"{self.base_url}/models"
 
     def build_models_request(self) -> WireRequest:
-        """The request for the list of models, without the key."""
+        """Return the request for the list of models, without the key."""
         headers = {"accept": "application/json"}
         return WireRequest(method="GET", url=self.models_url, headers=headers, body=None)
 
     def parse_models(self, body: bytes) -> tuple[ModelInfo, ...]:
-        """Read the list of models; raises like :meth:`parse_completion`."""
+        """Return the list of models in *body*; raises the errors of :meth:`parse_completion`."""
         models = parse_models(body)
         if models is None:
             raise self.parse_error_object(body)
         return models
 
     def build_request(self, request: ChatRequest) -> WireRequest:
-        """Spell *request* for this provider, without the key.
+        """Return *request* in the form of this provider, without the key.
 
         Raises:
-            ConfigurationError: A parameter that this provider has no word for.
+            ConfigurationError: This provider does not have one of the parameters.
         """
         body: dict[str, Any] = {}
         if request.model is not None:
@@ -190,24 +193,24 @@ class Provider:
         return WireRequest(method="POST", url=self.url, headers=headers, body=body)
 
     def spell(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the parameters in this provider's words.
+        """Return *params* under the names that this provider uses.
 
         Raises:
-            ConfigurationError: This provider has no word for a parameter.
+            ConfigurationError: This provider does not have one of the parameters.
         """
         spelled = dict(params)
         thinking = spelled.pop("thinking", None)
-        # Some models refuse the two together (see the page Providers, sections 4 and 7).
+        # Some models refuse a request with both parameters (Providers 4 and 7).
         if thinking is None or "reasoning_effort" in spelled:
             return spelled
         wanted = Thinking(enabled=thinking) if isinstance(thinking, bool) else thinking
         return {**spelled, **self.spell_thinking(wanted)}
 
     def spell_thinking(self, thinking: Thinking) -> dict[str, Any]:
-        """Return the parameters that say *thinking*: the ``thinking`` object in the form that Moonshot documents.
+        """Return the parameters for *thinking*: the ``thinking`` object in the form that Moonshot documents.
 
         Raises:
-            ConfigurationError: There is a budget, for which this provider has no word.
+            ConfigurationError: A budget is given, and this provider has no parameter for it.
         """
         if thinking.budget_tokens is not None:
             raise ConfigurationError(f"{self.name} has no thinking budget; leave budget_tokens out")
@@ -232,14 +235,14 @@ class Provider:
         return Prefix(text=text, honoured=known.value if certain else None)
 
     def parse_chunk(self, data: bytes) -> Chunk | Done:
-        """Read the data of one event of a stream.
+        """Return the chunk in the data of one event of a stream.
 
         Args:
             data: One JSON object or ``[DONE]``.
 
         Raises:
-            APIError: The object says that something failed; its ``status`` is 200.
-            ProtocolError: *data* is neither, or a field of the reply is of a wrong type.
+            APIError: The object reports an error; its ``status`` is 200.
+            ProtocolError: *data* is neither of the two, or a field of the reply has a wrong type.
         """
         chunk = parse_fast(data) or parse_any(data)
         if chunk is None:
@@ -247,14 +250,14 @@ class Provider:
         return chunk
 
     def parse_completion(self, body: bytes) -> Chunk:
-        """Read a whole JSON body as one chunk; raises like :meth:`parse_chunk`."""
+        """Return a complete JSON body as one chunk; raises the errors of :meth:`parse_chunk`."""
         chunk = parse_completion(body)
         if chunk is None:
             raise self.parse_error_object(body)
         return chunk
 
     def without_key(self, text: str) -> str:
-        """Return a text that a host or the HTTP client gave, with ``[key]`` for the key."""
+        """Return a text of a host or of the HTTP client, with ``[key]`` in place of the key."""
         return without_key(text, self.api_key)
 
     def excerpt_of(self, body: bytes) -> str:
@@ -264,13 +267,13 @@ class Provider:
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, *, now: float
     ) -> APIError:
-        """Read the body of an error status; the key is cut out of it, should the provider have sent it back."""
+        """Return the error in the body of an error status; the key is removed from it if the provider repeated it."""
         error = parse_error(status, headers, body, now=now, key=self.api_key)
         error.provider = self.name
         return error
 
     def parse_error_object(self, data: bytes) -> APIError:
-        """Read an error that arrived inside a success, as JSON or as text; its ``status`` is 200."""
+        """Return the error that a response with status 200 reports, as JSON or as text."""
         return self.parse_error(200, {}, data, now=0.0)
 
 
@@ -298,7 +301,7 @@ def _problem_of_url(url: str, *, allow_http: bool) -> str | None:
         return "is not a URL"
     if parts.scheme not in ("https", "http") or not host:
         return "must be a whole URL, https://host/path"
-    # Looked for in the text, because an empty query is no query to urlsplit() and yet swallows the path.
+    # Search the text, because urlsplit() does not report an empty query, and the path added later would be its value.
     if parts.username is not None or "?" in url or "#" in url:
         return "must not hold a user name, a query or a fragment"
     if parts.path.endswith("/chat/completions"):

@@ -78,7 +78,7 @@ class Cloudsway(Provider):
         return parts._replace(path=parts.path.removesuffix("/ai") + "/models").geturl()
 
     def spell(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the parameters in Cloudsway's words; there is always one output limit."""
+        """Return *params* under the names that Cloudsway uses; an output limit is always sent."""
         spelled = super().spell(params)
         limit = spelled.pop("max_completion_tokens", None)
         spelled.setdefault("max_tokens", self.max_tokens_default if limit is None else limit)
@@ -88,7 +88,7 @@ class Cloudsway(Provider):
         """Return the ``thinking`` object in the form that Cloudsway documents (see the page Providers, section 2.3).
 
         Raises:
-            ConfigurationError: There is a ``keep`` or an ``effort``, for which Cloudsway has no word.
+            ConfigurationError: A ``keep`` or an ``effort`` is given, and Cloudsway has no parameter for it.
         """
         for name in ("keep", "effort"):
             if getattr(thinking, name) is not None:

@@ -1,4 +1,4 @@
-"""Any other host that speaks the OpenAI wire."""
+"""The provider for any other host with an OpenAI-compatible API."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["OpenAICompatible"]
 
 @frozen
 class OpenAICompatible(Provider):
-    """Kimi on any host that speaks the OpenAI wire: open weights, a router, a gateway of your own.
+    """Kimi on any host with an OpenAI-compatible API: open weights, a router, a gateway of your own.
 
-    Parameters are sent as they are given, because nothing is known of the host.
+    Parameters are sent unchanged, because nothing is known about the host.
 
     Args:
         api_key: The key; ``None`` takes it from ``OPENAI_API_KEY``.

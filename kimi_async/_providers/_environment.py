@@ -1,4 +1,4 @@
-"""Which provider the environment asks for; pure: the variables are handed in."""
+"""Choose a provider from environment variables; pure: the caller passes the variables."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ __all__ = ["provider_from_environment", "with_base_url"]
 _BY_NAME: Final[Mapping[str, type[Provider]]] = {
     provider.kind: provider for provider in (AceDataCloud, Cloudsway, Moonshot, OpenAICompatible)
 }
-#: Never picked by its key alone, which may be meant for another model altogether.
+#: Never chosen because its key is set: that key may be meant for another model.
 _ONLY_BY_NAME: Final = frozenset({OpenAICompatible})
 
 
 def provider_from_environment(env: Mapping[str, str]) -> Provider | str:
-    """The provider that *env* asks for, still to be resolved and checked; or, as text, why there is none.
+    """Return the provider that *env* selects, not yet resolved or checked; or the reason why there is none, as text.
 
-    ``KIMI_PROVIDER`` names it. Without it the one provider whose key is there is taken; between several there is no
-    guess, and ``openai`` is taken by its name alone. The reason is returned and not raised, so that no traceback
+    ``KIMI_PROVIDER`` names the provider. Without it, the only provider whose key is set is chosen; if several keys are
+    set, none is. ``openai`` is chosen only by its name. The reason is returned and not raised, so that no traceback
     holds a frame with the environment in it.
     """
     name = env.get("KIMI_PROVIDER", "").strip().lower()
@@ -47,10 +47,10 @@ def provider_from_environment(env: Mapping[str, str]) -> Provider | str:
 def with_base_url(
     providers: tuple[Provider, ...], env: Mapping[str, str]
 ) -> tuple[Provider, ...] | str:
-    """Return *providers* with the base URL of *env* where the code gave none; or, as text, why that is impossible.
+    """Return *providers* with the base URL of *env* where the code gave none; or the reason why it cannot, as text.
 
-    ``KIMI_BASE_URL`` is for the only provider of a client, whichever it is, and wins over ``MOONSHOT_BASE_URL``. A base
-    URL counts as given when it is not the default of its class.
+    ``KIMI_BASE_URL`` is for a client with one provider, of any class, and replaces ``MOONSHOT_BASE_URL``. A base URL
+    counts as given when it is not the default of its class.
     """
     url = env.get("KIMI_BASE_URL", "").strip()
     if not url or all(each.has_own_base_url for each in providers):

@@ -48,7 +48,7 @@ class Moonshot(Provider):
     name: str = field(default="moonshot", kw_only=True)
 
     def spell(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the parameters in Moonshot's words: ``max_tokens`` is deprecated there, so the new name is sent."""
+        """Return *params* under the names that Moonshot uses: ``max_completion_tokens``, as ``max_tokens`` is old."""
         spelled = super().spell(params)
         limit = spelled.pop("max_tokens", None)
         if limit is not None:

@@ -1,4 +1,4 @@
-"""The plan around one reply: which requests are made for it, and how it ends."""
+"""One reply: the requests that are sent for it, and its end."""
 
 from kimi_async._reply._fetch import fetch
 from kimi_async._reply._plan import one_attempt

@@ -1,7 +1,7 @@
-"""One request and the reading of its response: ask, read, feed the decoder.
+"""Send one request, read its response and feed the decoder.
 
-An attempt raises nothing that ends it: :attr:`Attempt.failure` holds the error, because the events before it come
-first. It owns its response from :meth:`Attempt.start` until :meth:`Attempt.aclose`.
+An attempt does not raise the error that ends it: :attr:`Attempt.failure` holds the error, because the caller gets the
+events before it first. The attempt owns its response from :meth:`Attempt.start` until :meth:`Attempt.aclose`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from kimi_async._wire import WireRequest
 
 __all__ = ["Attempt"]
 
-#: How long and how far a body is read on after ``[DONE]`` to save its connection. A server that ends the body does so
-#: at once; for one that does not, a new connection costs less than a longer wait.
+#: The limits for reading the rest of a body after ``[DONE]``, so that its connection can be used again. A server that
+#: ends the body does so at once; for another server, a new connection costs less than a longer wait.
 DRAIN_SECONDS: Final = 0.5
 DRAIN_BYTES: Final = 64 * 1024
 
@@ -35,7 +35,7 @@ class Attempt:
 
     Args:
         provider: The provider that is asked.
-        model: The model that is asked for, by the name that the caller gave.
+        model: The model, by the name that the caller gave.
         wire_request: The request.
         headers: Headers of this call.
         transport: Sends the request.
@@ -45,7 +45,7 @@ class Attempt:
         decoder: Turns bytes into events and into the message.
 
     Attributes:
-        response: The response, once its headers are there.
+        response: The response, after its headers have arrived.
         failure: The error that ended it, or ``None``.
     """
 
@@ -82,7 +82,7 @@ class Attempt:
         #: When the last read ended.
         self._read_at = 0.0
         read_timeout = deadlines.read_timeout
-        #: A read that may take this long needs no scope: the HTTP client's own read timeout ends it.
+        #: A read that may take at least this long needs no scope: the read timeout of the HTTP client ends it.
         self._free_seconds = math.inf if read_timeout is None else read_timeout
 
     @property
@@ -92,13 +92,13 @@ class Attempt:
 
     @property
     def stage(self) -> str:
-        """How far it is, in the words of ``KimiError.stage``."""
+        """The stage that it has reached, as a value of ``KimiError.stage``."""
         if self.response is None:
             return "sending"
         return "streaming" if self.decoder.started else "waiting for the first output"
 
     async def start(self) -> list[StreamEvent]:
-        """Send the request and read up to the first output, or to an end without one; return the events so far."""
+        """Send the request, read until the first output or the end, and return the events so far."""
         begun = self.begun = self._clock()
         events: list[StreamEvent] = []
         with anyio.move_on_after(self._deadlines.until_first_output(begun)):
@@ -126,14 +126,14 @@ class Attempt:
         return response
 
     def advance(self) -> Awaitable[list[StreamEvent]]:
-        """Read once more; return the events that the bytes complete. Only after :meth:`start`."""
-        # Not a coroutine of its own: each level of them costs 0.2 us for each read.
+        """Read once and return the events that the bytes complete. Only after :meth:`start`."""
+        # Not a coroutine itself, because each level of coroutines costs 0.2 us for each read.
         assert self.response is not None
         now = self._clock()
         return self._step(self.response, now, self._deadlines.for_read(now))
 
     async def _step(self, response: Response, now: float, seconds: float) -> list[StreamEvent]:
-        """Read once, beginning *now*, for at most *seconds*, and decode the bytes."""
+        """Read once from the time *now*, for at most *seconds*, and return the events in the bytes."""
         decoder = self.decoder
         if decoder.done:
             # Only now, so that the events before [DONE] did not wait for it.
@@ -159,7 +159,7 @@ class Attempt:
         """Return the next bytes, or ``None`` at a clean end.
 
         Raises:
-            BodyTimeout: They did not come in time.
+            BodyTimeout: They did not arrive in time.
             BodyError: The connection broke.
         """
         try:
@@ -172,7 +172,7 @@ class Attempt:
         raise BodyTimeout("a limit ran out")
 
     def _timed_out(self, begun: float) -> list[StreamEvent]:
-        """A limit ran out in a read that was *begun* then."""
+        """Return the last events after a limit ran out in a read that began at the time *begun*."""
         if self.decoder.complete:
             return (
                 self.decoder.finish()
@@ -182,7 +182,7 @@ class Attempt:
         return self.decoder.fail(self._deadlines.first_output_error(begun))
 
     def _note(self) -> None:
-        """Keep the times of the last read, and tell the limits what it brought."""
+        """Note the times of the last read, and tell the deadlines whether it brought output."""
         decoder = self.decoder
         if decoder.progressed:
             now, last = self._read_at, self.last_output_at
@@ -201,7 +201,7 @@ class Attempt:
                 while drained < DRAIN_BYTES and (data := await response.read()) is not None:
                     drained += len(data)
             except BodyError:
-                pass  # the reply is complete, only its connection is lost
+                pass  # the reply is complete; only its connection is lost
 
     async def aclose(self) -> None:
         """Give the connection back, or close it when the body was not read to its end."""

@@ -1,11 +1,10 @@
-"""Which limit of ``Timeouts`` runs, and what is left of it; pure: the time is told, never read.
+"""Compute the time that is left of each limit of ``Timeouts``; pure: the caller passes the time.
 
-A cancel scope for each read would cost more than everything else that is done for a chunk (25 to 35 us). So the read
-timeout of the HTTP client does the work that it can do for nothing: it is set to the longer of ``first_output`` and
-``idle``, and a scope is opened only for a read that must end earlier than that. With the default limits no read of a
-flowing stream needs one.
+A cancel scope for each read would cost 25 to 35 us, more than all other work for a chunk. So the read timeout of the
+HTTP client ends most reads, at no extra cost: it is the longer of ``first_output`` and ``idle``. A scope is opened only
+for a read that must end earlier. With the default limits, no read of a flowing stream needs a scope.
 
-``progress`` and ``finish_grace`` count time spent waiting in reads, not time that the caller takes between events.
+``progress`` and ``finish_grace`` count the time that reads wait, not the time that the caller takes between events.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class Deadlines:
 
     Args:
         timeouts: The limits.
-        started: When the reply was begun, by the event loop's clock; ``total`` counts from there.
+        started: The time at which the reply began, by the event loop's clock; ``total`` counts from it.
     """
 
     __slots__ = ("_finished", "_idle", "_progress", "_total_at", "_waited", "timeouts")
@@ -46,39 +45,39 @@ class Deadlines:
 
     @property
     def read_timeout(self) -> float | None:
-        """What the HTTP client is given as the most seconds of one read; ``None`` is no limit."""
+        """The read timeout for the HTTP client, in seconds; ``None`` means without a limit."""
         longest = max(_or_never(self.timeouts.first_output), self._idle)
         return None if longest == math.inf else longest
 
     def until_first_output(self, now: float) -> float:
-        """Return the seconds that an attempt, begun *now*, may take until its first output."""
+        """Return the seconds that an attempt that begins *now* may take until its first output."""
         return min(_or_never(self.timeouts.first_output), self._total_at - now)
 
     def until_permit(self, now: float) -> float:
-        """Return the seconds that the wait for a permit, begun *now*, may take."""
+        """Return the seconds that a wait for a permit that begins *now* may take."""
         return min(_or_never(self.timeouts.slot), self._total_at - now)
 
     def for_read(self, now: float) -> float:
-        """Seconds that the next read may take; not above 0 when a limit has run out."""
+        """Return the seconds that the next read may take; 0 or less when a limit has run out."""
         left = self._total_at - now
         if self._finished:
             return min(left, _or_never(self.timeouts.finish_grace) - self._waited)
         return min(left, self._idle, self._progress - self._waited)
 
     def waited(self, seconds: float) -> None:
-        """A read took *seconds*."""
+        """Note that a read took *seconds*."""
         self._waited += seconds
 
     def read(self, *, output: bool, whole: bool) -> None:
-        """What the last read brought: whether model *output*, and whether every choice has its finish reason now.
+        """Note whether the last read brought *output*, and whether every choice now has its finish reason (*whole*).
 
-        When the reply is *whole*, ``finish_grace`` runs; another choice may still begin.
+        ``finish_grace`` applies while *whole* is true; another choice may still begin.
         """
         if output or whole is not self._finished:
             self._finished, self._waited = whole, 0.0
 
     def first_output_error(self, begun: float) -> KimiTimeoutError:
-        """The error for a way to the first output, *begun* then, that took too long."""
+        """Return the error for an attempt that began at *begun* and took too long until its first output."""
         stage = "waiting for the first output"
         first_output = _or_never(self.timeouts.first_output)
         if self._total_at - begun <= first_output:
@@ -91,7 +90,7 @@ class Deadlines:
         return SlotTimeout(min(limits), stage="waiting for a slot")
 
     def read_error(self, begun: float) -> KimiTimeoutError:
-        """The error for a read, *begun* then, that took as long as :meth:`for_read` allowed."""
+        """Return the error for a read that began at *begun* and took as long as :meth:`for_read` allowed."""
         stage = "streaming"
         progress_left = self._progress - self._waited
         if self._total_at - begun <= min(self._idle, progress_left):

@@ -1,4 +1,4 @@
-"""Requests that are not a reply: an error body, a list of models."""
+"""Read complete response bodies: the body of an error status, and the list of models."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from kimi_async._wire import WireRequest
 
 __all__ = ["fetch", "status_error"]
 
-#: How long an error body is waited for: the status already says no, and perhaps that another try is useless.
+#: The longest wait for an error body, in seconds. It is short, because the status already reports the error.
 ERROR_BODY_SECONDS: Final = 5.0
 
 
 async def status_error(provider: Provider, response: Response, limits: Limits) -> APIError:
-    """Read the body of a response whose status says no, and what it says."""
+    """Return the error of a response with an error status, after reading its body."""
     body = bytearray()
     with anyio.move_on_after(ERROR_BODY_SECONDS):
         try:
@@ -33,7 +33,7 @@ async def status_error(provider: Provider, response: Response, limits: Limits) -
             ):
                 body += data
         except (BodyError, ProtocolError):
-            pass  # what came, and the status, say more than the break does
+            pass  # the status and the bytes so far say more than the error of the connection
     kept = bytes(body[: limits.error_body_bytes])
     if is_deeper(kept, limits.nesting):
         kept = provider.excerpt_of(kept).encode()
@@ -49,10 +49,10 @@ async def fetch(
     timeouts: Timeouts,
     limits: Limits,
 ) -> bytes:
-    """Send a request and give the body of its answer; ``first_output`` and ``total`` cover all of it.
+    """Send a request and return the body of the response; ``first_output`` and ``total`` cover both.
 
     Raises:
-        KimiError: It could not be sent, was refused, or its answer broke, was too large or took too long.
+        KimiError: The request could not be sent or was refused; or the response broke, was too large or took too long.
     """
     begun = loop_clock()()
     clocks = Deadlines(timeouts, begun)

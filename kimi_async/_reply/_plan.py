@@ -1,6 +1,6 @@
-"""What is done next for one reply; pure: time and chance are told, never asked for.
+"""Decide on the next step of one reply; pure: the caller passes the time and a random number.
 
-A plan is asked before the first request and after every attempt that failed. Its answer is one of four decisions:
+A plan is called before the first request and after every attempt that failed. It returns one of four decisions:
 :class:`Send`, :class:`Continue`, :class:`Restart` or :class:`Raise`. The plan of a client without retries is
 :func:`one_attempt`.
 """
@@ -38,7 +38,7 @@ class Failed:
     Attributes:
         provider: The provider that was asked.
         error: The error that ended the attempt.
-        started: Whether it had brought output.
+        started: Whether the attempt had brought output.
     """
 
     provider: Provider
@@ -48,11 +48,11 @@ class Failed:
 
 @frozen(kw_only=True)
 class PlanState:
-    """The facts about the reply and the client that a plan may look at.
+    """The facts about the reply and the client that a plan may use.
 
     Attributes:
         providers: The providers of the client, in their order.
-        seen: Whether the caller has been handed an event of this reply.
+        seen: Whether the caller has got an event of this reply.
         partial: The message so far of the attempt that broke, or ``None`` before any output.
     """
 
@@ -63,11 +63,11 @@ class PlanState:
 
 @frozen(kw_only=True)
 class Hedge:
-    """A second request for the same reply, sent while the first one is waited for.
+    """A second request for the same reply, sent while the first one has not brought output.
 
     Attributes:
         provider: The provider to ask.
-        after: Seconds after the first request, unless that has failed before.
+        after: Seconds to wait after the first request. If that fails earlier, the second one is sent at once.
     """
 
     provider: Provider
@@ -76,11 +76,11 @@ class Hedge:
 
 @frozen(kw_only=True)
 class Send:
-    """Send the request, from the beginning; nothing of the reply was kept.
+    """Send the request from the beginning; the reply has no output yet.
 
     Attributes:
         provider: The provider to ask.
-        after: Seconds to wait before.
+        after: Seconds to wait before the request.
         hedge: A second request; the attempt with the first output wins.
     """
 
@@ -96,7 +96,7 @@ class Continue:
     Attributes:
         provider: The provider to ask.
         prefix: The message to continue, which is sent as the last one.
-        after: Seconds to wait before.
+        after: Seconds to wait before the request.
     """
 
     provider: Provider
@@ -106,11 +106,11 @@ class Continue:
 
 @frozen(kw_only=True)
 class Restart:
-    """Ask for a reply that broke once more, from its beginning; what was shown of it is void.
+    """Ask again for a reply that broke, from its beginning; the events so far are no longer valid.
 
     Attributes:
         provider: The provider to ask.
-        after: Seconds to wait before.
+        after: Seconds to wait before the request.
     """
 
     provider: Provider
@@ -119,7 +119,7 @@ class Restart:
 
 @frozen
 class Raise:
-    """Raise *error*: nothing more is tried."""
+    """Raise *error* without another attempt."""
 
     error: KimiError
 

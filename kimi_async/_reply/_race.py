@@ -1,4 +1,4 @@
-"""Two attempts for one reply, of which the first output wins."""
+"""Race two attempts for one reply; the attempt with the first output wins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["race"]
 async def race(
     first: Attempt, after: float, make_second: Callable[[], Attempt]
 ) -> tuple[Attempt, list[StreamEvent]]:
-    """Start *first*, and a second attempt when *first* has brought nothing after so many seconds or has failed.
+    """Start *first*; start a second attempt when *first* has failed, or has no output after the given seconds.
 
     The loser is cancelled and closed before this returns. When both fail, the one that failed last is returned.
 
@@ -36,7 +36,7 @@ async def race(
         try:
             events = await attempt.start()
         except Exception as error:
-            # Not one of ours: misuse, such as a closed client. A group would wrap it.
+            # Not a KimiError but misuse, such as a closed client. Kept, because a task group would wrap it.
             crash.append(error)
             group.cancel_scope.cancel()
             return

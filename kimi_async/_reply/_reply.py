@@ -1,8 +1,8 @@
-"""One reply, however many requests it takes: its attempts, its events, its record, its end.
+"""Make one reply from one or more attempts: its events, its record and its end.
 
 Ownership: a ``Reply`` owns its permit and the responses of its attempts from :meth:`Reply.start` until it has ended or
-``aclose()`` was called; each of these gives all of them back. The record is made, and ``on_complete`` called, exactly
-once: when the end of the reply is handed to the caller, or when the caller leaves before.
+``aclose()`` was called; both give all of them back. The record is made, and ``on_complete`` called, exactly once: when
+the caller gets the end of the reply, or closes the reply before its end.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reply"]
 
-#: With several choices the worst one decides the outcome of the reply.
+#: The worst outcome of the choices is the outcome of the reply.
 _FROM_BEST_TO_WORST: Final[tuple[Outcome, ...]] = (
     "complete",
     "tool_calls",
@@ -78,18 +78,18 @@ class Reply:
     """The life of one reply.
 
     Args:
-        request: The request, before a provider's spelling.
+        request: The request, before it is written in the form of a provider.
         providers: The providers that may be asked, in their order.
-        plan: Decides what is done next.
+        plan: Decides on the next step.
         settings: The settings of this call.
-        wire_request: The request as the first provider spells it.
+        wire_request: The request in the form of the first provider.
         headers: Headers of this call.
         transport: Sends requests.
 
     Attributes:
-        seen: Whether the caller has been handed an event; set by the stream.
-        completion: The complete reply, once its end was handed over.
-        record: The record, once the reply has ended.
+        seen: Whether the caller has got an event; set by the stream.
+        completion: The complete reply, after the caller got its end.
+        record: The record, after the reply has ended.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Reply:
         self._chosen: Attempt | None = None
         self._failed: tuple[Failed, ...] = ()
         self._permit: Permit | None = None
-        #: Around everything that happens before the first output of an attempt.
+        #: The scope of all work before the first output of an attempt.
         self._scope: anyio.CancelScope | None = None
         #: Whether a task is reading it.
         self._busy = False
@@ -135,7 +135,7 @@ class Reply:
 
     @property
     def attempt(self) -> Attempt | None:
-        """The attempt whose events are read, else the last one; ``None`` before :meth:`start`."""
+        """The attempt whose events are read, or else the last one; ``None`` before :meth:`start`."""
         return self._chosen or (self._attempts[-1] if self._attempts else None)
 
     @property
@@ -147,7 +147,7 @@ class Reply:
 
     @property
     def over(self) -> bool:
-        """Whether no more events will come: :meth:`conclude` tells how it ended."""
+        """Whether no more events will come; :meth:`conclude` then returns or raises the end."""
         return self._failure is not None or (self._chosen is not None and self._chosen.ended)
 
     @property
@@ -156,11 +156,11 @@ class Reply:
         return self._started and self.record is None
 
     def keep_wire(self) -> None:
-        """From the start, also keep the events of the event stream, for :meth:`take_wire`."""
+        """Keep the server-sent events for :meth:`take_wire`; only before :meth:`start`."""
         self._keeps_wire = True
 
     def take_wire(self) -> list[SSEEvent]:
-        """Return the events of the event stream that were read since the last call."""
+        """Return the server-sent events that were read since the last call."""
         attempt = self.attempt
         return [] if attempt is None else attempt.decoder.take_wire()
 
@@ -186,7 +186,7 @@ class Reply:
     async def _begin(self) -> list[StreamEvent]:
         with anyio.CancelScope() as self._scope:
             await self._acquire_permit()
-            if self._failure is None:  # not closed in the same moment
+            if self._failure is None:  # aclose() was not called in the meantime
                 events: list[StreamEvent] = []
                 await self._follow(self._decide(), events)
                 return events
@@ -200,13 +200,13 @@ class Reply:
         raise deadlines.slot_error()
 
     def advance(self) -> Awaitable[list[StreamEvent]]:
-        """Read once more; return the new events. The reply may be :attr:`over` then.
+        """Read once and return the new events. The reply may then be :attr:`over`.
 
         Raises:
             RuntimeError: The reply was begun on another event loop, whose reads would never wake this one; or another
                 task is reading it.
         """
-        # Not a coroutine of its own: each level of them costs 0.2 us for each read.
+        # Not a coroutine itself, because each level of coroutines costs 0.2 us for each read.
         if self._busy:
             raise RuntimeError("this stream is already being read by another task")
         if asyncio_loop() is not self._loop:
@@ -215,7 +215,7 @@ class Reply:
         return self._guard(self._chosen.advance())
 
     async def _guard(self, step: Awaitable[list[StreamEvent]]) -> list[StreamEvent]:
-        """Await one *step*; whatever ends the reply there also gives its connection back."""
+        """Await one *step*; if the reply ends in it for any reason, give its connection back."""
         self._busy = True
         try:
             events: list[StreamEvent] = []
@@ -224,7 +224,7 @@ class Reply:
                 if self._chosen is not None and self._chosen.failure is not None:
                     events += await self._recover(self._chosen)
             except KimiError as error:
-                # Kept until the events before it were taken.
+                # Keep the error until the caller has got the events before it.
                 self._fail(error)
             if self.over:
                 await self._close()
@@ -243,7 +243,7 @@ class Reply:
     # The plan
 
     def _decide(self) -> Decision:
-        """Ask the plan what to do next."""
+        """Return the next decision of the plan."""
         state = PlanState(
             providers=self._providers,
             seen=self.seen,
@@ -253,7 +253,7 @@ class Reply:
         return self._plan(self._request, self._failed, state, self._clock(), chance)
 
     async def _recover(self, broken: Attempt) -> list[StreamEvent]:
-        """The chosen attempt broke after its first output: do what the plan says."""
+        """Follow the plan after the chosen attempt broke, and return the new events."""
         if self._failure is not None:  # closed meanwhile
             return []
         with anyio.CancelScope() as self._scope:
@@ -263,7 +263,7 @@ class Reply:
         return []  # closed from another task
 
     async def _follow(self, decision: Decision, events: list[StreamEvent]) -> None:
-        """Carry decisions out until an attempt has brought output, or nothing more is to be tried."""
+        """Follow decisions until an attempt brings output or the plan says to raise."""
         while not isinstance(decision, Raise):
             if decision.after:
                 await anyio.sleep(decision.after)
@@ -279,7 +279,7 @@ class Reply:
     def _choose(
         self, attempt: Attempt, decision: Send | Continue | Restart, events: list[StreamEvent]
     ) -> None:
-        """The attempt has brought output: from now on the reply is read from it."""
+        """Read the reply from *attempt* from now on, because it has brought output."""
         name = attempt.provider.name
         if isinstance(decision, Continue):
             events.append(StreamContinued(name, len(decision.prefix.content or "")))
@@ -288,7 +288,7 @@ class Reply:
         self._chosen = attempt
 
     async def _decide_after(self, attempt: Attempt, events: list[StreamEvent]) -> Decision:
-        """Give the connection of a failed attempt back, and ask the plan."""
+        """Give the connection of a failed attempt back, and return the next decision of the plan."""
         error = attempt.failure
         assert error is not None
         self._explain(attempt, error)
@@ -303,7 +303,7 @@ class Reply:
         return decision
 
     async def _try(self, decision: Send | Continue | Restart) -> tuple[Attempt, list[StreamEvent]]:
-        """Start the attempt that *decision* asks for, or two of which one wins."""
+        """Start the attempt of *decision*, or race two; return the attempt that won, and its events."""
         attempt = self._new_attempt(decision.provider, decision)
         if isinstance(decision, Send) and decision.hedge is not None:
             hedge = decision.hedge
@@ -354,20 +354,20 @@ class Reply:
             if attempt is not None:
                 self._explain(attempt, error)
             error.provider = error.provider or self._providers[0].name
-            # The frames it passed through hold bytes of the body, in which a host may have echoed the key.
+            # Drop the traceback: its frames hold bytes of the body, in which a host may have repeated the key.
             self._failure = error.with_traceback(None)
 
     @staticmethod
     def _explain(attempt: Attempt, error: KimiError) -> None:
-        """Say on the error of an attempt which provider it is of, and how far the attempt was."""
+        """Set the provider and the stage of the error of an attempt."""
         error.provider = attempt.provider.name
         error.stage = error.stage or attempt.stage
 
     def conclude(self) -> StreamEnd:
-        """The reply is :attr:`over` and its events are taken: hand over its end.
+        """Return the end of the reply, after it is :attr:`over` and the caller got its events.
 
         Raises:
-            KimiError: The reply did not end well; the same error each time.
+            KimiError: The reply failed; the same error each time.
         """
         failure = self._failure
         if failure is not None:
@@ -386,7 +386,7 @@ class Reply:
         return StreamEnd(self.completion)
 
     def snapshot(self) -> ChatCompletion:
-        """Return the reply as far as it was read."""
+        """Return the reply so far."""
         if self._chosen is None:
             return ChatCompletion(provider=self._providers[0].name, prefix=self._prefix)
         return evolve(self._chosen.decoder.snapshot(), prefix=self._prefix)
@@ -398,7 +398,7 @@ class Reply:
         return completion if self.record is None else completion.with_record(self.record)
 
     async def aclose(self) -> None:
-        """Leave the reply, from any task; idempotent, bounded. A reply left before its end is ``cancelled``."""
+        """Close the reply, from any task; idempotent, bounded in time. Before its end, it is then ``cancelled``."""
         if not self._started:
             self._fail(_left_early())
             return
@@ -410,7 +410,7 @@ class Reply:
         await self._close()
 
     def abandon(self) -> None:
-        """Leave the reply where nothing can be awaited."""
+        """Close the reply from code that cannot await."""
         if self.is_open:
             self._settle("cancelled")
             self._fail(_left_early())
@@ -429,7 +429,7 @@ class Reply:
                 self._permit.release()
 
     def _settle(self, outcome: Outcome, completion: ChatCompletion | None = None) -> ReplyRecord:
-        """Make the record and tell everyone who asked for it; only the first call does."""
+        """Return the record; the first call makes it and passes it to ``on_complete`` and the hooks."""
         if self.record is not None:
             return self.record
         record = self.record = self._make_record(outcome)

@@ -1,4 +1,4 @@
-"""The facts of a reply and its attempts, for its record and for hooks; pure."""
+"""Make the records of a reply and its attempts, and the facts that hooks get; pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = [
 def call_info(
     providers: Sequence[Provider], request: ChatRequest, wire: WireRequest, started_at: float
 ) -> CallInfo:
-    """Return the facts of a reply that is about to be asked for."""
+    """Return the facts of a reply before its request is sent."""
     return CallInfo(
         providers=tuple(provider.name for provider in providers),
         model=request.model,
@@ -92,15 +92,15 @@ def reply_record(
     """Return the record of a reply.
 
     Args:
-        outcome: How it ended.
+        outcome: The outcome of the reply.
         attempts: All its attempts.
-        last: The one that its message is of; ``None`` if it ended before a request was sent.
+        last: The attempt of its message; ``None`` if it ended before a request was sent.
         snapshot: The message so far.
-        model: The model that was asked for.
+        model: The model that the caller named.
         params: The parameters that a record may hold.
-        begun: When it began, by the event loop's clock, in seconds.
-        begun_at: The same by the wall clock.
-        ended: When it ended, by the event loop's clock.
+        begun: The time at which the reply began, by the event loop's clock, in seconds.
+        begun_at: The same time by the wall clock.
+        ended: The time at which the reply ended, by the event loop's clock.
     """
     records = attempt_records(attempts, last, outcome)
     complete = last is not None and last.decoder.complete

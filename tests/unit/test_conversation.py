@@ -447,9 +447,9 @@ def test_what_was_not_saved_here_is_refused(saved: Any, problem: str) -> None:
 def test_a_saved_conversation_has_its_beginning() -> None:
     client = FakeHost().client()
     assert client.conversation(saved=json.dumps(SAVED)).messages == (kimi.user("Hi"),)
-    with pytest.raises(kimi.ConfigurationError, match="give saved= alone"):
+    with pytest.raises(kimi.ConfigurationError, match="give only saved="):
         client.conversation(saved=json.dumps(SAVED), system="Be brief.")
-    with pytest.raises(kimi.ConfigurationError, match="give saved= alone"):
+    with pytest.raises(kimi.ConfigurationError, match="give only saved="):
         client.conversation(saved=json.dumps(SAVED), messages=[kimi.user("Hi")])
 
 
