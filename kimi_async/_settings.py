@@ -31,7 +31,7 @@ class Timeouts:
         finish_grace: The wait for usage and ``[DONE]`` after the last finish reason. When it runs out, the stream
             ends without an error, because the reply is complete.
         slot: The wait until one of the ``max_concurrency`` replies in flight ends. Each of those replies has its own
-            limits, so there is no limit by default.
+            limits, so the default is ``None``.
         total: The time for the whole reply, with all attempts and the wait for a slot.
 
     Raises:

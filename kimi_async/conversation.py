@@ -31,12 +31,13 @@ class _Turn(Protocol):
 
 
 class Conversation:
-    """The messages of several turns, kept complete; made by ``client.conversation()``.
+    """A history of several turns, which is sent with every message; made by ``client.conversation()``.
 
-    The message of the model is kept unchanged: its reasoning (empty too), and the ids and the order of its calls. A
-    turn enters the history when its reply has ended well, question and answer together. A turn that failed, was
-    cancelled or was left does not change the history and can be sent again. The same holds for a reply that cannot be
-    sent back: one with neither text nor calls (only thinking, or only a refusal), or with a call that was cut.
+    Each message of the model is kept unchanged, with its reasoning (also if empty) and the ids and the order of its
+    calls. The question and the answer of a turn enter the history together, when the reply is complete. A turn that
+    failed, was cancelled or was closed early does not change the history and can be sent again. The same is true for a
+    reply that cannot be sent back: one with neither text nor calls (only thinking, or only a refusal), or with a call
+    that was cut.
 
     One turn at a time; :meth:`fork` makes another conversation with the same history.
     """
@@ -54,8 +55,7 @@ class Conversation:
     def messages(self) -> tuple[AnyMessage, ...]:
         """The history, which is sent before the next message.
 
-        Each is a :class:`~kimi_async.Message`, except a dict with something that a ``Message`` does not have; that is a
-        copy of yours.
+        Each is a :class:`~kimi_async.Message`, or a copy of your dict if it has keys that a ``Message`` does not have.
         """
         return self._history.said
 
@@ -74,21 +74,21 @@ class Conversation:
         """Send a message and return the complete reply.
 
         Args:
-            message: A text of the user, a message, or several, such as the results of tool calls. It is copied, so
-                you can change your list afterwards.
+            message: A text of the user, a message, or a list of messages, such as the results of tool calls. It is
+                copied, so you can change your list afterwards.
             wire: As in ``client.chat()``.
             params: Parameters of this turn, over those of the conversation.
 
         Raises:
-            KimiError: There is no complete reply; the history is unchanged.
+            KimiError: The reply failed; the history is unchanged.
             RuntimeError: Another turn is under way.
         """
         return await self._begin(message, params, wire=wire).final()
 
     def stream(self, message: Said, **params: Unpack[CallParams]) -> ChatStream:
-        """Send a message and return the reply as events; it enters the history with its last event.
+        """Send a message and return the reply as events; the turn enters the history at the last event.
 
-        Takes the arguments of :meth:`send` and raises the same errors.
+        It takes the arguments of :meth:`send`, except ``wire``, and raises the same errors.
         """
         return self._begin(message, params)
 
@@ -152,7 +152,7 @@ class Conversation:
             params: Parameters of this turn, over those of the conversation.
 
         Raises:
-            KimiError: There is no value; the history is unchanged.
+            KimiError: The reply failed or does not fit; the history is unchanged.
             RuntimeError: Another turn is under way.
         """
         from kimi_async.structured import answer_of, question_for
@@ -167,7 +167,7 @@ class Conversation:
             parsed = await answer_of(question, repairs)
         finally:
             rounds.is_open = False
-        # The first request is the one that held no other answers.
+        # Only the first request had no answers of earlier rounds, so its usage is that of the history.
         reply = evolve(parsed.completion, usage=parsed.rounds[0].completion.usage)
         self._go_on(begun, with_turn(begun, asked, reply))
         return parsed
@@ -176,14 +176,14 @@ class Conversation:
         """Send a message and run the tools that the model calls; see ``client.run()``.
 
         The message, all calls with their results, and the answer enter the history together, when the run has ended
-        well. Answer the calls in ``pending`` with the next message.
+        without an error. Answer the calls in ``pending`` with the next message.
 
         Args:
             message: The same as for :meth:`send`.
             params: The parameters of ``client.run()``, over those of the conversation.
 
         Raises:
-            ConfigurationError: Something cannot be sent.
+            ConfigurationError: A part of the request cannot be sent.
             RuntimeError: Another turn is under way.
         """
         from kimi_async.tools._run import ToolRun
@@ -213,7 +213,7 @@ class Conversation:
         self._history = history
 
     def fork(self) -> Self:
-        """Return another conversation with the same history; the two are independent from here on."""
+        """Return another conversation with the same history; later changes of one do not affect the other."""
         return type(self)(self._caller, self._params, self._history)
 
     def trim(self, *, turns: int | None = None, prompt_tokens: int | None = None) -> int:
@@ -243,7 +243,7 @@ class Conversation:
         """Return the conversation as JSON text, for ``client.conversation(saved=...)``; without parameters and keys.
 
         Raises:
-            ConfigurationError: A message that cannot be written as JSON.
+            ConfigurationError: A message cannot be written as JSON.
         """
         return self._history.to_json()
 

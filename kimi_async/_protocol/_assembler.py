@@ -1,6 +1,6 @@
-"""Chunks in, events out, and a snapshot of the reply at any time; pure.
+"""Assemble the chunks of a reply into events and a message; pure.
 
-The whole of it in one line, which is also the test::
+This line shows the complete use, and is also the test::
 
     events = [event for chunk in chunks for event in assembler.feed(chunk)] + assembler.close()
 
@@ -12,9 +12,9 @@ Every field is merged by its own rule, never by the type of its value:
 - content, reasoning, refusal and arguments: appended. An empty piece makes no event, and still tells ``""`` from
   absent.
 - ``finish_reason``: the first one of a choice stays.
-- a tool call is found by index *and* id, never by adjacency; see ``ToolCallAssembler._slot_for``.
+- a tool call is found by index *and* id, never by its position; see ``ToolCallAssembler._slot_for``.
 
-Reasoning, content and refusal come in segments: a segment is over when another kind of output begins in that choice, or
+Reasoning, content and refusal arrive in segments. A segment ends when another kind of output begins in that choice, or
 at its finish reason.
 """
 
@@ -56,10 +56,10 @@ class MessageAssembler:
     """Rebuilds one reply from its chunks.
 
     Args:
-        provider: The provider's name; goes into ``StreamStart`` and the completion.
-        tool_markers: The setting for tool calls that arrive as text.
-        thinking_tags: The setting for thinking that arrives between tags in the content.
-        limits: How many choices and tool calls there may be.
+        provider: The provider's name, for ``StreamStart`` and the completion.
+        tool_markers: The treatment of tool calls that arrive as text.
+        thinking_tags: The treatment of thinking that arrives between tags in the content.
+        limits: The largest numbers of choices and tool calls.
     """
 
     __slots__ = (
@@ -85,7 +85,7 @@ class MessageAssembler:
         *,
         thinking_tags: ThinkingTags = "pass",
     ) -> None:
-        #: The error of a chunk that breaks the contract, or by which the host gives up; nothing is fed after it.
+        #: The error of a chunk that breaks the contract, or in which the host gives up; no chunk follows it.
         self.failure: KimiError | None = None
         self._provider = provider
         self._tool_markers: ToolMarkers = tool_markers
@@ -95,33 +95,33 @@ class MessageAssembler:
         self._model: str | None = None
         self._created: int | None = None
         self._usage: Usage | None = None
-        #: By the name that the provider gives them.
+        #: The choices by the index that the provider sent.
         self._choices: dict[int | str, _Choice] = {}
         self._unfinished = 0
         self._started = False
 
     @property
     def model(self) -> str | None:
-        """The model that the provider named, as far as it did."""
+        """The model that the provider named, or ``None``."""
         return self._model
 
     @property
     def started(self) -> bool:
-        """Whether there was any output: reasoning, content, refusal, a tool call or a finish reason."""
+        """Whether any output has arrived: reasoning, content, refusal, a tool call or a finish reason."""
         return self._started
 
     @property
     def complete(self) -> bool:
-        """Whether every choice seen has its finish reason, and there is one."""
+        """Whether at least one choice has begun, and every choice has its finish reason."""
         return not self._unfinished and bool(self._choices)
 
     @property
     def holds(self) -> bool:
-        """Whether text is held back that may become a tool call or thinking: output of which no event tells yet."""
+        """Whether text without an event yet is held back, because it may become a tool call or thinking."""
         return any(choice.holds for choice in self._choices.values())
 
     def feed(self, chunk: Chunk) -> list[StreamEvent]:
-        """Take one chunk; give the events that it makes, in order.
+        """Add one chunk and return its events, in order.
 
         A chunk without output (role, ids, usage before the first output) makes no event yet. A chunk that breaks the
         contract (a tool call is finished without a name, or continues after its choice was finished, or there are too
@@ -216,7 +216,7 @@ class MessageAssembler:
 
 
 class _Text:
-    """One kind of text of a choice: its pieces so far, and where the open segment begins in them."""
+    """One kind of text of a choice: its pieces so far, and the place where the open segment begins."""
 
     __slots__ = ("_done", "_segment_start", "delta", "halves", "pieces")
 
@@ -287,7 +287,7 @@ class _Choice:
             self._has_halves = self._calls.has_halves = True
             for kind in (self._reasoning, self._content, self._refusal):
                 kind.halves = HalfJoiner()
-        # Reasoning first: one delta may carry its last piece and the first of the content (docs/providers.md 1.4).
+        # Reasoning first: one delta may hold its last piece and the first piece of the content (Providers 1.4).
         if delta.reasoning is not None:
             if self._reasoning_key is None:
                 self._reasoning_key = "reasoning" if delta.by_other_key else "reasoning_content"
@@ -360,7 +360,7 @@ class _Choice:
     def snapshot(self) -> Choice:
         content, reasoning = self._content.joined, self._reasoning.joined
         for text_filter in reversed(self._filters):
-            # A reply that broke shows the text that was held back, too: nothing that arrived is lost.
+            # The snapshot of a broken reply also holds the text that was held back, so that no text is lost.
             content = _and_held(content, text_filter.held_content)
             reasoning = _and_held(reasoning, text_filter.held_reasoning)
         return Choice(

@@ -1,7 +1,7 @@
-"""One response body, from its bytes to events and a message; pure.
+"""Decode the bytes of one response body into events and a message; pure.
 
-A reply ends by three facts: a finish reason for every choice, ``[DONE]``, and the end of the body. Only the finish
-reasons decide whether the reply is complete:
+Three facts mark the end of a reply: a finish reason for every choice, ``[DONE]``, and the end of the body. Only the
+finish reasons decide whether the reply is complete:
 
 ========================  ===========================  =====================================
 how the body ended        every choice has its reason  a choice has none
@@ -12,8 +12,8 @@ connection lost           complete                     interrupted; ``TransportE
 error object, bad bytes   complete; kept as late       its error
 ========================  ===========================  =====================================
 
-Providers answer a stream request with JSON and the reverse, with the wrong content type and with blanks in front, so
-the first byte that is not blank decides how the body is read, and neither the request nor a header.
+Some providers answer a stream request with JSON, or a JSON request with a stream; some send a wrong content type or
+leading blanks. So the first byte that is not blank decides how the body is read; the request and the headers do not.
 """
 
 from __future__ import annotations
@@ -52,34 +52,34 @@ _ERROR_WORDS: Final = (
 #: The field name with which some servers send an error: ``error: {"code": 400, ...}``.
 _ERROR_FIELD: Final = rb"(?i)\s*error:\s*(?=\S)"
 _LOOKED_AT_BYTES: Final = 1024
-#: Characters of a line in a message.
+#: The largest number of characters of a line in an error message.
 _EXCERPT_CHARS: Final = 200
 
 
 class ReplyDecoder:
-    """Decode the body of one response: bytes in, events out, and the message at any time.
+    """A decoder for the body of one response, with the message so far at any time.
 
-    Nothing raises for the bytes that arrive: ``failure`` holds the error, so that the events before it are not
-    lost. A decoder needs no event loop::
+    The methods do not raise for the bytes of a body: ``failure`` holds the error, so that the events before it are not
+    lost. A decoder does not need an event loop::
 
         decoder = kimi.ReplyDecoder(kimi.AceDataCloud())
         events = decoder.feed(body) + decoder.close()
         message = decoder.snapshot().message
 
     Args:
-        provider: The provider whose body it is; it needs no key.
-        limits: The sizes that are refused; :class:`~kimi_async.Limits` has the defaults.
+        provider: The provider that sent the body; it does not need a key.
+        limits: The limits of size; :class:`~kimi_async.Limits` has the defaults.
         assembler: The message to continue; ``None`` begins a new one.
-        keep_wire: Whether ``take_wire()`` has events to return.
+        keep_wire: Whether to keep the server-sent events for ``take_wire()``.
 
     Attributes:
         assembler: The message so far.
         started: Whether this body has brought output: reasoning, content, refusal, a tool call or a finish reason.
         progressed: Whether the last call brought output.
-        done: Whether ``[DONE]`` was read after the reply was complete: the rest of the body means nothing.
-        ended: Whether no more events will come; a complete reply ended well.
+        done: Whether ``[DONE]`` was read after the reply was complete; the rest of the body is then ignored.
+        ended: Whether no more events will come.
         failure: The error that ended the reply before it was complete, or ``None``.
-        late_error: An error that came after the reply was complete, or ``None``; it does not harm the reply.
+        late_error: An error that came after the reply was complete, or ``None``; the reply is still valid.
         chunks: The number of chunks that were read; 1 for a JSON body.
         usage: The token counts that this body reported last, or ``None``.
     """
@@ -133,10 +133,10 @@ class ReplyDecoder:
         self.usage: Usage | None = None
         self._provider = provider
         self._limits = limits
-        #: So many bytes cannot hold both sides of more brackets than are allowed.
+        #: A text of at most so many bytes is too short for more levels of nesting than the limit.
         self._shallow = 2 * limits.nesting
         self._sse = SSEDecoder(limits.event_bytes, strays=True)
-        #: The beginning of the body, until it has shown its form.
+        #: The beginning of the body, until its format is known.
         self._head = b""
         #: The last line that is not a part of the reply; an error that ends the reply shows it.
         self._unread = b""
@@ -149,7 +149,7 @@ class ReplyDecoder:
 
     @property
     def complete(self) -> bool:
-        """Whether every choice seen has its finish reason, and there is one."""
+        """Whether at least one choice has begun, and every choice has its finish reason."""
         return self.assembler.complete
 
     @property
@@ -163,12 +163,12 @@ class ReplyDecoder:
         return self._last_decoded[1]
 
     def snapshot(self) -> ChatCompletion:
-        """Return the reply as far as it was read; with the raw body when that was one JSON object."""
+        """Return the reply so far, with the raw body if that is one JSON object."""
         completion = self.assembler.snapshot()
         return evolve(completion, raw=self.last_chunk) if self._whole else completion
 
     def take_wire(self) -> list[SSEEvent]:
-        """Return the events of the event stream, unread, that were read since the last call."""
+        """Return the server-sent events that were decoded since the last call."""
         taken, self._wire = self._wire or [], []
         return taken
 
@@ -202,7 +202,7 @@ class ReplyDecoder:
         return events
 
     def finish(self) -> list[StreamEvent]:
-        """End a complete reply whose body is not read on; return the events that it ends with."""
+        """End a complete reply without reading more of its body; return its last events."""
         events: list[StreamEvent] = []
         self.progressed = False
         if not self.ended:
@@ -210,10 +210,10 @@ class ReplyDecoder:
         return events
 
     def connection_lost(self, cause: str) -> list[StreamEvent]:
-        """Note that the body broke; return the events that a complete reply ends with.
+        """Note that the connection broke; return the last events of a complete reply.
 
         Args:
-            cause: Type and text of the network's error, for ``KimiError.cause``.
+            cause: The type and text of the network error, for ``KimiError.cause``.
         """
         if self.complete:
             text = "the connection broke after the finish reason"
@@ -225,7 +225,7 @@ class ReplyDecoder:
         return self.fail(TransportError(text, stage="waiting for the first output", cause=cause))
 
     def fail(self, error: KimiError) -> list[StreamEvent]:
-        """Note that the body ends by *error*: its failure, or an error that came too late to harm it."""
+        """End the reply with *error*, which is its failure, or a late error if the reply is complete."""
         events: list[StreamEvent] = []
         self.progressed = False
         if not self.ended:
@@ -245,7 +245,7 @@ class ReplyDecoder:
         self.late_error = late_error or self.assembler.failure
 
     def _cut(self, end: str) -> KimiError:
-        """Return the error for a polite end before the reply was complete."""
+        """Return the error for a clean end before the reply was complete."""
         if self.started:
             return StreamInterrupted(
                 f"{end} before a finish reason came; the text that arrived is in .partial"
@@ -268,7 +268,7 @@ class ReplyDecoder:
         head = self._head + data
         begin = head.removeprefix(_BOM).lstrip()
         if _BOM.startswith(begin):
-            # Only blanks so far, which mean nothing, or the beginning of a byte order mark.
+            # Only blanks so far, which are ignored, or the beginning of a byte order mark.
             self._head = begin
             return
         if begin[:1] in (b"{", b"[", b"<"):
@@ -343,7 +343,7 @@ class ReplyDecoder:
         return ProtocolError(f"{problem.message}: {self._excerpt()}")
 
     def _note_unread(self, line: bytes) -> None:
-        """Note a line that is not a part of the reply; raise the error that it reports, if it does."""
+        """Note a line that is not a part of the reply; if it reports an error, raise that error."""
         self._unread = line
         if re.match(_ERROR_WORDS, line[:_LOOKED_AT_BYTES]):
             field = re.match(_ERROR_FIELD, line)

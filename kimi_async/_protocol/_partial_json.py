@@ -1,18 +1,19 @@
-"""Pieces of a JSON text in, a growing value out; pure.
+"""Parse a JSON text that arrives in pieces into a growing value; pure.
 
-What it keeps to:
+The rules:
 
-- **Linear.** Each character is read once, however small the pieces. Read again are only an unfinished escape and an
-  unfinished ``true``, ``false`` or ``null``, which are a few characters long.
-- **Only what is certain is shown.** An escape when it is whole, a surrogate pair when both halves are there, a number
-  when something that is not of it follows, a key when its value begins. A string is shown as far as it came.
-- **Strict**, as :meth:`kimi_async.ToolCall.parse` is: ``json.loads`` is the measure, without ``NaN`` and ``Infinity``,
-  and with raw control characters in strings, because models do write them. Of a key that comes twice the last value
-  stays.
-- **One value that grows.** Objects and lists are extended where they are. A string cannot be, so it is replaced by a
-  longer one. CPython does that in place as long as nobody else holds the string: 0.5 us for each piece, of a thousand
-  and of a million (3.11 to 3.13, Linux). Whoever holds on to the string has it copied at the next piece: 5 us on
-  average while a string grows to 256 KB.
+- **Linear.** Each character is read once, even in small pieces. Only an unfinished escape and an unfinished ``true``,
+  ``false`` or ``null`` are read again; they are a few characters long.
+- **Only certain parts are shown.** An escape is shown when it is complete, a surrogate pair when both halves have
+  arrived, a number when a character after it has arrived, and a key when its value begins. A string is shown up to its
+  last piece.
+- **Strict**, like :meth:`kimi_async.ToolCall.parse`: the parser accepts the same texts as ``json.loads``, except
+  ``NaN`` and ``Infinity``. It also accepts raw control characters in strings, because models write them. If a key
+  comes twice, its last value stays.
+- **One value that grows.** Objects and lists are extended in place. A string is replaced by a longer one. CPython
+  extends a string in place while no other reference to it exists: 0.5 us for each piece, of a thousand and of a
+  million (3.11 to 3.13, Linux). If the caller keeps a reference, the next piece copies the string: 5 us on average
+  while a string grows to 256 KB.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from kimi_async._errors import OutputError
 
 __all__ = ["GrowingText", "PartialJSON"]
 
-# What is expected next: the state of the parser, and the word for it in an error.
+# The states of the parser: the next part of the text that is expected, in the words of an error message.
 _VALUE: Final = "a value"
 _FIRST_ITEM: Final = "a value or ']'"
 _NEXT_ITEM: Final = "',' or ']'"
@@ -54,30 +55,30 @@ _WORDS: Final[dict[str, tuple[str, bool | None]]] = {
     "n": ("null", None),
 }
 
-# Possessive ("*+"): nothing is tried twice, and a long match takes no memory.
+# Possessive ("*+"): a match does not backtrack, and a long match takes no memory.
 _BLANKS: Final = re.compile(r"[ \t\n\r]*+")
 _DIGITS: Final = re.compile(r"[-+.0-9eE]*+")
 _ESCAPED: Final = r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})'
 _HIGH_HALF: Final = r"\\u[dD][89abAB][0-9a-fA-F]{2}"
-#: Plain characters and whole escapes. The first half of a surrogate pair waits until what follows is known. Not
-#: possessive: Python 3.11.2 then forgets the lookahead. Nothing stands behind it, so nothing is tried twice either way.
+#: Plain characters and complete escapes. The first half of a surrogate pair waits for the next characters. Not
+#: possessive, because Python 3.11.2 then ignores the lookahead. It is the end of the pattern, so it does not backtrack.
 _RUN: Final = re.compile(
     rf'(?:[^"\\]+|(?!{_HIGH_HALF}){_ESCAPED}|{_HIGH_HALF}(?=[^\\]|\\[^u]|{_ESCAPED}))*'
 )
-#: The beginning of an escape, alone or behind the first half of a pair; at most 11 characters.
+#: The beginning of an escape, possibly after the first half of a pair; at most 11 characters.
 _UNFINISHED: Final = re.compile(rf"(?:{_HIGH_HALF})?(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?")
 _DECODER: Final = json.JSONDecoder(strict=False)
 
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
-    """Where what matches *pattern* from *at* on ends; all of ours match the empty text as well."""
+    """Return the end of the match of *pattern* at *at*; each pattern here also matches the empty text."""
     match = pattern.match(text, at)
     assert match is not None
     return match.end()
 
 
 class PartialJSON:
-    """Reads one JSON text piece by piece, and shows the value as far as it is certain.
+    """A parser for one JSON text in pieces, with the certain part of its value at any time.
 
     >>> parser = PartialJSON()
     >>> parser.feed('{"city": "Os')
@@ -91,8 +92,8 @@ class PartialJSON:
     ({'city': 'Oslo', 'days': 14}, True)
 
     Args:
-        max_depth: How many objects and lists may be open inside each other. ``json.loads`` gives up close to 1,000 on
-            Python 3.11, and so do ``repr``, ``==`` and ``json.dumps`` of such a value.
+        max_depth: The largest number of nested objects and lists. ``json.loads`` fails at about 1,000 on Python 3.11,
+            and so do ``repr``, ``==`` and ``json.dumps`` of such a value.
     """
 
     __slots__ = (
@@ -113,43 +114,43 @@ class PartialJSON:
     def __init__(self, *, max_depth: int = 500) -> None:
         self._max_depth = max_depth
         self._expected: str = _VALUE
-        #: Holds the value, so that the whole text is to its value what a list is to an item.
+        #: A list for the value of the text, so that it is stored like an item of any list.
         self._root: list[Any] = []
         #: The containers that are open, innermost last.
         self._open: list[Any] = [self._root]
-        #: The key of the member that is being read in the innermost container; and its text, until that is whole.
+        #: The key of the current member of the innermost container, and its pieces until the key is complete.
         self._key = ""
         self._key_runs: list[str] = []
-        #: Where the last value was put in its container.
+        #: The place of the last value in its container.
         self._place: str | int = -1
         self._digits: list[str] = []
-        #: The end of the last piece, where it cannot be understood yet.
+        #: The end of the last piece, if it cannot be parsed yet.
         self._carry = ""
         self._pieces: list[str] = []
         self._length = 0
-        #: Message and text of the error, if there was one.
+        #: The message and the text of the error, or ``None``.
         self._failure: tuple[str, str] | None = None
 
     @property
     def value(self) -> Any:
-        """The value so far; costs nothing.
+        """The value so far; reading it costs nothing.
 
-        ``None`` while nothing is certain yet, and, once :attr:`complete`, for the text ``null``. Objects and lists are
-        the same ones each time and go on growing: they must not be changed, and what is to stay must be copied.
+        It is ``None`` while no part of it is certain, and for the text ``null``, which :attr:`complete` tells apart.
+        Later pieces extend the same objects and lists, so do not change them, and copy those that you keep.
         """
         return self._root[0] if self._root else None
 
     @property
     def complete(self) -> bool:
-        """Whether the value is whole; only blanks may follow. A number alone is whole at :meth:`close`."""
+        """Whether the value is complete; only blanks may follow. A number as the text is complete at :meth:`close`."""
         return self._expected is _END
 
     def feed(self, text: str) -> None:
-        """Read the next piece.
+        """Parse the next piece.
 
         Raises:
-            OutputError: No JSON text begins like this. The message says where (characters from 0) and what was expected
-                there; ``.text`` is all that was fed. Every later call raises it again.
+            OutputError: No JSON text begins like this. The message gives the place (characters from 0) and the expected
+                part; ``.text`` is the text so far. Every later call raises the error again.
         """
         if self._failure is not None:
             raise self._error(self._failure)
@@ -158,10 +159,10 @@ class PartialJSON:
         self._read(self._carry + text)
 
     def close(self) -> None:
-        """The text is over.
+        """End the text.
 
         Raises:
-            OutputError: As in :meth:`feed`, or the value is not whole.
+            OutputError: As in :meth:`feed`, or the value is not complete.
         """
         self.feed("")
         if self._expected is _NUMBER:
@@ -183,7 +184,7 @@ class PartialJSON:
                 at = self._read_mark(text, at)
 
     def _read_mark(self, text: str, at: int) -> int:
-        """Read blanks, or one character that stands between strings, numbers and words."""
+        """Read blanks, or one character between strings, numbers and words, and return the next place."""
         state = (self._expected, text[at])
         following = _FOLLOWING.get(state)
         if following is not None:
@@ -248,7 +249,7 @@ class PartialJSON:
         self._digits.clear()
         try:
             number = _DECODER.decode(digits)
-        except ValueError:  # also an integer of more digits than Python converts
+        except ValueError:  # also raised for an integer with more digits than Python converts
             number = None
         if number is None:
             raise self._unexpected(position)
@@ -275,7 +276,7 @@ class PartialJSON:
         return len(text)
 
     def _read_run(self, text: str, at: int) -> tuple[str, int]:
-        """What the text of a string says from *at* on, and where its end or the end of *text* is."""
+        """Return the decoded characters of a string from *at* on, and the place of its end or of the end of *text*."""
         end = _end(_RUN, text, at)
         run = text[at:end]
         if "\\" in run:
@@ -298,7 +299,7 @@ class PartialJSON:
     def _extend_string(self, run: str) -> None:
         container, place = self._open[-1], self._place
         text: str = container[place]
-        # Now that the local name alone holds it, CPython extends the string in place.
+        # Only the local name must refer to the string, so that CPython extends it in place.
         container[place] = ""
         text += run
         container[place] = text
@@ -325,10 +326,10 @@ class PartialJSON:
 
 
 class GrowingText:
-    """The value of a JSON text in pieces, read when somebody asks for it.
+    """The value of a JSON text in pieces, parsed on demand.
 
     Args:
-        pieces: The pieces; the owner goes on appending to this list.
+        pieces: The pieces; the owner continues to append to this list.
     """
 
     __slots__ = ("_parser", "_taken", "pieces")
@@ -339,12 +340,12 @@ class GrowingText:
         self._taken = 0
 
     def value(self, count: int) -> Any:
-        """The value of the first *count* pieces, or of as many as were asked for before, if those were more.
+        """Return the value of the first *count* pieces, or of more pieces if an earlier call had a larger count.
 
-        All askings together take time linear in the text.
+        All calls together take time linear in the text.
 
         Raises:
-            OutputError: As :meth:`PartialJSON.feed` does.
+            OutputError: As in :meth:`PartialJSON.feed`.
         """
         parser = self._parser
         if parser is None:

@@ -37,7 +37,7 @@ __all__ = ["STRAY", "SSEDecoder", "SSEEvent"]
 STRAY = ""
 
 _BOM = b"\xef\xbb\xbf"
-# A read is cut into lines this much at a time: a list of all the lines of a mocked body of 200 MB,
+# Lines are split from pieces of this size: a list of all the lines of a mocked body of 200 MB,
 # or of the output of a decompressor for a few KB, may be ten times that size. Sockets give 64 KiB.
 _PIECE_BYTES = 64 * 1024
 # The names that the standard knows; a comment has none.
@@ -70,22 +70,22 @@ class SSEEvent(msgspec.Struct, frozen=True, gc=False):
 
 @final
 class SSEDecoder:
-    """Reads one event stream. The same bytes give the same events and error, wherever they are cut.
+    """A decoder for one event stream; the cuts between reads do not change its events and errors.
 
-    An event is handed over with the first byte that completes it. Each byte is looked at a fixed
+    An event is returned with the byte that completes it. Each byte is looked at a fixed
     number of times, and memory stays within a small multiple of the limit, beside the bytes and
     events of one ``feed()``.
 
-    Two things that the standard leaves open or does elsewhere: a ``retry`` of more than 18 digits
-    is ignored, and a ``retry`` in a block without data is dropped with the event type. An ``id``
-    stays, and goes with the next event.
+    Two rules differ from the standard or are not part of it: a ``retry`` of more than 18 digits is
+    ignored, and a ``retry`` in a block without data is dropped with the event type. An ``id`` stays
+    and belongs to the next event.
 
     Args:
-        max_event_bytes: The limit for an event's data so far (one byte more for each line in it)
-            together with the line in progress, whatever its kind. The type and the last event id
-            are a line each, so it bounds them too. A byte order mark is not counted.
-        strays: Whether a line that the standard ignores and that is not a comment (plain text, a
-            field with another name) is given as an event of the type :data:`STRAY`, in its place.
+        max_event_bytes: The limit for the data of an event (with one byte more for each of its
+            lines) together with the line in progress of any kind. The type and the last event id
+            are lines, so the limit covers them too. A byte order mark is not counted.
+        strays: Whether to return an event of the type :data:`STRAY` for a line that the standard
+            ignores and that is not a comment (plain text, a field with another name).
     """
 
     __slots__ = (
@@ -120,7 +120,7 @@ class SSEDecoder:
         self._closed = False
 
     def feed(self, data: bytes) -> list[SSEEvent]:
-        """Read on.
+        """Decode the next bytes.
 
         Args:
             data: The next bytes of the body, cut anywhere; may be empty.
@@ -129,8 +129,8 @@ class SSEDecoder:
             The events that are complete now, in order.
 
         Raises:
-            ProtocolError: An event is over the limit. Events that *data* completes before it are
-                returned first, and the next call raises. So does every later one.
+            ProtocolError: An event is over the limit. If *data* completes events before it, this
+                call returns them, and the next call raises. Every later call raises too.
             RuntimeError: The decoder was closed.
         """
         # Whole events of one data line each, at the start of a block: 1.2 us for the only one of its
@@ -176,12 +176,12 @@ class SSEDecoder:
         return events
 
     def close(self) -> list[SSEEvent]:
-        """End the stream. Closing again does nothing.
+        """End the stream. Another call does nothing.
 
         Returns:
-            The event that the end cut short, as if its line end and its blank line had come, and
-            before it the line in progress if that is a stray one. The standard drops the event.
-            Here it counts when the body ended cleanly, and only the caller knows whether it did.
+            The last event, if it lacks its line end or its blank line, and before it the line in
+            progress if that is a stray one. The standard drops such an event. Here the caller
+            decides, because only the caller knows whether the body ended cleanly.
 
         Raises:
             ProtocolError: An event was over the limit.
@@ -214,7 +214,7 @@ class SSEDecoder:
         return head.removeprefix(_BOM)
 
     def _read(self, piece: bytes, events: list[SSEEvent]) -> None:
-        """Read the whole lines of a piece (not empty) and keep the rest of it."""
+        """Read the complete lines of a piece, which is not empty, and keep the rest of it."""
         near_limit = self._is_over(len(self._tail) + len(piece))  # else no line needs a test
         lines = piece.splitlines()  # unlike str, bytes are split at CR, LF and CRLF only
         if self._after_cr and piece.startswith(b"\n"):
@@ -237,12 +237,12 @@ class SSEDecoder:
         self._too_large = near_limit and self._is_over(len(self._tail))
 
     def _is_over(self, line_bytes: int) -> bool:
-        """Whether a line of this length takes the event over the limit."""
+        """Return whether a line of this length takes the event over the limit."""
         data_bytes = 0 if self._data is None else len(self._data) + 1
         return data_bytes + line_bytes > self._limit
 
     def _read_field(self, line: bytes, events: list[SSEEvent]) -> None:
-        # A comment is a field without a name. Like every name that is not known it is ignored.
+        # A comment is a field without a name. It is ignored, like a field with an unknown name.
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":

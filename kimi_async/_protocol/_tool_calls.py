@@ -1,6 +1,6 @@
-"""The tool calls of one choice, rebuilt from their pieces; a part of the assembler, and pure like it.
+"""Assemble the tool calls of one choice from their pieces; pure, and a part of the assembler.
 
-A piece belongs to a call by index *and* id, never by adjacency; see ``ToolCallAssembler._slot_for``.
+A piece belongs to a call by index *and* id, never by its position; see ``ToolCallAssembler._slot_for``.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class PendingCall:
         self.pieces: list[str] = []
         self.growing = GrowingText(self.pieces)
         self.halves: HalfJoiner | None = None
-        #: Whether ``ToolCallStart`` and whether ``ToolCallDone`` was given.
+        #: Whether ``ToolCallStart`` was returned, and whether ``ToolCallDone`` was.
         self.started = False
         self.done = False
 
     def looks_whole(self) -> bool:
-        """Whether the arguments so far are one whole JSON value.
+        """Return whether the arguments so far are one complete JSON value.
 
-        The last piece is looked at first: joining all of them for each piece would take quadratic time.
+        The last piece is examined first, because joining all pieces for each piece would take quadratic time.
         """
         if not self.pieces or not self.pieces[-1].rstrip().endswith(("}", "]")):
             return False
@@ -75,7 +75,7 @@ class ToolCallAssembler:
         self._most = most
         #: Whether a chunk brought halves of characters.
         self.has_halves = False
-        #: By the index that events show. Never a list: an index of a billion must cost no more than one of 0.
+        #: By the index in the events. Not a list, because an index of a billion must cost no more than one of 0.
         self._calls: dict[int, PendingCall] = {}
         self._next_index = 0
         self._last: PendingCall | None = None
@@ -118,7 +118,7 @@ class ToolCallAssembler:
 
     @staticmethod
     def _take_name(call: PendingCall, name: str) -> None:
-        """The first name stays; a different one before any arguments is its next piece (``docs/providers.md`` 6.3)."""
+        """Keep the first name; a different one before any arguments is its next piece (Providers 6.3)."""
         if call.name is None:
             call.name = name
         elif not call.started and name != call.name:
@@ -126,7 +126,7 @@ class ToolCallAssembler:
 
     @staticmethod
     def _start(call: PendingCall, choice: int, events: list[StreamEvent]) -> None:
-        """Announce *call* once its name is known: no arguments are handed over for a call without a name."""
+        """Add the start of *call* after its name has arrived; a call without a name has no events."""
         if call.name is not None:
             call.started = True
             events.append(ToolCallStart(call.index, call.id, call.name, choice))
@@ -135,7 +135,7 @@ class ToolCallAssembler:
                 events.append(tool_call_delta(call.index, held, choice, call.growing))
 
     def end(self, choice: int, events: list[StreamEvent], *, complete: bool) -> None:
-        """End the calls of a choice that has its finish reason, by which they are *complete* or may be cut."""
+        """End the calls of a choice at its finish reason, which says whether they are *complete* or may be cut."""
         for call in self._ordered():
             if call.done:
                 continue
@@ -154,11 +154,11 @@ class ToolCallAssembler:
         return [self._calls[index] for index in sorted(self._calls)]
 
     def _slot_for(self, piece: ToolCallPiece) -> PendingCall:
-        """Find the call that *piece* belongs to, or begin one.
+        """Return the call that *piece* belongs to, or begin one.
 
-        With an index: the call at that index with that id, or, when the piece has no id or the call has none yet, the
-        call last touched at that index. A different id at a used index is a new call, because some hosts number every
-        parallel call 0 (``docs/providers.md`` 6.3).
+        With an index: the call at that index with that id; or the last call at that index, if the piece or that call
+        has no id. A different id at a used index is a new call, because some hosts number every parallel call 0
+        (Providers 6.3).
 
         Without an index: the call with that id, else a new call. Without either, the last call continues, unless the
         piece names a tool again and the last call already is whole.
@@ -196,5 +196,5 @@ class ToolCallAssembler:
 
 
 def _is_another(name: str, last: PendingCall) -> bool:
-    """Whether a piece with this name and neither index nor id begins another call than *last*."""
+    """Return whether a piece with this name, and without index and id, begins another call than *last*."""
     return last.started and (name != last.name or last.looks_whole())

@@ -1,6 +1,6 @@
-"""What the tool loop does to the messages of a conversation; pure.
+"""Set the ids of tool calls in the messages of a conversation; pure.
 
-Messages are values or dicts in the OpenAI form here, as a caller may give both.
+A message is a value or a dict in the OpenAI form, because a caller may give both.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _NOBODY: Final[deque[str | None]] = deque()
 
 
 def sayable(message: Message) -> list[Message]:
-    """*message* without its calls, which nobody will answer; nothing if it then says nothing.
+    """Return *message* without its calls, which nobody will answer; an empty list if it has no content.
 
-    A call without its answer is refused, and so is a message without content (``docs/providers.md`` 3.3).
+    Providers refuse a call without its answer, and a message without content (Providers 3.3).
     """
     if not message.content:
         return []
@@ -30,7 +30,7 @@ def sayable(message: Message) -> list[Message]:
 
 
 def with_ids(message: Message, history: Iterable[AnyMessage]) -> Message:
-    """*message* with an id for each call that has none: a provider wants to see one in the next request."""
+    """Return *message* with an id for each call without one, because the next request needs an id."""
     used = {name for each in (*history, message) for name in _ids_of(each)}
     fresh = (name for number in itertools.count(1) if (name := f"call_{number}") not in used)
     calls = [
@@ -40,10 +40,10 @@ def with_ids(message: Message, history: Iterable[AnyMessage]) -> Message:
 
 
 def with_unique_ids(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """*messages* with a new id for each call whose id an earlier one has, and the same for its result.
+    """Return *messages* with a new id for each call whose id an earlier call has, and for its result.
 
-    Some models use the same ids in every turn, and some hosts refuse them then (``docs/providers.md`` 6.3). A result
-    belongs to a call of the turn before it; where one turn has an id twice, the first result is that of the first call.
+    Some models use the same ids in every turn, and some hosts refuse this (Providers 6.3). A result belongs to a call
+    of the turn before it. If one turn has an id twice, the first result belongs to the first call.
     """
     taken = {name for message in messages for name in _ids_of(message)}
     used: set[str | None] = set()
@@ -66,7 +66,7 @@ def with_unique_ids(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
 
 
 def _unused(name: str | None, used: set[str | None], taken: set[str | None]) -> str | None:
-    """*name*, or one like it if an earlier call has it; entered into *used*. No name stays none."""
+    """Return *name*, with a number added if an earlier call has it, and add the result to *used*."""
     new = name
     if name is not None and name in used:
         numbers = itertools.count(2)
@@ -76,7 +76,7 @@ def _unused(name: str | None, used: set[str | None], taken: set[str | None]) -> 
 
 
 def _ids_of(message: AnyMessage) -> list[str | None]:
-    """The id of each call of an assistant's message."""
+    """Return the id of each call of an assistant's message."""
     if isinstance(message, Message):
         return [call.id for call in message.tool_calls]
     ids = [call.get("id") for call in _dicts_in(message)]
@@ -84,7 +84,7 @@ def _ids_of(message: AnyMessage) -> list[str | None]:
 
 
 def _dicts_in(message: MessageDict) -> list[Mapping[str, Any]]:
-    """The calls of a message that is a dict; what is no call is left to the provider to refuse."""
+    """Return the calls of a message that is a dict; if they are malformed, the provider must refuse them."""
     calls = message.get("tool_calls")
     if isinstance(calls, (list, tuple)) and all(isinstance(call, Mapping) for call in calls):
         return list(calls)
@@ -101,7 +101,7 @@ def _with_call_ids(message: AnyMessage, ids: Sequence[str | None]) -> AnyMessage
 
 
 def _answered(message: AnyMessage) -> str | None:
-    """The id that a message of role ``tool`` answers."""
+    """Return the id of the call that a message of role ``tool`` answers."""
     if isinstance(message, Message):
         return message.tool_call_id
     name = message.get("tool_call_id")

@@ -1,8 +1,7 @@
-"""The tool loop: ask, run the calls of the reply, send the results back, until the model has its answer.
+"""The tool loop: run the tools that the model calls and send the results, until the model answers.
 
-A run is a conversation that grows. :class:`ToolRun` holds one reply (a :class:`~kimi_async.ChatStream`) or the calls
-of one step (a task group that is opened and closed inside of one ``__anext__``), never both, and nothing at all while
-the caller has an event in its hands but the stream of the step.
+:class:`ToolRun` has either the stream of one reply open (a :class:`~kimi_async.ChatStream`), or the calls of one step:
+a task group that is opened and closed inside one ``__anext__``. So no task runs between two events.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ class RunParams(CallParams, total=False):
     wire: Wire
 
 
-#: Why a run is over; see :class:`RunResult`.
+#: The reason for the end of a run; see :class:`RunResult`.
 Stopped: TypeAlias = Literal[
     "answer", "max_steps", "denied", "tool_calls", "length", "content_filter", "other"
 ]
@@ -73,31 +72,32 @@ class StepStart:
 
 @frozen
 class StepEnd:
-    """A step is over: its reply is whole, and its calls are answered."""
+    """A step has ended: its reply is complete, and its calls are answered."""
 
     step: int
     completion: ChatCompletion
 
 
-#: Every event that a run can give. Closed: a ``match`` over all of these is exhaustive.
+#: Every event of a run. Closed: a ``match`` over all of these is exhaustive.
 RunEvent: TypeAlias = StreamEvent | StepStart | ToolResult | StepEnd
 
 
 @frozen(kw_only=True)
 class RunResult:
-    """How a run ended.
+    """The result of a run.
 
     Attributes:
         completion: The last reply.
         completions: The replies of all steps, the last one included.
-        messages: The conversation: what was given, then all replies and results. It can be sent again, with a new
-            message behind it; the calls in ``pending`` must be answered first.
-        usage: The usage of all steps, each figure summed; a figure that one of them does not say is ``None``, and so is
-            all of it when none says any. That of each step is in ``completions``.
-        stopped: Why it is over: ``"answer"``, the model asked for nothing more; ``"max_steps"``; ``"denied"``, by a
-            ``Deny(stop=True)``; ``"tool_calls"``, with calls in ``pending``; ``"length"``, ``"content_filter"`` and
-            ``"other"`` as the outcome of the last reply, whose calls were not run.
-        pending: Calls of tools that have no function here, for the caller to answer.
+        messages: The conversation: the first messages, then all replies and results. It can be sent again with a new
+            message at its end, after the calls in ``pending`` are answered.
+        usage: The sum of the usage of all steps. A figure that one step does not report is ``None``; the whole is
+            ``None`` if no figure is left. The usage of each step is in ``completions``.
+        stopped: The reason for the end. ``"answer"``: the model called no more tools. ``"max_steps"``: the last step
+            was reached. ``"denied"``: ``approve`` returned ``Deny(stop=True)``. ``"tool_calls"``: there are calls in
+            ``pending``. ``"length"``, ``"content_filter"`` and ``"other"``: the outcome of the last reply, whose calls
+            were not run.
+        pending: The calls of tools without a function, which the caller must answer.
     """
 
     completion: ChatCompletion
@@ -109,34 +109,35 @@ class RunResult:
 
     @property
     def text(self) -> str:
-        """The text of the last reply, ``""`` when there is none."""
+        """The text of the last reply, or ``""``."""
         return self.completion.text
 
 
 class ToolRun:
-    """The replies of a model and the calls between them; made by ``client.run()``.
+    """One run of the tool loop; made by ``client.run()``.
 
-    An async context manager and an async iterator of :data:`~kimi_async.tools.RunEvent`. Entering it sends the first
-    request, and returns at its first output. Of each step come ``StepStart``, the events of the reply, a
+    It is an async context manager and an async iterator of :data:`~kimi_async.tools.RunEvent`. Entering it sends the
+    first request and returns at its first output. The events of each step are ``StepStart``, the events of the reply, a
     :class:`~kimi_async.tools.ToolResult` for each call in the order of the calls, and ``StepEnd``.
 
-    For one task at a time; :meth:`aclose` may be called from any. A run that failed, or was left in the middle of a
-    step, cannot be gone on with: its calls would run twice. :attr:`messages` says how far it came.
+    Only one task at a time may read it; any task may call :meth:`aclose`. A run that failed, or was closed in the
+    middle of a step, cannot be continued, because its calls would run twice. :attr:`messages` holds the steps that
+    ended.
 
     Args:
         caller: Opens the stream of each reply.
         messages: The first messages of the conversation.
-        max_steps: As in ``client.run()``, and so are the others.
+        max_steps: The largest number of replies; this and the next parameters are those of ``client.run()``.
         tool_timeout: Seconds for one call.
-        tool_concurrency: How many calls run at once.
+        tool_concurrency: The largest number of calls that run at the same time.
         on_tool_error: Whether a tool that raises ends the run.
         approve: Called before each call.
-        rewrite_tool_ids: Whether ids that repeat over the turns get a new one.
+        rewrite_tool_ids: Whether a call gets a new id if an earlier call has the same one.
         wire: Whether the replies are asked for as streams or as JSON bodies.
         params: The parameters of every request.
 
     Attributes:
-        on_end: Called with the result when the run has ended well, before anybody else sees it.
+        on_end: Called with the result when the run has ended without an error, before the caller gets the result.
     """
 
     def __init__(
@@ -172,10 +173,10 @@ class ToolRun:
         self._rewrite_ids = bool(rewrite_tool_ids)
         self._events: deque[RunEvent] = deque()
         self._completions: list[ChatCompletion] = []
-        #: Opened at once, so that what cannot be sent is refused at once; nothing is sent by that.
+        #: Made at once, so that a request that cannot be sent is refused at once; this sends nothing.
         self._first: ChatStream | None = self._open()
         self._stream: ChatStream | None = None
-        #: Whether the reply of the stream is whole and its calls are to be answered.
+        #: Whether the reply of the stream is complete and its calls must be answered.
         self._replied = False
         self._calls_scope: anyio.CancelScope | None = None
         self._result: RunResult | None = None
@@ -205,13 +206,13 @@ class ToolRun:
         return self
 
     async def __anext__(self) -> RunEvent:
-        """The next event.
+        """Return the next event.
 
         Raises:
             StopAsyncIteration: After the last ``StepEnd``.
-            KimiError: A reply did not end well; raised again by every later call.
+            KimiError: A reply failed; raised again by every later call.
             RuntimeError: Another task is already reading this run.
-            Exception: What ``approve`` raised, or, with ``on_tool_error="raise"``, a tool.
+            Exception: The exception of ``approve`` or, with ``on_tool_error="raise"``, of a tool.
         """
         while not self._events:
             if self._result is not None:
@@ -220,12 +221,12 @@ class ToolRun:
         return self._events.popleft()
 
     async def final(self) -> RunResult:
-        """Go on to the end and give the result; events not yet taken are skipped. May be called again.
+        """Continue to the end and return the result; events not yet taken are skipped. May be called again.
 
         Raises:
-            KimiError: A reply did not end well.
+            KimiError: A reply failed.
             RuntimeError: Another task is already reading this run.
-            Exception: What ``approve`` raised, or, with ``on_tool_error="raise"``, a tool.
+            Exception: The exception of ``approve`` or, with ``on_tool_error="raise"``, of a tool.
         """
         while self._result is None:
             self._events.clear()
@@ -235,7 +236,7 @@ class ToolRun:
 
     @property
     def is_open(self) -> bool:
-        """Whether it was begun, and has neither ended nor failed."""
+        """Whether the run has begun and has neither ended nor failed."""
         has_begun = self._stream is not None or bool(self._completions)
         return has_begun and self._result is None and self._failure is None
 
@@ -245,9 +246,9 @@ class ToolRun:
         return tuple(self._messages)
 
     async def aclose(self) -> None:
-        """Leave the run: cancel its tools, give its connection back; from any task, idempotent.
+        """Close the run: cancel its tools and give its connection back. Any task may call it, more than once.
 
-        A task that is reading meanwhile gets a :class:`~kimi_async.StreamInterrupted`.
+        A task that is reading at that time gets a :class:`~kimi_async.StreamInterrupted`.
         """
         if self._result is None and self._failure is None:
             self._failure = _left_early()
@@ -257,7 +258,7 @@ class ToolRun:
             await self._stream.aclose()
 
     async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do *work*, for one task at a time; whatever ends it early ends the run."""
+        """Await *work* for one task at a time; an exception in it ends the run."""
         if self._busy:
             raise RuntimeError("this run is already being read by another task")
         if self._failure is not None:
@@ -285,7 +286,7 @@ class ToolRun:
         await self._stream.__aenter__()
 
     async def _advance(self) -> None:
-        """Go on by one event of a reply, or by all calls of a step."""
+        """Read one event of a reply, or run all calls of a step."""
         if self._stream is None:
             self._start_step()
         elif self._replied:
@@ -303,7 +304,7 @@ class ToolRun:
         self._events.append(StepStart(len(self._completions) + 1))
 
     async def _answer_calls(self, completion: ChatCompletion) -> None:
-        """The reply of the step is whole: run what it asks for, and end the step."""
+        """Run the calls of the complete reply of a step, and end the step."""
         pending: tuple[ToolCall, ...] = ()
         is_denied = False
         if completion.outcome == "tool_calls":
@@ -329,7 +330,7 @@ class ToolRun:
     def _stopped(
         self, outcome: Outcome | None, pending: tuple[ToolCall, ...], *, is_denied: bool
     ) -> Stopped | None:
-        """Why the run is over after this step; ``None`` if it goes on."""
+        """Return the reason why the run ends after this step; ``None`` if it continues."""
         match outcome:
             case "tool_calls":
                 if pending:
@@ -345,7 +346,7 @@ class ToolRun:
                 return "other"
 
     async def _run_calls(self, message: Message) -> tuple[tuple[ToolCall, ...], bool]:
-        """Answer the calls of *message*; give those left to the caller, and whether one was denied for good."""
+        """Run the calls of *message*; return those left to the caller, and whether a denial ends the run."""
         here = [call for call in message.tool_calls if not self._executor.leaves(call)]
         with anyio.CancelScope() as self._calls_scope:
             results, is_denied = await self._executor.answer(here)
@@ -354,7 +355,7 @@ class ToolRun:
         raise _left_early()
 
     def _record(self, message: Message, results: Sequence[ToolResult]) -> tuple[ToolCall, ...]:
-        """Put *message* and the answers to its calls behind the conversation; give the calls without an answer."""
+        """Add *message* and the answers to its calls to the conversation; return the calls without an answer."""
         message = with_ids(message, self._messages)
         answers = deque(results)
         place = len(self._messages)
@@ -370,7 +371,7 @@ class ToolRun:
 
 
 def _tools_in(messages: Sequence[AnyMessage]) -> Tools:
-    """Return the tools that system messages carry; they are called like those of the parameter."""
+    """Return the tools in system messages; the model can call them like those of the parameter ``tools``."""
     return [
         tool
         for message in messages
@@ -380,7 +381,7 @@ def _tools_in(messages: Sequence[AnyMessage]) -> Tools:
 
 
 def sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
-    """Sum *usages*; a figure that one of them does not have is ``None`` in the sum."""
+    """Return the sum of *usages*; a figure that one of them does not have is ``None`` in the sum."""
     figures: dict[str, list[int | None]] = {
         each.name: [getattr(usage, each.name, None) for usage in usages] for each in fields(Usage)
     }
