@@ -64,24 +64,19 @@ from kimi_async._events import (
 )
 from kimi_async._hooks import AttemptInfo, CallInfo, Hook, Observer
 from kimi_async._http._clients import aiohttp_client, http_client
-from kimi_async._models import (
-    ChatCompletion,
-    Choice,
+from kimi_async._messages import (
     ContentPart,
     Message,
     MessageDict,
     Messages,
-    ModelInfo,
-    NoAnswer,
     ReasoningKey,
-    Thinking,
-    ThinkingDict,
     ToolCall,
     assistant,
     system,
     tool_result,
     user,
 )
+from kimi_async._models import ChatCompletion, Choice, ModelInfo, NoAnswer, Thinking, ThinkingDict
 from kimi_async._openai_chunks import to_openai_chunks
 from kimi_async._prefix import Prefix
 from kimi_async._protocol._chunk import ThinkingTags, ToolMarkers

@@ -10,7 +10,8 @@ from attrs import evolve, frozen
 from kimi_async._configuration import CallParams, ClientSettings
 from kimi_async._errors import ConfigurationError
 from kimi_async._http._transport import Transport
-from kimi_async._models import ChatCompletion, Messages
+from kimi_async._messages import Messages
+from kimi_async._models import ChatCompletion
 from kimi_async._providers import Provider
 from kimi_async._reply import Reply, one_attempt
 from kimi_async._request._checks import check_body, check_request, report

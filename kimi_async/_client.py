@@ -23,7 +23,8 @@ from kimi_async._hooks import Hook
 from kimi_async._http._cancellation import prepare_loop
 from kimi_async._http._clients import HttpClient
 from kimi_async._http._transport import Transport
-from kimi_async._models import ChatCompletion, Messages, ModelInfo
+from kimi_async._messages import Messages
+from kimi_async._models import ChatCompletion, ModelInfo
 from kimi_async._providers import Provider
 from kimi_async._record import OnComplete
 from kimi_async._reply import fetch

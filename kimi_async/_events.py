@@ -15,7 +15,8 @@ import msgspec
 
 from kimi_async._codec import decode, encode, plain
 from kimi_async._errors import ErrorInfo
-from kimi_async._models import ChatCompletion, ToolCall
+from kimi_async._messages import ToolCall
+from kimi_async._models import ChatCompletion
 from kimi_async._record import Usage
 
 __all__ = [

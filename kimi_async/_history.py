@@ -10,7 +10,8 @@ import msgspec
 from attrs import evolve, frozen
 
 from kimi_async._errors import ConfigurationError
-from kimi_async._models import AnyMessage, ChatCompletion, Message, MessageDict, Messages, ToolCall
+from kimi_async._messages import AnyMessage, Message, MessageDict, Messages, ToolCall
+from kimi_async._models import ChatCompletion
 from kimi_async._request._params import wire_tools
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from kimi_async._events import (
     ToolCallDone,
     ToolCallStart,
 )
-from kimi_async._models import Choice, Message, ToolCall
+from kimi_async._messages import Message, ToolCall
+from kimi_async._models import Choice
 from kimi_async._openai import finish_word, openai_head, openai_usage
 
 __all__ = ["ChunkWriter", "to_openai_chunks"]

@@ -10,7 +10,8 @@ from kimi_async._caller import Caller
 from kimi_async._configuration import CallParams
 from kimi_async._errors import ConfigurationError
 from kimi_async._history import History, Said, copied, with_run, with_turn
-from kimi_async._models import AnyMessage, ChatCompletion
+from kimi_async._messages import AnyMessage
+from kimi_async._models import ChatCompletion
 from kimi_async._stream import ChatStream
 from kimi_async._wire import Wire
 

@@ -18,15 +18,8 @@ from kimi_async._configuration import CallParams
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._events import ContentDelta, StreamEvent
 from kimi_async._json_text import read_json_text
-from kimi_async._models import (
-    AnyMessage,
-    ChatCompletion,
-    Message,
-    Messages,
-    as_sequence,
-    system,
-    user,
-)
+from kimi_async._messages import AnyMessage, Message, Messages, as_sequence, system, user
+from kimi_async._models import ChatCompletion
 from kimi_async._protocol._fence import FenceRemover, without_fence
 from kimi_async._protocol._partial_json import PartialJSON
 from kimi_async._record import Usage

@@ -37,7 +37,8 @@ from kimi_async._events import (
     UsageUpdate,
 )
 from kimi_async._finish_reasons import meaning_of
-from kimi_async._models import ChatCompletion, Choice, Message, ReasoningKey
+from kimi_async._messages import Message, ReasoningKey
+from kimi_async._models import ChatCompletion, Choice
 from kimi_async._protocol._chunk import Chunk, ChunkChoice, ThinkingTags, ToolMarkers
 from kimi_async._protocol._halves import HalfJoiner
 from kimi_async._protocol._thinking_tags import ThinkingFilter

@@ -9,7 +9,7 @@ import json
 
 from kimi_async._errors import ProtocolError, over_limit
 from kimi_async._events import StreamEvent, ToolCallDone, ToolCallStart, tool_call_delta
-from kimi_async._models import ToolCall
+from kimi_async._messages import ToolCall
 from kimi_async._protocol._chunk import ToolCallPiece
 from kimi_async._protocol._halves import HalfJoiner
 from kimi_async._protocol._partial_json import GrowingText

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from kimi_async._errors import KimiError
-from kimi_async._models import Message
+from kimi_async._messages import Message
 from kimi_async._providers import Provider
 from kimi_async._wire import ChatRequest
 

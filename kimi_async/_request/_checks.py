@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from kimi_async._errors import ConfigurationError, KimiWarning
-from kimi_async._models import Thinking, is_empty_text
+from kimi_async._messages import is_empty_text
+from kimi_async._models import Thinking
 from kimi_async._providers import Provider
 from kimi_async._request._moonshot_rules import moonshot_problem
 from kimi_async._request._params import ROLES

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Literal, TypedDict
 import msgspec
 
 from kimi_async._errors import ConfigurationError
-from kimi_async._models import Message, MessageDict, Messages, Thinking, ThinkingDict
+from kimi_async._messages import Message, MessageDict, Messages
+from kimi_async._models import Thinking, ThinkingDict
 from kimi_async._request._borrowed import refuse_functions, refuse_unknown
 from kimi_async._to_json import problem_of_json, problem_of_types
 from kimi_async._wire import ChatRequest, ToolDefinition, Wire

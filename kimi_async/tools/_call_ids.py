@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from attrs import evolve
 
-from kimi_async._models import AnyMessage, Message, MessageDict
+from kimi_async._messages import AnyMessage, Message, MessageDict
 
 __all__ = ["sayable", "with_ids", "with_unique_ids"]
 

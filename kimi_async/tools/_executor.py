@@ -19,7 +19,7 @@ import anyio
 from attrs import evolve, field, frozen
 
 from kimi_async._errors import ConfigurationError, OutputError
-from kimi_async._models import ToolCall, as_text
+from kimi_async._messages import ToolCall, as_text
 from kimi_async._wire import ToolDefinition
 from kimi_async.tools._threads import call_in_thread
 from kimi_async.tools._tool import Tool, ToolError

@@ -18,15 +18,8 @@ from kimi_async._caller import Caller
 from kimi_async._configuration import CallParams
 from kimi_async._errors import ConfigurationError, StreamInterrupted
 from kimi_async._events import StreamEnd, StreamEvent
-from kimi_async._models import (
-    AnyMessage,
-    ChatCompletion,
-    Message,
-    Messages,
-    ToolCall,
-    as_sequence,
-    tool_result,
-)
+from kimi_async._messages import AnyMessage, Message, Messages, ToolCall, as_sequence, tool_result
+from kimi_async._models import ChatCompletion
 from kimi_async._record import Outcome, Usage
 from kimi_async._stream import ChatStream
 from kimi_async._wire import Wire

@@ -21,7 +21,7 @@ from kimi_async._events import RefusalDelta as X
 from kimi_async._events import RefusalDone as XDone
 from kimi_async._events import ToolCallDelta as Args
 from kimi_async._events import ToolCallStart as Call
-from kimi_async._models import ToolCall
+from kimi_async._messages import ToolCall
 from kimi_async._record import Usage
 
 START: Final = StreamStart(None, None, None, "test")

@@ -42,7 +42,8 @@ from kimi_async._errors import (
     WriteTimeout,
     over_limit,
 )
-from kimi_async._models import ChatCompletion, Choice, Message
+from kimi_async._messages import Message
+from kimi_async._models import ChatCompletion, Choice
 from kimi_async._record import ReplyRecord, Usage
 
 RECORD = ReplyRecord(

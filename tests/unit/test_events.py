@@ -31,7 +31,8 @@ from kimi_async._events import (
     UsageUpdate,
     tool_call_delta,
 )
-from kimi_async._models import ChatCompletion, Choice, Message, ToolCall
+from kimi_async._messages import Message, ToolCall
+from kimi_async._models import ChatCompletion, Choice
 from kimi_async._protocol._partial_json import GrowingText
 from kimi_async._record import Usage
 

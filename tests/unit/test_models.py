@@ -15,18 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimi_async._errors import ConfigurationError, OutputError
-from kimi_async._models import (
-    ChatCompletion,
-    Choice,
+from kimi_async._messages import (
     ContentPart,
     Message,
-    Thinking,
     ToolCall,
     assistant,
     system,
     tool_result,
     user,
 )
+from kimi_async._models import ChatCompletion, Choice, Thinking
 from kimi_async._prefix import Prefix
 from kimi_async._record import ReplyRecord, Usage
 

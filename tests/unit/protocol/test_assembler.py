@@ -35,7 +35,8 @@ from kimi_async._events import (
     ToolCallStart,
     UsageUpdate,
 )
-from kimi_async._models import ChatCompletion, ToolCall
+from kimi_async._messages import ToolCall
+from kimi_async._models import ChatCompletion
 from kimi_async._protocol._assembler import MessageAssembler
 from kimi_async._providers._parsing import parse_completion
 from kimi_async._record import Usage

@@ -38,7 +38,7 @@ from paths import DATA
 from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible, Provider
 from kimi_async._errors import APIError, ProtocolError
 from kimi_async._json_text import decode_object
-from kimi_async._models import ToolCall
+from kimi_async._messages import ToolCall
 from kimi_async._protocol._chunk import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
 from kimi_async._providers._fast_path import parse_fast
 from kimi_async._providers._parsing import parse_any, parse_completion

@@ -27,7 +27,8 @@ from kimi_async import (
     user,
 )
 from kimi_async._errors import ConfigurationError
-from kimi_async._models import Messages, Thinking, ToolCall
+from kimi_async._messages import Messages, ToolCall
+from kimi_async._models import Thinking
 from kimi_async._request._params import chat_request
 from kimi_async._wire import Wire, WireRequest
 

@@ -13,15 +13,8 @@ from hypothesis import strategies as st
 
 from kimi_async import AceDataCloud
 from kimi_async._errors import ConfigurationError
-from kimi_async._models import (
-    Message,
-    MessageDict,
-    Thinking,
-    ToolCall,
-    assistant,
-    tool_result,
-    user,
-)
+from kimi_async._messages import Message, MessageDict, ToolCall, assistant, tool_result, user
+from kimi_async._models import Thinking
 from kimi_async._request._params import ChatParams, chat_request, check_headers
 from kimi_async._wire import ChatRequest
 from kimi_async.tools import tool

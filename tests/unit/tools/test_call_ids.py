@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimi_async import Message, ToolCall, assistant, tool_result, user
-from kimi_async._models import AnyMessage
+from kimi_async._messages import AnyMessage
 from kimi_async.tools._call_ids import sayable, with_ids, with_unique_ids
 
 
