@@ -89,7 +89,7 @@ def _is_count(_: object, setting: _Field, value: object) -> None:
 
 def _is_plain_callable(_: object, setting: _Field, value: object) -> None:
     if value is not None and (not callable(value) or inspect.iscoroutinefunction(value)):
-        raise ConfigurationError(f"{setting.name} must be a plain callable, which nobody awaits")
+        raise ConfigurationError(f"{setting.name} must be a callable that is not async")
 
 
 def _are_hooks(_: object, setting: _Field, value: object) -> None:

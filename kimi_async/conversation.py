@@ -210,7 +210,7 @@ class Conversation:
 
     def _go_on(self, begun: History, history: History) -> None:
         if self._history is not begun:
-            raise RuntimeError("the conversation went on while this turn was under way")
+            raise RuntimeError("the conversation changed while this turn was under way")
         self._history = history
 
     def fork(self) -> Self:

@@ -138,7 +138,7 @@ def question_for(
     """
     call = caller.prepare(messages, params, wire=wire)
     if call.prefix is not None:
-        raise ConfigurationError("into= asks for a whole value, not for the rest of a prefix")
+        raise ConfigurationError("into= asks for a complete value, not for the rest of a prefix")
     if params.get("response_format") is not None:
         raise ConfigurationError("response_format is chosen for into=; leave it out")
     schema, target, is_wrapped = _target(into)

@@ -89,7 +89,7 @@ class ToolCallAssembler:
         if call.done:
             if piece.arguments:
                 raise ProtocolError(
-                    "a tool call went on after the finish reason that had declared it whole"
+                    "a tool call continued after the finish reason that declared it complete"
                 )
             return
         if call.id is None and piece.id is not None:

@@ -284,7 +284,7 @@ def _problem_of(value: object) -> str | None:
     if not isinstance(value, str):
         return f"must be a text, not {type(value).__name__}"
     if not value.isascii() or not value.isprintable() or " " in value:
-        return "holds blanks, control or non-ASCII characters; was more copied than the value?"
+        return "holds blanks, control or non-ASCII characters; copy only the value"
     return None
 
 

@@ -93,7 +93,7 @@ class Cloudsway(Provider):
         for name in ("keep", "effort"):
             if getattr(thinking, name) is not None:
                 raise ConfigurationError(
-                    f"cloudsway has no word for Thinking({name}=...); leave it out"
+                    f"cloudsway has no parameter for Thinking({name}=...); leave it out"
                 )
         on, off = self.thinking_words
         spelled: dict[str, Any] = {"type": on if thinking.enabled else off}

@@ -73,7 +73,7 @@ async def fetch(
             failure = clocks.first_output_error(begun)
         except BodyError as broken:
             failure = TransportError(
-                "the connection broke before the answer was whole",
+                "the connection broke before the response was complete",
                 stage="waiting for the first output",
                 cause=broken.cause,
             )
@@ -88,7 +88,7 @@ async def _read_all(response: Response, limits: Limits) -> bytes:
     while (data := await response.read()) is not None:
         body += data
         if len(body) > limits.body_bytes:
-            raise over_limit("body_bytes", limits.body_bytes, "the body of the answer")
+            raise over_limit("body_bytes", limits.body_bytes, "the body of the response")
     if is_deeper(body, limits.nesting):
-        raise over_limit("nesting", limits.nesting, "the JSON of the answer")
+        raise over_limit("nesting", limits.nesting, "the JSON of the response")
     return bytes(body)

@@ -143,7 +143,7 @@ async def test_a_reply_can_be_sent_back_as_it_came() -> None:
         pytest.param("Hi", {"model": "\ud800"}, "cannot be written as JSON", id="in the model"),
         pytest.param("Hi", {"wire": "sse"}, 'wire must be "stream" or "json"', id="wire"),
         pytest.param("Hi", {"timeouts": 5}, r"a Timeouts\(...\)", id="timeouts"),
-        pytest.param("Hi", {"on_complete": 5}, "plain callable", id="on_complete"),
+        pytest.param("Hi", {"on_complete": 5}, "callable that is not async", id="on_complete"),
         pytest.param("Hi", {"provider": 5}, "must be a provider", id="provider"),
     ],
 )
@@ -176,7 +176,7 @@ async def _waits(record: kimi.ReplyRecord) -> None:
 
 
 def test_an_on_complete_that_would_have_to_be_awaited_is_refused() -> None:
-    with pytest.raises(kimi.ConfigurationError, match="nobody awaits"):
+    with pytest.raises(kimi.ConfigurationError, match="a callable that is not async"):
         FakeHost().client(on_complete=_waits)
 
 

@@ -264,7 +264,7 @@ async def test_one_turn_at_a_time() -> None:
             chat.stream("Hi")
     late, early = chat.stream("Hi"), chat.stream("Hi")
     await early.final()
-    with pytest.raises(RuntimeError, match="went on"):
+    with pytest.raises(RuntimeError, match="changed while"):
         await late.final()
     assert len(chat.messages) == 2
 
@@ -715,6 +715,6 @@ async def test_a_run_of_a_conversation_that_went_on_is_an_error() -> None:
     late = chat.run("Hi")
     await chat.send("Hi")
     for _ in range(2):
-        with pytest.raises(RuntimeError, match="went on while this turn was under way"):
+        with pytest.raises(RuntimeError, match="changed while this turn was under way"):
             await late.final()
     assert len(chat.messages) == 2

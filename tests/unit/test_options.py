@@ -377,7 +377,7 @@ def test_a_copy_takes_its_provider_from_the_environment(monkeypatch: pytest.Monk
         pytest.param({"timeouts": 5}, r"must be a Timeouts\(", id="timeouts"),
         pytest.param({"limits": 5}, r"must be a Limits\(", id="limits"),
         pytest.param({"timeouts": None}, r"must be a Timeouts\(", id="no-timeouts"),
-        pytest.param({"on_complete": "log"}, "plain callable", id="on_complete"),
+        pytest.param({"on_complete": "log"}, "callable that is not async", id="on_complete"),
         pytest.param({"headers": {"AUTHORIZATION": KEY}}, "authorization", id="authorization"),
         pytest.param({"headers": {"x-a": "b\n"}}, "x-a", id="header"),
         pytest.param({"headers": None}, "headers must map", id="no-headers"),

@@ -261,7 +261,7 @@ def test_logprobs_are_joined(parts: list[Json | None], joined: Json | None) -> N
 
 NAMELESS = called(piece(index=0, id="a", arguments='{"secret": 1}'))
 NEVER_NAMED = "a tool call was finished without ever getting a name"
-WENT_ON = "a tool call went on after the finish reason that had declared it whole"
+WENT_ON = "a tool call continued after the finish reason that declared it complete"
 
 
 @pytest.mark.fact("6.3/call-with-empty-name")

@@ -216,7 +216,7 @@ THINKING: dict[str, tuple[Thinking, JSON | str, JSON | str]] = {
     "keep": (
         Thinking(keep="all"),
         {"thinking": {"type": "enabled", "keep": "all"}},
-        "cloudsway has no word for Thinking(keep=...); leave it out",
+        "cloudsway has no parameter for Thinking(keep=...); leave it out",
     ),
     "budget": (
         Thinking(budget_tokens=2000),
@@ -226,17 +226,17 @@ THINKING: dict[str, tuple[Thinking, JSON | str, JSON | str]] = {
     "effort": (
         Thinking(effort="low"),
         {"reasoning_effort": "low"},
-        "cloudsway has no word for Thinking(effort=...); leave it out",
+        "cloudsway has no parameter for Thinking(effort=...); leave it out",
     ),
     "effort-and-keep": (
         Thinking(effort="low", keep="all"),
         {"thinking": {"type": "enabled", "keep": "all"}, "reasoning_effort": "low"},
-        "cloudsway has no word for Thinking(keep=...); leave it out",
+        "cloudsway has no parameter for Thinking(keep=...); leave it out",
     ),
     "effort-of-no-thinking": (
         Thinking(enabled=False, effort="low"),
         {"thinking": {"type": "disabled"}},
-        "cloudsway has no word for Thinking(effort=...); leave it out",
+        "cloudsway has no parameter for Thinking(effort=...); leave it out",
     ),
 }
 
@@ -419,7 +419,7 @@ def test_any_key_of_visible_ascii_is_sent_as_it_is(provider: Provider, key: str)
 
 # Settings.
 
-HELD = "holds blanks, control or non-ASCII characters; was more copied than the value?"
+HELD = "holds blanks, control or non-ASCII characters; copy only the value"
 
 # A key or a path, and its mistake.
 BAD_VALUES: dict[str, tuple[Any, str]] = {
