@@ -1,6 +1,6 @@
 """The command line: ``kimi-async demo``, ``ask``, ``providers`` and ``models`` (extra ``cli``).
 
-Importing this needs no extra, so that :func:`main` can say what is missing.
+Importing this needs no extra, so that :func:`main` can name a missing package.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["main"]
 
 
 def main() -> int:
-    """Run the program on the arguments of the process; what the console script ``kimi-async`` calls.
+    """Run the program on the arguments of the process, for the console script ``kimi-async``.
 
     Returns:
         The exit code where no command was reached: 2 without typer and rich, 130 on Ctrl-C.

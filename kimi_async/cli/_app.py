@@ -44,8 +44,8 @@ The last one is StreamEnd with the whole reply, or {"event": "error", "type": ..
 
 _PROVIDERS_HELP: Final = """Show what each provider can do.
 
-A terminal gets a table for each provider, families of models side by side. What the provider itself documents stands
-alone, all else with how it is known.
+A terminal gets a table for each provider, families of models side by side. A value that the provider
+documents has no note; any other has its source.
 A file or pipe gets one line for each value, with its source too: a section of the page "Providers" of the
 documentation, or a recording. Needs no key and no network.
 

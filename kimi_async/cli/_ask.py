@@ -27,7 +27,7 @@ __all__ = ["Question", "ask", "checked_text", "chosen_provider", "read_prompt"]
 
 @frozen(kw_only=True)
 class Question:
-    """What is asked, and whom.
+    """The question, and the provider that gets it.
 
     Attributes:
         prompt: The user's message.
@@ -71,7 +71,7 @@ class Question:
 
 
 async def ask(question: Question, renderer: Renderer) -> None:
-    """Send *question* and show the reply as it comes.
+    """Send *question* and show the reply while it arrives.
 
     Raises:
         ConfigurationError: Nothing could be sent.
@@ -94,7 +94,7 @@ async def ask(question: Question, renderer: Renderer) -> None:
 def chosen_provider(
     provider: str | None, base_url: str | None, endpoint_path: str | None
 ) -> Provider:
-    """The provider that the options and the environment name, still without its key.
+    """Return the provider that the options and the environment name, still without its key.
 
     Args:
         provider: Its name; ``None`` = from the environment.

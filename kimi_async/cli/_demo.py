@@ -29,7 +29,7 @@ class _Scene:
         what: A description of the reply.
         reply: The reply for a pace in seconds.
         provider: Gives the provider that reaches the fake provider.
-        prompt: What is asked; the answer is the recorded one in any case.
+        prompt: The question to show; the answer does not depend on it.
     """
 
     title: str

@@ -20,7 +20,7 @@ _ESCAPED: Final = {
 
 
 def json_line(value: Mapping[str, Any]) -> str:
-    """*value* as one line of JSON, its end included, that does nothing to a terminal."""
+    """Return *value* as one line of JSON with its line end, which does nothing to a terminal."""
     return json.dumps(value, ensure_ascii=False).translate(_ESCAPED) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""``kimi-async models``: what a provider lists for the key."""
+"""``kimi-async models``: the list of a provider for the key."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Where text goes: a file or a terminal that knows what it shows, and stderr.
+"""Output of text: a file or a terminal, and stderr.
 
-Text of a model is not trusted: an escape sequence in it could retitle the terminal, hide what follows, or type into it.
+Text of a model is not trusted: an escape sequence in it could retitle the terminal, hide the text after it, or type
+into it.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def report(message: object) -> None:
 
 
 def never_fail_on_characters(file: TextIO, encoding: str | None = None) -> None:
-    r"""Let *file* write what its encoding lacks as escapes (``\uac00``) and not fail.
+    r"""Let *file* write characters that its encoding lacks as escapes (``\uac00``) and not fail.
 
     Args:
         file: Anything but a ``TextIOWrapper`` stays as it is.
@@ -89,7 +90,7 @@ class Output:
     """A text file that is written piece by piece and flushed each time.
 
     rich spells the styles. Its ``print()`` is not used: it expands tabs in each piece by itself, and ends the process
-    from inside the event loop when a pipe breaks. Each piece is reset behind itself, so that no kill can leave a
+    from inside the event loop when a pipe breaks. Each piece ends with a reset, so that no kill can leave a
     terminal dimmed.
 
     Args:

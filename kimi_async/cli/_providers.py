@@ -1,4 +1,4 @@
-"""``kimi-async providers``: what each provider and model family can do, and how that is known."""
+"""``kimi-async providers``: the capabilities of each provider and model family, with sources."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ _PROVIDERS: Final[tuple[Provider, ...]] = (
 
 
 def show_providers(file: TextIO, *, as_json: bool) -> None:
-    """Write what each provider can do: tables to a terminal, else one line for each value; as JSON, one a provider.
+    """Write the capabilities of each provider.
+
+    A terminal gets tables, a file one line for each value, and JSON has one line for each provider.
 
     Args:
         file: Where to write.

@@ -25,14 +25,14 @@ __all__ = ["PlainRenderer", "Renderer", "TerminalRenderer", "call_line", "summar
 
 
 class Renderer(Protocol):
-    """What shows the events of a reply."""
+    """An object that shows the events of a reply."""
 
     def show(self, event: StreamEvent, /) -> None:
         """Show one event."""
         ...
 
     def fail(self, error: KimiError, /) -> None:
-        """End what was shown so far: *error* came. The line on stderr is written by the caller."""
+        """End the output so far after *error*. The line on stderr is written by the caller."""
         ...
 
 
@@ -66,7 +66,7 @@ class TerminalRenderer:
                 pass
 
     def fail(self, _error: KimiError, /) -> None:
-        """Leave what came, on a line of its own."""
+        """Leave the text that arrived, on a line of its own."""
         self._output.end_line()
 
     def _begin(self, section: str) -> None:
@@ -75,12 +75,12 @@ class TerminalRenderer:
         self._section = section
         self._output.end_paragraph()
         if section == "thinking":
-            # In words too, for terminals without styles and for what is copied out of one.
+            # In words too, for terminals without styles and for text that is copied out of one.
             self._output.write("Thinking...\n", DIM)
 
 
 class PlainRenderer:
-    """Writes the answer and nothing else; what else there is to know goes to stderr."""
+    """Writes only the answer to the file; notes go to stderr."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -98,12 +98,12 @@ class PlainRenderer:
                 pass
 
     def fail(self, _error: KimiError, /) -> None:
-        """Leave what came, with its last line ended."""
+        """Leave the text that arrived, and end its last line."""
         self._output.end_line()
 
 
 def call_line(call: ToolCall) -> str:
-    """The call as one line, ``get_distance(from="here")``; arguments that are no JSON object as they came."""
+    """Return the call as one line, ``get_distance(from="here")``; other arguments than a JSON object stay unchanged."""
     try:
         arguments = call.parse()
     except OutputError:
@@ -118,7 +118,7 @@ def _as_json(value: object) -> str:
 
 
 def summary(completion: ChatCompletion) -> str:
-    """Tokens, seconds, and how the reply ended if it is not simply complete; what is not known is left out."""
+    """Return tokens, seconds, and the ending of a reply that is not complete; unknown values are left out."""
     record = completion.record
     parts = [_tokens(completion.usage)]
     if record is not None and record.first_output_after is not None:
@@ -146,7 +146,7 @@ def _ending(completion: ChatCompletion) -> str:
 
 
 def _notes(completion: ChatCompletion) -> list[str]:
-    """What somebody has to know who sees the answer alone."""
+    """Return notes for a reader who sees only the answer."""
     notes = [f"the model asks for {call_line(call)}" for call in completion.tool_calls]
     if completion.message.refusal:
         notes.append(f"the model refused: {completion.message.refusal}")

@@ -25,7 +25,7 @@ __all__ = ["exit_code", "follow"]
 
 
 async def follow(stream: ChatStream, renderer: Renderer, *, reasoning: bool = True) -> None:
-    """Show a reply as it comes.
+    """Show a reply while it arrives.
 
     Args:
         stream: The reply; closed at the end, whatever happens.
@@ -56,7 +56,7 @@ def exit_code(command: Callable[[], object], renderer: Renderer) -> int:
     try:
         return _kimi_exit_code(command, renderer)
     except BrokenPipeError:
-        # Whoever reads has seen enough (`| head -1`).
+        # The reader has seen enough (`| head -1`).
         _discard_stdout()
         return 0
     except OSError as error:
@@ -105,7 +105,7 @@ def _short_warnings() -> Generator[None]:
 
 
 def _discard_stdout() -> None:
-    """Send what is still in the buffer nowhere, or the interpreter fails to write it again when it ends."""
+    """Discard the rest of the buffer, or the interpreter fails to write it again when it ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

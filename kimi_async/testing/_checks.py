@@ -18,7 +18,7 @@ class ScriptError(BaseException):
     It is not an :class:`Exception`, as the failures of pytest are not: no client takes it for a fault of the network,
     no retry repeats it, and no ``except Exception`` of the program under test hides it. :class:`FakeTransport` and
     :func:`mock_kimi` raise it from the request. :class:`FakeProvider` answers the request with status 400, which
-    nothing retries, and raises it at the end of its ``async with`` block. The cause is what the function raised.
+    nothing retries, and raises it at the end of its ``async with`` block. The cause is the exception of the function.
     """
 
 

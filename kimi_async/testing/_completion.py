@@ -1,4 +1,4 @@
-"""What the model said, described once, before any provider's spelling. Pure."""
+"""The message of the model, described once for all wire formats. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Part: TypeAlias = dict[str, Any]
 
 
 def dump(value: Any) -> str:
-    """Write JSON as the recorded streams do: one line, blanks behind commas and colons, no ASCII escapes."""
+    """Write JSON as the recorded streams do: one line, a blank after each comma and colon, no ASCII escapes."""
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -47,7 +47,7 @@ class FakeToolCall:
 
     Attributes:
         name: The tool's name.
-        arguments: The arguments as text, sent as it is even if it is no JSON; a mapping is written as JSON.
+        arguments: The arguments as text, sent unchanged even if it is not JSON; a mapping is written as JSON.
         id: The id; ``None`` = ``"<name>:<index>"``, the form seen at Cloudsway.
     """
 
@@ -109,7 +109,7 @@ class Completion:
 
 
 def parts_of(choice: ReplyChoice, chunk_chars: int) -> list[Part]:
-    """Give what a choice streams, in the order of the wire, the finish reason left out.
+    """Return the parts of a choice in the order of the wire, without the finish reason.
 
     The opening part has the role and, where content is not absent, empty content.
     """
@@ -125,7 +125,7 @@ def parts_of(choice: ReplyChoice, chunk_chars: int) -> list[Part]:
 
 
 def call_object(index: int, call: FakeToolCall) -> dict[str, Any]:
-    """Give the *index*-th call of a choice as one JSON object."""
+    """Return the *index*-th call of a choice as one JSON object."""
     return {
         "id": f"{call.name}:{index}" if call.id is None else call.id,
         "type": "function",
@@ -134,7 +134,7 @@ def call_object(index: int, call: FakeToolCall) -> dict[str, Any]:
 
 
 def _call_parts(index: int, call: FakeToolCall, chunk_chars: int) -> Iterator[Part]:
-    """Stream one call as OpenAI does: id, type and name first, then pieces of the arguments alone."""
+    """Stream one call as OpenAI does: id, type and name first, then only pieces of the arguments."""
     function = {"name": call.name, "arguments": ""}
     yield {"tool_calls": [{"index": index} | call_object(index, call) | {"function": function}]}
     for piece in _pieces(call.arguments, chunk_chars):

@@ -1,8 +1,8 @@
-"""What can go wrong on the way, as values: each changes an :class:`Answer`, wherever that is played. Pure.
+"""Faults of servers and networks as values: each one changes an :class:`Answer`. Pure.
 
 ``Faulty(Reply("Hello"), Stall(after_event=2, seconds=60))`` is a reply with a fault. Faults are applied in their order,
-each to what the one before it has left. Where a fault lies is counted in the body of that answer, in bytes or events;
-a fault that is given neither lies behind the last byte, before the body ends.
+each to the result of the one before it. Where a fault lies is counted in the body of that answer, in bytes or events;
+a fault without a place comes after the last byte, before the body ends.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Fault(Protocol):
     """Anything that can go wrong with an answer."""
 
     def apply(self, answer: Answer, /) -> Answer:
-        """Give the answer with the fault in it."""
+        """Return the answer with the fault in it."""
         ...
 
 
@@ -60,7 +60,7 @@ class Faulty:
 
     Args:
         reply: Any scripted reply.
-        faults: What goes wrong with it, applied in this order.
+        faults: The faults, applied in this order.
     """
 
     reply: ScriptedReply
@@ -77,7 +77,7 @@ class Faulty:
         object.__setattr__(self, "faults", faults)
 
     def render(self, asked: RenderContext, /) -> Answer:
-        """Give the answer to one request, ready to be played."""
+        """Return the answer to one request, ready to be played."""
         answer = self.reply.render(asked)
         for fault in self.faults:
             answer = fault.apply(answer)
@@ -86,7 +86,7 @@ class Faulty:
 
 @frozen(kw_only=True)
 class BodyFault(ABC):
-    """A fault at one place of the body: without either option behind its last byte, before it ends.
+    """A fault at one place of the body: without either option, after its last byte and before its end.
 
     Attributes:
         after_event: Behind so many events, counted as in a slice: -1 is in front of the last one (``[DONE]``).
@@ -104,20 +104,20 @@ class BodyFault(ABC):
             raise ValueError("give either after_event= or at_byte=, not both")
 
     def apply(self, answer: Answer, /) -> Answer:
-        """Give the answer with the fault in it."""
+        """Return the answer with the fault in it."""
         steps = answer.steps
         if self.after_event is None and self.at_byte is None:
-            before, behind = steps[:-1], steps[-1:]
+            before, after = steps[:-1], steps[-1:]
         else:
-            before, behind = _part(steps, self._offset(answer.body))
-        return evolve(answer, steps=(*before, *self._put(behind)))
+            before, after = _part(steps, self._offset(answer.body))
+        return evolve(answer, steps=(*before, *self._put(after)))
 
     def _offset(self, body: bytes) -> int:
         return len(b"".join(split_events(body)[: self.after_event])[: self.at_byte])
 
     @abstractmethod
-    def _put(self, behind: Sequence[Step], /) -> Sequence[Step]:
-        """Give what happens from there on; *behind* is what would."""
+    def _put(self, after: Sequence[Step], /) -> Sequence[Step]:
+        """Return the steps from there on; *after* are those without the fault."""
 
 
 def _part(steps: tuple[Step, ...], offset: int) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
@@ -160,8 +160,8 @@ class Stall(BodyFault):
 
     seconds: float | None = None
 
-    def _put(self, behind: Sequence[Step], /) -> Sequence[Step]:
-        return (Wait(self.seconds), *behind)
+    def _put(self, after: Sequence[Step], /) -> Sequence[Step]:
+        return (Wait(self.seconds), *after)
 
 
 @frozen
@@ -169,7 +169,7 @@ class Drip(BodyFault):
     """Something comes again and again, and no output of the model.
 
     Attributes:
-        data: What comes each time: a comment, if nothing else is said. ``Drip.EMPTY_EVENT`` is an event without output.
+        data: The bytes of each time, a comment by default. ``Drip.EMPTY_EVENT`` is an event without output.
         every: Seconds before each.
         times: How often; ``None`` until the client hangs up.
     """
@@ -181,8 +181,8 @@ class Drip(BodyFault):
     every: float = field(default=15.0, kw_only=True, validator=validators.ge(0))
     times: int | None = field(default=None, kw_only=True)
 
-    def _put(self, behind: Sequence[Step], /) -> Sequence[Step]:
-        return (*_again(self.data, self.every, self.times), *behind)
+    def _put(self, after: Sequence[Step], /) -> Sequence[Step]:
+        return (*_again(self.data, self.every, self.times), *after)
 
 
 def _again(data: bytes, every: float, times: int | None) -> tuple[Step, ...]:
@@ -192,10 +192,10 @@ def _again(data: bytes, every: float, times: int | None) -> tuple[Step, ...]:
 
 @frozen
 class Insert(BodyFault):
-    """Bytes that do not belong there: garbage, or late data behind ``[DONE]``.
+    """Bytes that do not belong there: garbage, or late data after ``[DONE]``.
 
     Attributes:
-        data: The bytes. Ready made: ``Insert.GARBAGE`` is an event whose data are no JSON, ``Insert.HALF_CHARACTER``
+        data: The bytes. Ready made: ``Insert.GARBAGE`` is an event whose data are not JSON, ``Insert.HALF_CHARACTER``
             one whose text ends in the middle of a UTF-8 character, ``Insert.DONE`` is ``[DONE]``.
     """
 
@@ -207,8 +207,8 @@ class Insert(BodyFault):
 
     data: bytes = GARBAGE
 
-    def _put(self, behind: Sequence[Step], /) -> Sequence[Step]:
-        return (Send(self.data), *behind)
+    def _put(self, after: Sequence[Step], /) -> Sequence[Step]:
+        return (Send(self.data), *after)
 
 
 @frozen
@@ -221,8 +221,8 @@ class OversizedEvent(BodyFault):
 
     size_bytes: int = field(default=9 * 1024 * 1024, validator=validators.ge(8))
 
-    def _put(self, behind: Sequence[Step], /) -> Sequence[Step]:
-        return (Send(b"data: " + b"x" * (self.size_bytes - 8) + b"\n\n"), *behind)
+    def _put(self, after: Sequence[Step], /) -> Sequence[Step]:
+        return (Send(b"data: " + b"x" * (self.size_bytes - 8) + b"\n\n"), *after)
 
 
 @frozen
@@ -230,9 +230,9 @@ class MissingDone:
     """``[DONE]`` never comes, and the body ends as it would. A body without it stays as it is."""
 
     def apply(self, answer: Answer, /) -> Answer:
-        """Give the answer with the fault in it."""
-        before, behind = _part(answer.steps, len(answer.body.removesuffix(Insert.DONE)))
-        kept = [step for step in behind if not isinstance(step, Send)]
+        """Return the answer with the fault in it."""
+        before, after = _part(answer.steps, len(answer.body.removesuffix(Insert.DONE)))
+        kept = [step for step in after if not isinstance(step, Send)]
         return evolve(answer, steps=(*before, *kept))
 
 
@@ -247,7 +247,7 @@ class SlowHeaders:
     seconds: float | None = None
 
     def apply(self, answer: Answer, /) -> Answer:
-        """Give the answer with the fault in it."""
+        """Return the answer with the fault in it."""
         return _before_headers(answer, Wait(self.seconds))
 
 
@@ -264,7 +264,7 @@ class DrippingHeaders:
     times: int | None = None
 
     def apply(self, answer: Answer, /) -> Answer:
-        """Give the answer with the fault in it."""
+        """Return the answer with the fault in it."""
         return _before_headers(answer, *_again(b"x-filler: 1\r\n", self.every, self.times))
 
 
@@ -281,7 +281,7 @@ class NoHeaders:
     )
 
     def apply(self, answer: Answer, /) -> Answer:
-        """Give the answer with the fault in it."""
+        """Return the answer with the fault in it."""
         return _before_headers(answer, *ENDINGS[self.end])
 
 
@@ -294,13 +294,13 @@ class ContentType:
     """The headers say that the body is something else.
 
     Attributes:
-        content_type: What they say.
+        content_type: The type that the headers declare.
     """
 
     content_type: str = "text/plain"
 
     def apply(self, answer: Answer, /) -> Answer:
-        """Give the answer with the fault in it."""
+        """Return the answer with the fault in it."""
         headers = dict(answer.headers) | {"content-type": self.content_type}
         return evolve(answer, headers=tuple(headers.items()))
 
@@ -311,14 +311,14 @@ class HtmlPage:
 
     Attributes:
         status: The HTTP status.
-        text: What the page says.
+        text: The text of the page.
     """
 
     status: int = 502
     text: str = "Bad Gateway"
 
     def apply(self, answer: Answer, /) -> Answer:
-        """Give the answer with the fault in it."""
+        """Return the answer with the fault in it."""
         page = f"<html><head><title>{self.text}</title></head><body>{self.text}</body></html>"
         headers = (("content-type", "text/html"),)
         return evolve(

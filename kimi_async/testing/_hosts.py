@@ -1,4 +1,4 @@
-"""The providers that reach a fake: each provider has the paths of its own host behind its name."""
+"""The providers that reach a fake: each provider has the paths of its own host after its name."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class FakeHosts(ABC):
         """The root of all addresses."""
 
     def acedata(self, **settings: Any) -> AceDataCloud:
-        """Give an Ace Data Cloud provider that reaches this fake; *settings* replace fields of it."""
+        """Return an Ace Data Cloud provider that reaches this fake; *settings* replace fields of it."""
         return evolve(AceDataCloud(self.api_key, f"{self.url}/acedata/kimi"), **settings)
 
     def cloudsway(self, **settings: Any) -> Cloudsway:
-        """Give a Cloudsway provider that reaches this fake; *settings* replace fields of it."""
+        """Return a Cloudsway provider that reaches this fake; *settings* replace fields of it."""
         provider = Cloudsway(self.api_key, "test-endpoint", f"{self.url}/cloudsway/v1/ai")
         return evolve(provider, **settings)
 
     def moonshot(self, **settings: Any) -> Moonshot:
-        """Give a Moonshot provider that reaches this fake; *settings* replace fields of it."""
+        """Return a Moonshot provider that reaches this fake; *settings* replace fields of it."""
         return evolve(Moonshot(self.api_key, f"{self.url}/moonshot/v1"), **settings)
 
     def compatible(self, **settings: Any) -> OpenAICompatible:
-        """Give a provider for compatible hosts that reaches this fake; *settings* replace fields of it."""
+        """Return a provider for compatible hosts that reaches this fake; *settings* replace fields of it."""
         return evolve(OpenAICompatible(self.api_key, f"{self.url}/openai/v1"), **settings)

@@ -1,7 +1,7 @@
 """How Moonshot and OpenAI-compatible hosts write. Pure.
 
-No stream of theirs is shipped as a recording. Moonshot's is that of ``docs/providers.md`` 3.4 and 3.5. The compatible
-host is our reading of a newer vLLM: thinking under ``reasoning`` alone (6.2), usage in a chunk of its own and only when
+No stream of theirs is shipped as a recording. Moonshot's is that of the page Providers, 3.4 and 3.5. The compatible
+host is our reading of a newer vLLM: thinking only under ``reasoning`` (6.2), usage in a chunk of its own and only when
 it is asked for, errors with the phrase and number of the HTTP status.
 """
 
@@ -20,12 +20,12 @@ __all__ = ["CompatibleWire", "MoonshotWire"]
 
 
 class MoonshotWire(Wire):
-    """Moonshot's own platform with K3 (``docs/providers.md`` 3.4, 3.5).
+    """Moonshot's own platform with K3 (the page Providers, 3.4, 3.5).
 
     Usage comes inside the finished choice, and once more in a last chunk when it was asked for.
     """
 
-    # docs/providers.md 3.2; 1M and 256K are its words for the context.
+    # the page Providers, 3.2; 1M and 256K are its words for the context.
     listed: ClassVar[tuple[ModelInfo, ...]] = tuple(
         evolve(
             model,
@@ -103,7 +103,7 @@ class MoonshotWire(Wire):
 
 
 class CompatibleWire(Wire):
-    """An OpenAI-compatible host: open weights behind a newer vLLM (``docs/providers.md`` 6.2)."""
+    """An OpenAI-compatible host: open weights on a newer vLLM (the page Providers, 6.2)."""
 
     listed: ClassVar[tuple[ModelInfo, ...]] = as_models(["moonshotai/Kimi-K2.6"])
 

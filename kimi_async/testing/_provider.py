@@ -1,4 +1,4 @@
-"""The provider behind every fake: which wire a path means, the key, the script, and what was asked so far.
+"""The provider that all fakes share: the wire of each path, the key, the script and the requests so far.
 
 No I/O: a request comes in as values and an :class:`Answer` goes out. The server and the respx mocks put HTTP around it.
 """
@@ -33,11 +33,11 @@ _CHATS: Final[tuple[tuple[ProviderName, re.Pattern[str]], ...]] = (
     ("cloudsway", re.compile(r"/v1/ai/.+/chat/completions")),
     ("moonshot", re.compile(r"/v1/chat/completions")),
     ("openai", re.compile(r"/v1/chat/completions")),
-    # The unified base (docs/providers.md 1.1).
+    # The unified base (the page Providers, 1.1).
     ("acedata", re.compile(r"/v1/chat/completions")),
 )
 
-#: Where all of them list their models (docs/providers.md 1.1, 2.1, 3.1).
+#: Where all of them list their models (the page Providers, 1.1, 2.1, 3.1).
 _MODELS: Final = "/v1/models"
 
 #: Whose host is whose; that of the compatible host is made up.
@@ -74,10 +74,10 @@ class ReceivedRequest:
     connection: int
 
 
-#: What ``GET .../models`` is answered with: names and :class:`~kimi_async.ModelInfo`, or a reply to every such request.
+#: The answer to ``GET .../models``: names and :class:`~kimi_async.ModelInfo`, or a reply to every such request.
 Models: TypeAlias = Iterable[str | ModelInfo] | ScriptedReply
 
-#: What is answered: replies in their order, or a function that makes the reply to each request.
+#: The answers: replies in their order, or a function that makes the reply to each request.
 Script: TypeAlias = Iterable[ScriptedReply] | Callable[[ReceivedRequest], ScriptedReply]
 
 
@@ -225,7 +225,7 @@ def _rendered(reply: ScriptedReply, asked: RenderContext) -> Answer:
 
 
 def _route(host: str, path: str) -> tuple[ProviderName, _Service | None]:
-    """Tell whose wire a request speaks, and what it asks for; ``None`` = nothing that is there.
+    """Return the wire and the service of a request; ``None`` = there is no such service.
 
     The provider's name in front of the path says whose it is, or else the host, if the request was meant for a
     provider's own and was sent here. Without either the first one that has such a path is it.

@@ -24,7 +24,7 @@ def recordings() -> list[str]:
 
 
 def recording(name: str) -> bytes:
-    """Give the body of one recording, byte for byte.
+    """Return the body of one recording, byte for byte.
 
     Args:
         name: A name out of :func:`recordings`, such as ``"acedata/stream_reasoning_ko"``.

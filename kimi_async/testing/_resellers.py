@@ -2,7 +2,7 @@
 
 Keys, their order, nulls and the place of the finish reason are those of the recordings in ``data/``. Two things were
 never recorded and are our reading: Cloudsway's chunks (the fields of its bodies moved to ``delta``,
-``docs/providers.md`` 2.4; usage last as OpenAI does) and Cloudsway's errors (2.5).
+the page Providers, 2.4; usage last as OpenAI does) and Cloudsway's errors (2.5).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ __all__ = ["AceDataWire", "CloudswayWire"]
 
 
 class AceDataWire(Wire):
-    """Ace Data Cloud with K2.5, as recorded on 2026-02-13 (``docs/providers.md`` 1.4, 1.5)."""
+    """Ace Data Cloud with K2.5, as recorded on 2026-02-13 (the page Providers, 1.4, 1.5)."""
 
-    # Captures that did not ask for usage have it (docs/providers.md 1.3).
+    # Captures that did not ask for usage have it (the page Providers, 1.3).
     usage_unasked: ClassVar[bool] = True
-    # docs/providers.md 1.2, mid 2026.
+    # the page Providers, 1.2, mid 2026.
     listed: ClassVar[tuple[ModelInfo, ...]] = as_models(
         ["kimi-k3", "kimi-k2.6", "kimi-k2-thinking-turbo", "kimi-k2.5", "kimi-k2-thinking"]
     )
@@ -100,7 +100,7 @@ class AceDataWire(Wire):
     def _finishable(self, parts: list[Part]) -> list[Part]:
         """Join the last reasoning with the first content, and let the last content carry the finish reason.
 
-        Both as recorded. What does not end with content gets an empty delta for it, as K3 does.
+        Both as recorded. A message that does not end with content gets an empty delta for it, as K3 does.
         """
         joined: list[Part] = []
         for part in parts:
@@ -113,7 +113,7 @@ class AceDataWire(Wire):
 
 
 class CloudswayWire(Wire):
-    """Cloudsway with K2.5, its bodies as recorded on 2026-04-13 (``docs/providers.md`` 2.4)."""
+    """Cloudsway with K2.5, its bodies as recorded on 2026-04-13 (the page Providers, 2.4)."""
 
     usage_unasked: ClassVar[bool] = True
     listed: ClassVar[tuple[ModelInfo, ...]] = as_models(["MaaS_Kimi_K2.5_20260127"])
@@ -193,6 +193,6 @@ class CloudswayWire(Wire):
         }
 
     def _model(self, model: ModelInfo) -> dict[str, Any]:
-        """Write one entry with ``created`` as a text of digits (``docs/providers.md`` 2.1)."""
+        """Write one entry with ``created`` as a text of digits (the page Providers, 2.1)."""
         created = None if model.created is None else str(model.created)
         return super()._model(model) | given(created=created)

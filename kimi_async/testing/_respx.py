@@ -1,4 +1,4 @@
-"""The same scripts behind respx: routes to a :class:`FakeTransport` under an ``AsyncKimi`` of their own.
+"""The same scripts over respx: routes to a :class:`FakeTransport` under an ``AsyncKimi`` of their own.
 
 respx is imported by :func:`mock_kimi`, so that the rest of the package works without the extra ``testing``.
 """
@@ -42,7 +42,7 @@ _ADAPTERS: Final[dict[ProviderName, Provider]] = {
 
 @frozen(kw_only=True)
 class MockedKimi:
-    """What :func:`mock_kimi` hands out.
+    """The client of :func:`mock_kimi` and its parts.
 
     Attributes:
         client: The client.
@@ -83,7 +83,7 @@ def mock_kimi(
     model: str | None = "kimi-k3",
     models: Models | None = None,
 ) -> AbstractAsyncContextManager[MockedKimi]:
-    """Give a client whose replies come from a script, with no socket involved.
+    """Return a client whose replies come from a script, with no socket involved.
 
     >>> import asyncio
     >>> from kimi_async.testing import Reply, mock_kimi

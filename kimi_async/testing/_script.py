@@ -1,4 +1,4 @@
-"""What a fake provider answers: values that describe replies, and how each becomes an :class:`Answer`.
+"""The replies of a fake provider: values that describe them, and how each becomes an :class:`Answer`.
 
 A scripted reply is anything with a ``render`` method. Those below share the delivery options of :class:`ScriptedBody`,
 so that any of them can be paced, cut into odd reads, broken off and ended badly. Pure, but for reading a recording.
@@ -42,7 +42,7 @@ _SSE: Headers = (("content-type", "text/event-stream"),)
 
 @frozen(kw_only=True)
 class RenderContext:
-    """What a reply has to know about the request that it answers.
+    """The facts about a request that its reply depends on.
 
     Attributes:
         provider: The wire to write.
@@ -64,7 +64,7 @@ class ScriptedReply(Protocol):
     """Anything that can be put into a script."""
 
     def render(self, asked: RenderContext, /) -> Answer:
-        """Give the answer to one request, ready to be played."""
+        """Return the answer to one request, ready to be played."""
         ...
 
 
@@ -105,7 +105,7 @@ class ScriptedBody(ABC):
     )
 
     def render(self, asked: RenderContext, /) -> Answer:
-        """Give the answer to one request, ready to be played."""
+        """Return the answer to one request, ready to be played."""
         status, headers, pieces = self._write(asked)
         steps = deliver(
             pieces,
@@ -119,7 +119,7 @@ class ScriptedBody(ABC):
 
     @abstractmethod
     def _write(self, asked: RenderContext, /) -> tuple[int, Headers, tuple[bytes, ...]]:
-        """Give status, headers and body, one piece for each event."""
+        """Return status, headers and body, one piece for each event."""
 
 
 def _as_choices(choices: Iterable[ReplyChoice]) -> tuple[ReplyChoice, ...]:
@@ -205,7 +205,7 @@ def _load(source: str | Path | bytes) -> bytes:
 
 @frozen
 class Recording(ScriptedBody):
-    """A recorded body, sent byte for byte as it came, whatever was asked.
+    """A recorded body, sent byte for byte to any request.
 
     Attributes:
         body: The body. It is given as the name of a shipped recording (see :func:`recordings`), as the
@@ -213,7 +213,7 @@ class Recording(ScriptedBody):
         status: The HTTP status.
 
     Raises:
-        KeyError: There is no recording of that name.
+        KeyError: No recording has that name.
         OSError: The file cannot be read.
     """
 
@@ -238,7 +238,7 @@ def _as_bytes(body: str | bytes) -> bytes:
 
 @frozen
 class ErrorReply(ScriptedBody):
-    """The provider says no, in its own envelope: ``docs/providers.md`` 1.5 and 3.5; a guess for the others.
+    """The provider says no, in its own envelope: the page Providers, 1.5 and 3.5; a guess for the others.
 
     Attributes:
         status: The HTTP status.

@@ -47,7 +47,7 @@ class Peer:
         """Wait for a whole request; ``None`` when the client has hung up instead.
 
         Raises:
-            h11.RemoteProtocolError: What came is not HTTP, or ended in the middle.
+            h11.RemoteProtocolError: The bytes are not HTTP, or end in the middle.
         """
         request = await self._next_event()
         if not isinstance(request, h11.Request):
@@ -65,8 +65,8 @@ class Peer:
         """
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch, tasks.cancel_scope)
-            # A client that is gone is no error here, and h11 refuses lengths that do not add up: the client sees the
-            # connection end too early, which is what a server with a wrong Content-Length looks like.
+            # A client that left is not an error here, and h11 refuses lengths that do not add up: the client sees the
+            # connection end too early, as with a server that sends a wrong Content-Length.
             with suppress(OSError, h11.LocalProtocolError):
                 await self._send_answer(answer)
             tasks.cancel_scope.cancel()
@@ -76,7 +76,7 @@ class Peer:
         return True
 
     async def refuse(self) -> None:
-        """Answer what was not HTTP with a bare 400."""
+        """Answer bytes that are not HTTP with a bare 400."""
         with suppress(OSError, h11.LocalProtocolError):
             await self._send_answer(Answer(status=400, headers=()))
 
@@ -98,10 +98,10 @@ class Peer:
                     assert_never(step)
 
     def _on_the_wire(self, answer: Answer) -> Iterator[BasicStep]:
-        """Give the steps of an answer, with the bytes as HTTP frames them.
+        """Return the steps of an answer, with the bytes as HTTP frames them.
 
         Raises:
-            h11.LocalProtocolError: A step does not fit what was promised before.
+            h11.LocalProtocolError: A step does not fit the headers before it.
         """
         response = h11.Response(status_code=answer.status, headers=[*answer.headers])
         status, line_end, rest = self._framed(response).partition(b"\r\n")
@@ -125,7 +125,7 @@ class Peer:
         return self._http.send(event) or b""
 
     async def _watch(self, scope: anyio.CancelScope) -> None:
-        """Cancel *scope* when the client hangs up; keep what it sends early for the next request."""
+        """Cancel *scope* when the client hangs up; keep the bytes that it sends early for the next request."""
         while data := await self._receive():
             self._http.receive_data(data)
         self._http.receive_data(b"")
@@ -165,7 +165,7 @@ def _script_failed(error: ScriptError) -> Answer:
 class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
     """All providers on a free port of 127.0.0.1, answering from a script.
 
-    Each provider has the paths of its own host behind its name: ``/acedata/kimi/chat/completions``,
+    Each provider has the paths of its own host after its name: ``/acedata/kimi/chat/completions``,
     ``/cloudsway/v1/ai/<endpoint path>/chat/completions``, ``/moonshot/v1/chat/completions``,
     ``/openai/v1/chat/completions``, and ``/<name>/v1/models``. Without the name, a request that was meant for a
     provider's own host is answered as from there; any other by the first provider that has such a path. One
@@ -262,7 +262,7 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
         with socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) as listener:
             listener.setblocking(False)
             self._url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            # Not `async with`: what the caller's block raises would come out wrapped in an exception group.
+            # Not `async with`: an exception of the caller's block would be wrapped in an exception group.
             await tasks.__aenter__()
             try:
                 tasks.start_soon(self._accept, listener, tasks)

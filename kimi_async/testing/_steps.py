@@ -1,7 +1,7 @@
 """How an answer reaches the client: a status, headers and a list of steps.
 
 Every scripted reply becomes an :class:`Answer`, and everything that answers (the server, the transport, the respx
-mocks) plays nothing else. What is said and how it is delivered are thus apart: a fault is a value that changes the
+mocks) plays nothing else. The content and its delivery are thus separate: a fault is a value that changes the
 steps, and works wherever steps are played. Pure: no I/O, no clock.
 """
 
@@ -121,11 +121,11 @@ class Answer:
     Attributes:
         status: The HTTP status.
         headers: Header names and values. The server adds the framing (``Transfer-Encoding: chunked``) when there
-            is no ``Content-Length``; a length that the steps do not keep ends the connection.
-        steps: What happens after the headers. Nothing follows the first ending (a :class:`Repeat` is one); without
+            is not a ``Content-Length``; a length that the steps do not keep ends the connection.
+        steps: The steps after the headers. Nothing follows the first ending (a :class:`Repeat` is one); without
             one it is :class:`Finish`.
-        before_headers: What happens between the request and the headers. Bytes that are sent there are header lines,
-            each with its CRLF, behind the status line and before those of *headers*. Nothing follows a
+        before_headers: The steps between the request and the headers. Bytes that are sent there are header lines,
+            each with its CRLF, after the status line and before those of *headers*. Nothing follows a
             :class:`Hangup` or :class:`Reset`; a :class:`Finish` means nothing there.
     """
 
@@ -137,7 +137,7 @@ class Answer:
     before_headers: tuple[Step, ...] = field(default=(), converter=_as_steps)
 
     def render(self, _asked: object, /) -> Answer:
-        """Give itself, whatever was asked."""
+        """Return itself, whatever was asked."""
         return self
 
     @property
@@ -147,7 +147,7 @@ class Answer:
 
 
 def unrolled(steps: Iterable[Step]) -> Iterator[BasicStep]:
-    """Give the steps one by one, those of a :class:`Repeat` without end."""
+    """Return the steps one by one, those of a :class:`Repeat` without end."""
     for step in steps:
         if isinstance(step, Repeat):
             yield from cycle(step.steps)
@@ -156,9 +156,9 @@ def unrolled(steps: Iterable[Step]) -> Iterator[BasicStep]:
 
 
 def split_events(body: bytes) -> tuple[bytes, ...]:
-    """Cut an event stream behind each blank line; joined, the pieces are *body* again.
+    """Cut an event stream after each blank line; joined, the pieces are *body* again.
 
-    Line ends may be LF, CRLF or CR. What follows the last blank line is a piece of its own.
+    Line ends may be LF, CRLF or CR. The bytes after the last blank line are a piece of their own.
     """
     edges = [0, *(match.end() for match in _BLANK_LINE.finditer(body)), len(body)]
     return tuple(body[start:stop] for start, stop in pairwise(edges) if start < stop)
@@ -194,7 +194,7 @@ def deliver(
 
 
 def _marks(body: bytes, pieces: Sequence[bytes], cuts: Cuts) -> set[int]:
-    """Give the offsets inside of *body* at which one send ends and the next begins."""
+    """Return the offsets inside of *body* at which one send ends and the next begins."""
     match cuts:
         case None:
             marks: Iterable[int] = _ends(pieces)
@@ -208,7 +208,7 @@ def _marks(body: bytes, pieces: Sequence[bytes], cuts: Cuts) -> set[int]:
 
 
 def _ends(pieces: Sequence[bytes]) -> list[int]:
-    """Give the offset behind each piece."""
+    """Return the offset after each piece."""
     offset = 0
     return [offset := offset + len(piece) for piece in pieces]
 

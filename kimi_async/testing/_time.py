@@ -39,7 +39,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def virtual_time(backend: Literal["asyncio", "trio"] = "asyncio") -> tuple[str, dict[str, Any]]:
-    """Give an event loop on which an hour of waiting takes no time, as anyio wants it told.
+    """Return an event loop on which an hour of waiting takes no time, as anyio wants it told.
 
     Its clock begins at 0. It stands still while any task can run and jumps to the next timer when none can, so what
     happens, and when, is the same in every run. For :class:`FakeTransport` and :func:`mock_kimi`: real sockets and

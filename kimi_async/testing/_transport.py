@@ -1,7 +1,7 @@
 """The same scripts without a socket: an HTTP transport whose answers take their time by the clock of the event loop.
 
 It behaves as httpx's own transport does over a real connection: the timeouts of the request are honoured, each send is
-one read, and what goes wrong raises the same exceptions. A server goes on while its client is busy with something
+one read, and faults raise the same exceptions. A server continues while its client is busy with something
 else, so a wait counts from the end of the step before it, and not from when the client asked for more.
 """
 
@@ -56,12 +56,12 @@ class _Exchange(httpx.AsyncByteStream):
         self.whole = False
 
     async def spend(self, seconds: float | None, limit: Literal["connect", "write"]) -> None:
-        """Take so long for what comes before the answer."""
+        """Spend the time before the answer."""
         with self._patience(limit):
             await self._wait(seconds)
 
     async def begin(self, answer: Answer) -> httpx.Response:
-        """Give the response, as soon as its headers are there."""
+        """Return the response, as soon as its headers are there."""
         steps = unrolled(answer.before_headers)
         lines = bytearray()
         while (data := await self._read(steps)) is not None:
@@ -85,7 +85,7 @@ class _Exchange(httpx.AsyncByteStream):
         self._on_close(self)
 
     async def _read(self, steps: Iterator[BasicStep]) -> bytes | None:
-        """Give the bytes of the next send; ``None`` when there is none any more."""
+        """Return the bytes of the next send; ``None`` when there is none any more."""
         with self._patience("read"):
             for step in steps:
                 match step:
@@ -206,7 +206,7 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
         self._provider.add(*replies)
 
     def client(self, **options: Unpack[ClientOptions]) -> AsyncKimi:
-        """Give a client over this transport: Ace Data Cloud's and for ``kimi-k3``, but for what *options* say."""
+        """Return a client over this transport: Ace Data Cloud's and for ``kimi-k3``, but for what *options* say."""
         http_client = httpx.AsyncClient(transport=self)
         client = AsyncKimi(self.acedata(), model="kimi-k3", http_client=http_client)
         return client.with_options(**options)

@@ -1,4 +1,4 @@
-"""What all wires have in common: the order in which a reply is written down, and what a provider has to spell. Pure."""
+"""The common part of all wires: the order in which a reply is written, and the methods for each provider. Pure."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ErrorSpec:
 
 
 class Wire(ABC):
-    """How one provider writes; what all have in common is written here.
+    """The wire format of one provider; the common part is written here.
 
     Attributes:
         usage_unasked: Whether a stream ends with the usage chunk even if ``stream_options`` did not ask for it.
@@ -66,11 +66,11 @@ class Wire(ABC):
 
     @abstractmethod
     def new_id(self, number: int) -> str:
-        """Give the id of the reply to the *number*-th request."""
+        """Return the id of the reply to the *number*-th request."""
 
     @abstractmethod
     def model(self, asked: str | None, /) -> str:
-        """Give the model's name that is echoed to a request for *asked*."""
+        """Return the model's name that is echoed to a request for *asked*."""
 
     @abstractmethod
     def error(self, complaint: ErrorSpec) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Wire(ABC):
         return [*parts, {}]
 
     def _finish(self, choice: dict[str, Any], _usage: Usage | None, /) -> dict[str, Any]:
-        """Add to the choice of a finishing chunk what only that one has."""
+        """Add the fields that only the choice of a finishing chunk has."""
         return choice
 
     def body(self, completion: Completion) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Wire(ABC):
         """Write a completion as the objects of a stream: choices take turns, usage is last.
 
         Args:
-            completion: What is said.
+            completion: The reply.
             include_usage: Whether the request asked for the usage chunk.
         """
         kind = "chat.completion.chunk"
@@ -135,7 +135,7 @@ class Wire(ABC):
         return {"object": "list", "data": [self._model(model) for model in models]}
 
     def _model(self, model: ModelInfo) -> dict[str, Any]:
-        """Write one entry of that list; what the model does not say is left out."""
+        """Write one entry of that list; fields that the model does not have are left out."""
         return {"id": model.id, "object": "model"} | given(
             created=model.created,
             owned_by=model.owned_by,
@@ -156,10 +156,10 @@ class Wire(ABC):
 
 
 def given(**fields: str | int | None) -> dict[str, str | int]:
-    """Leave out what is ``None``."""
+    """Leave out the fields that are ``None``."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def phrase(status: int) -> str:
-    """Give the phrase that HTTP has for a status; statuses that only some hosts use have none."""
+    """Return the phrase that HTTP has for a status; statuses that only some hosts use have none."""
     return responses.get(status, "Unknown Error")
