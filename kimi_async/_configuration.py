@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
 
 import attrs
@@ -172,13 +172,8 @@ def chosen_providers(provider: object) -> tuple[Provider, ...]:
         if isinstance(found, str):
             raise ConfigurationError(found)
         provider = found
-    given = tuple(provider) if isinstance(provider, (list, tuple)) else (provider,)
-    for each in given:
-        if not isinstance(each, Provider):
-            kind = type(each).__name__
-            raise ConfigurationError(
-                f"provider must be a provider such as AceDataCloud(), not {kind}"
-            )
+    several: Iterable[object] = provider if isinstance(provider, (list, tuple)) else (provider,)
+    given = tuple(map(_checked, several))
     if not given:
         raise ConfigurationError("provider must hold at least one provider")
     from kimi_async._providers._environment import with_base_url
@@ -194,6 +189,13 @@ def chosen_providers(provider: object) -> tuple[Provider, ...]:
                 f"two providers have the name {name!r}: give one of them another name=..."
             )
     return chosen
+
+
+def _checked(given: object) -> Provider:
+    if not isinstance(given, Provider):
+        kind = type(given).__name__
+        raise ConfigurationError(f"provider must be a provider such as AceDataCloud(), not {kind}")
+    return given
 
 
 def _complete(provider: Provider) -> Provider:

@@ -57,14 +57,14 @@ class Observer:
     run on the event loop: an exception is logged and never raised.
     """
 
-    def attempt_started(self, info: AttemptInfo, /) -> object:
+    def attempt_started(self, _info: AttemptInfo, /) -> object:
         """Called before a request is sent."""
 
-    def attempt_ended(self, record: AttemptRecord, /) -> object:
+    def attempt_ended(self, _record: AttemptRecord, /) -> object:
         """Called once for each attempt, when it has ended; the loser of a hedge too."""
 
-    def ended(self, record: ReplyRecord, completion: ChatCompletion | None, /) -> object:
-        """Called once, when the reply has ended; *completion* is ``None`` unless it is complete."""
+    def ended(self, _record: ReplyRecord, _completion: ChatCompletion | None, /) -> object:
+        """Called once, when the reply has ended; the completion is ``None`` unless the reply is complete."""
 
 
 #: Called when a reply begins; returns an object with methods of :class:`Observer`, or ``None`` to watch nothing.

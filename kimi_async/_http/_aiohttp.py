@@ -396,12 +396,11 @@ def _abort(connection: Connection | None) -> None:
 class _Reply:
     """The response to one request."""
 
-    http_version: Final = "HTTP/1.1"
-
-    __slots__ = ("_response", "extensions", "headers", "status_code", "stream")
+    __slots__ = ("_response", "extensions", "headers", "http_version", "status_code", "stream")
 
     def __init__(self, response: _Response) -> None:
         self._response = response
+        self.http_version = "HTTP/1.1"
         self.status_code = response.status
         self.headers = _headers_of(response)
         self.extensions: dict[str, Any] = {}

@@ -25,13 +25,15 @@ WRITE_BYTES: Final = 64 * 1024
 
 
 class Stream(Protocol):
-    """The bytes under a connection.
+    """The bytes under a connection."""
 
-    Attributes:
-        on_disturbed: Called when the host sends something, or closes, while no read or write waits.
-    """
+    @property
+    def on_disturbed(self) -> Callable[[], None] | None:
+        """Called when the host sends something, or closes, while no read or write waits."""
+        ...
 
-    on_disturbed: Callable[[], None] | None
+    @on_disturbed.setter
+    def on_disturbed(self, call: Callable[[], None] | None, /) -> None: ...
 
     @property
     def has_input(self) -> bool:

@@ -28,7 +28,11 @@ both_ways = pytest.mark.parametrize("using", ["httpcore", "httpx"])
 def no_socket(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
     """Count the connections that are opened."""
     opened: list[object] = []
-    monkeypatch.setattr(socket.socket, "connect", lambda *address: opened.append(address))
+
+    def connect(*address: object) -> None:
+        opened.append(address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
     yield opened
     assert not opened
 

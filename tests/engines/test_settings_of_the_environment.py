@@ -33,11 +33,15 @@ def no_certificates_kept() -> Iterator[None]:
 
 @on_each_engine
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", ""])
+def _nothing(_: str) -> None:
+    """No package is installed."""
+
+
 @pytest.mark.parametrize("url", PROXIES.values(), ids=PROXIES)
 def test_a_proxy_that_cannot_be_used(
     url: str, variable: str, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", _nothing)
     if variable:
         monkeypatch.setenv(variable, url)
     with pytest.raises(kimi.ConfigurationError, match=variable or "proxy") as caught:

@@ -48,7 +48,7 @@ def raising(_: kimi.CallInfo) -> None:
 
 
 async def test_what_a_hook_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    hooks = [raising, lambda _: Raising(), lambda _: None, lambda _: object()]
+    hooks: list[kimi.Hook] = [raising, lambda _: Raising(), lambda _: None, lambda _: object()]
     assert (await FakeHost([HELLO]).client(hooks=hooks).chat("Hi")).text == "Hello"
     told = [record.getMessage() for record in caplog.records]
     assert told == [

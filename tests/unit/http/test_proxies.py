@@ -102,7 +102,11 @@ def test_an_unusable_url_is_refused_with_advice(url: str, says: str) -> None:
 
 @pytest.mark.parametrize("there", [True, False])
 def test_a_socks_proxy_needs_its_package(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name if there else None)
+
+    def find_spec(name: str) -> str | None:
+        return name if there else None
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
     url = "socks5://127.0.0.1:1080"
     if there:
         assert checked_proxy(url, "proxy", has_socks=True) == url
