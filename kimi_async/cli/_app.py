@@ -180,8 +180,8 @@ def demo(*, pace: _Pace = 0.12) -> None:
     """Run the demo and exit."""
     never_fail_on_characters(sys.stdout)
     output = Output(sys.stdout, styled=shows_styles(sys.stdout))
-    run = partial(anyio.run, run_demo, output, pace, program_name(sys.argv[0]))
-    raise typer.Exit(exit_code(run, TerminalRenderer(output)))
+    show = partial(run_demo, output, pace, program_name(sys.argv[0]))
+    raise typer.Exit(exit_code(lambda: anyio.run(show), TerminalRenderer(output)))
 
 
 @app.command(help=_ASK_HELP, epilog=_EXIT_CODES)

@@ -149,10 +149,6 @@ def raising(_request: object) -> Reply:
     raise AssertionError("not this")
 
 
-async def waiting(_request: object) -> Reply:
-    return Reply("never awaited")
-
-
 #: Scripts that fail while they run, and the message.
 FAILING: list[Any] = [
     pytest.param([], "the script is used up: request 1 came, and it had 0 replies", id="used-up"),
@@ -165,7 +161,7 @@ FAILING: list[Any] = [
 
 
 def test_an_async_function_is_no_script() -> None:
-    script: Any = waiting
+    script: Any = anyio.sleep
     with pytest.raises(TypeError, match="the script function is async; it must return the reply"):
         FakeTransport(script)
 
