@@ -31,12 +31,12 @@ def no_certificates_kept() -> Iterator[None]:
     _clients.tls_context.cache_clear()
 
 
-@on_each_engine
-@pytest.mark.parametrize("variable", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", ""])
 def _nothing(_: str) -> None:
     """No package is installed."""
 
 
+@on_each_engine
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", ""])
 @pytest.mark.parametrize("url", PROXIES.values(), ids=PROXIES)
 def test_a_proxy_that_cannot_be_used(
     url: str, variable: str, engine: str, monkeypatch: pytest.MonkeyPatch
