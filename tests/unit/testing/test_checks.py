@@ -47,12 +47,21 @@ class Odd:
         return b"data: {}"
 
 
+def nothing_for(_: object) -> None:
+    """Forget to return a reply."""
+
+
+def class_for(_: object) -> type[Reply]:
+    """Return the class in place of a reply."""
+    return Reply
+
+
 @pytest.mark.parametrize("fake", FAKES)
 @pytest.mark.parametrize(
     ("script", "words"),
     [
         pytest.param([None], "item 0 of the script is NoneType", id="None"),
-        pytest.param([Reply(), lambda _: Reply()], "item 1 of the script is function", id="lambda"),
+        pytest.param([Reply(), nothing_for], "item 1 of the script is function", id="lambda"),
         pytest.param([Reply], "item 0 of the script is the class Reply", id="class"),
         pytest.param(["Hello"], "item 0 of the script is str", id="text"),
         pytest.param(["a", None], "item 0", id="first"),
@@ -153,8 +162,8 @@ def raising(_request: object) -> Reply:
 FAILING: list[Any] = [
     pytest.param([], "the script is used up: request 1 came, and it had 0 replies", id="used-up"),
     pytest.param(raising, "the script function raised AssertionError: not this", id="function"),
-    pytest.param(lambda _: None, "the script function returned NoneType", id="None"),
-    pytest.param(lambda _: Reply, "the script function returned the class Reply", id="class"),
+    pytest.param(nothing_for, "the script function returned NoneType", id="None"),
+    pytest.param(class_for, "the script function returned the class Reply", id="class"),
     pytest.param([Broken()], "Broken raised ZeroDivisionError: mine", id="reply"),
     pytest.param([Odd()], "Odd rendered bytes, which is not an Answer", id="odd-reply"),
 ]
