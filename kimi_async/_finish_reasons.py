@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
-__all__ = ["Meaning", "meaning_of"]
+__all__ = ["Meaning", "meaning_of", "said_reason"]
 
 #: ``natural``: the model ended by itself, and its tool calls are complete. ``length`` and ``content_filter``: the reply
 #: was cut. ``gave_up``: the host says that it failed, so the reply is broken. ``unknown``: any other word; nothing is
@@ -38,6 +38,11 @@ _SPELLINGS: Final[Mapping[Meaning, str]] = {
 _MEANINGS: Final[Mapping[str, Meaning]] = {
     spelling: meaning for meaning, spellings in _SPELLINGS.items() for spelling in spellings.split()
 }
+
+
+def said_reason(word: str) -> str | None:
+    """Return a finish reason, or ``None`` for a text that stands for none: hosts write ``null`` as a text."""
+    return None if word.strip().lower() in ("", "null", "none") else word
 
 
 def meaning_of(reason: str) -> Meaning:

@@ -44,8 +44,6 @@ async def connect(host: str, port: int) -> AsyncioStream:
 class AsyncioStream(asyncio.Protocol):
     """A :class:`~kimi_async._http._stream.Stream`; the event loop calls the methods of ``asyncio.Protocol``."""
 
-    on_disturbed: Callable[[], None] | None
-
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._transport: asyncio.Transport = cast("Any", None)
@@ -60,7 +58,11 @@ class AsyncioStream(asyncio.Protocol):
         #: When the present wait is too long.
         self._deadline = 0.0
         self._is_full = False
-        self.on_disturbed = None
+        self._watcher: Callable[[], None] | None = None
+
+    def watch(self, call: Callable[[], None] | None) -> None:
+        """Have *call* called when the host sends something, or closes, while no read or write waits."""
+        self._watcher = call
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -111,8 +113,8 @@ class AsyncioStream(asyncio.Protocol):
         if waiter is not None:
             if not waiter.done():
                 waiter.set_result(None)
-        elif is_news and self.on_disturbed is not None:
-            self.on_disturbed()
+        elif is_news and self._watcher is not None:
+            self._watcher()
 
     @property
     def has_input(self) -> bool:
@@ -193,7 +195,7 @@ class AsyncioStream(asyncio.Protocol):
             self._failure = ConnectionAbortedError("the connection was closed here")
         self._is_over = True
         self._received.clear()
-        self.on_disturbed = None
+        self._watcher = None
         self._forget_timer()
         with contextlib.suppress(RuntimeError):  # the event loop has ended
             self._transport.abort()

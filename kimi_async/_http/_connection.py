@@ -66,7 +66,7 @@ class Connection:
 
     def rest(self) -> None:
         """Fall idle; anything that the host sends or does then closes the connection."""
-        self._stream.on_disturbed = self.close
+        self._stream.watch(self.close)
         self._owner.take_back(self)
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class Connection:
             httpx.TransportError: The one that a plain ``httpx.AsyncClient`` raises; the connection is closed then.
         """
         self.answered = False
-        self._stream.on_disturbed = None
+        self._stream.watch(None)
         limits: Mapping[str, float | None] = request.extensions.get("timeout", {})
         try:
             reader, data = _serialized(request, content)

@@ -27,13 +27,9 @@ WRITE_BYTES: Final = 64 * 1024
 class Stream(Protocol):
     """The bytes under a connection."""
 
-    @property
-    def on_disturbed(self) -> Callable[[], None] | None:
-        """Called when the host sends something, or closes, while no read or write waits."""
+    def watch(self, call: Callable[[], None] | None) -> None:
+        """Have *call* called when the host sends something, or closes, while no read or write waits."""
         ...
-
-    @on_disturbed.setter
-    def on_disturbed(self, call: Callable[[], None] | None, /) -> None: ...
 
     @property
     def has_input(self) -> bool:

@@ -39,14 +39,9 @@ class TlsStream:
         self._is_over = False
         self._failure: ssl.SSLError | None = None
 
-    @property
-    def on_disturbed(self) -> Callable[[], None] | None:
-        """Called when the host sends something, or closes, while no read or write waits."""
-        return self._stream.on_disturbed
-
-    @on_disturbed.setter
-    def on_disturbed(self, call: Callable[[], None] | None) -> None:
-        self._stream.on_disturbed = call
+    def watch(self, call: Callable[[], None] | None) -> None:
+        """Have *call* called when the host sends something, or closes, while no read or write waits."""
+        self._stream.watch(call)
 
     @property
     def has_input(self) -> bool:

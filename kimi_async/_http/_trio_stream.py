@@ -29,18 +29,18 @@ async def connect(host: str, port: int) -> TrioStream:
 class TrioStream:
     """A :class:`~kimi_async._http._stream.Stream`.
 
-    trio reports nothing of a socket that nobody waits for, so ``on_disturbed`` is never called. ``is_quiet()`` looks at
-    the socket before the next request.
+    trio reports nothing of a socket that nobody waits for, so a watcher is never called. ``is_quiet()`` looks at the
+    socket before the next request.
     """
-
-    on_disturbed: Callable[[], None] | None
 
     def __init__(self, sock: trio.socket.SocketType) -> None:
         self._socket = sock
         #: The bytes that were written and that the system has not taken yet.
         self._unsent = b""
         self._is_broken = False
-        self.on_disturbed = None
+
+    def watch(self, call: Callable[[], None] | None) -> None:
+        """Do nothing: trio reports nothing of a socket that nobody waits for."""
 
     @property
     def has_input(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
+from kimi_async._finish_reasons import said_reason
 from kimi_async._protocol._chunk import Chunk, ChunkChoice, ToolCallPiece
 
 __all__ = ["parse_fast"]
@@ -89,7 +90,7 @@ def parse_fast(data: bytes) -> Chunk | None:
                 reasoning,
                 delta.refusal,
                 tuple(map(_piece, delta.tool_calls)) if delta.tool_calls else _NO_CALLS,
-                choice.finish_reason or None,
+                None if choice.finish_reason is None else said_reason(choice.finish_reason),
                 choice.logprobs,
                 delta.reasoning_content is None and delta.reasoning is not None,
             )

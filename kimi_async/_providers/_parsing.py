@@ -18,6 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from kimi_async._errors import ProtocolError
+from kimi_async._finish_reasons import said_reason
 from kimi_async._json_text import decode_as_sent, decode_object, decode_with_halves
 from kimi_async._models import ModelInfo
 from kimi_async._protocol._chunk import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
@@ -173,7 +174,7 @@ def _parse_choice(item: dict[str, Any], place: int, said: str, data: bytes) -> C
         thought if reasoning is None else reasoning,
         _text("refusal", delta.get("refusal")),
         _parse_calls(calls, whole=whole) if calls else _NO_CALLS,
-        _text("finish_reason", reason) or None if reason else None,
+        said_reason(_text("finish_reason", reason) or "") if reason else None,
         logprobs if type(logprobs) is dict else None,
         delta.get("reasoning_content") is None and type(delta.get("reasoning")) is str,
     )

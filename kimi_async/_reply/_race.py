@@ -40,8 +40,7 @@ async def race(
             crash.append(error)
             group.cancel_scope.cancel()
             return
-        if not (ended and ended[-1][0].failure is None):
-            ended.append((attempt, events))
+        ended.append((attempt, events))
         first_ended.set()
         if attempt.failure is None:
             group.cancel_scope.cancel()
@@ -54,7 +53,7 @@ async def race(
         group.start_soon(run, runners[1])
     if crash:
         raise crash[0]
-    winner, events = ended[-1]
+    winner, events = next((pair for pair in ended if pair[0].failure is None), ended[-1])
     for attempt in runners:
         if attempt is not winner:
             await attempt.aclose()

@@ -405,8 +405,8 @@ class Reply:
         if self.record is None:
             self._settle("cancelled")
             self._fail(_left_early())
-            if self._scope is not None:
-                self._scope.cancel()
+            assert self._scope is not None
+            self._scope.cancel()
         await self._close()
 
     def abandon(self) -> None:

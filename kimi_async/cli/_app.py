@@ -63,7 +63,7 @@ _EXIT_CODES: Final = """\b
 Exit codes:
   0    all went well, or the reader of a pipe left (| head)
   1    the provider, the network or this machine failed
-  2    the key, the model or an option is missing or wrong
+  2    the key or the model is missing, or an option is wrong
   130  Ctrl-C
 """
 

@@ -28,11 +28,7 @@ both_ways = pytest.mark.parametrize("using", ["httpcore", "httpx"])
 def no_socket(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
     """Count the connections that are opened."""
     opened: list[object] = []
-
-    def connect(*address: object) -> None:
-        opened.append(address)
-
-    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket.socket, "connect", opened.append)
     yield opened
     assert not opened
 

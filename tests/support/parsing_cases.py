@@ -286,6 +286,8 @@ CHOICES: Final[dict[str, tuple[list[Any], tuple[ChunkChoice, ...]]]] = {
     ),
     "6.2-finish-missing": ([{"index": 0, "delta": {"content": "a"}}], (choice(content="a"),)),
     "6.2-finish-empty": ([{"index": 0, "delta": {}, "finish_reason": ""}], (choice(),)),
+    "finish-null-as-text": ([{"index": 0, "delta": {}, "finish_reason": "null"}], (choice(),)),
+    "finish-none-as-text": ([{"index": 0, "delta": {}, "finish_reason": "None"}], (choice(),)),
     "6.2-finish-stop-beside-calls": (
         [{"index": 0, "delta": {"tool_calls": [call(index=0)]}, "finish_reason": "stop"}],
         (choice(calls=(piece(0, "f", ""),), finish="stop"),),

@@ -462,3 +462,20 @@ async def test_closing_the_client_ends_what_still_connects() -> None:
             await greeted.wait()
             await http.aclose()
         await host.left_with(0)
+
+
+async def test_a_response_that_is_left_open_after_its_body_keeps_the_connection() -> None:
+    async with serving(answering(COUNTED, COUNTED)) as host, http_client() as http:
+        request = http.build_request("POST", host.url, content=b"{}")
+        response = await http.send(request, stream=True)
+        assert await response.aread() == b"Hello"
+        response.extensions["kimi_body"].close_soon()
+        assert (await ask(http, host.url)).text == "Hello"
+        assert host.connections == 1
+
+
+async def test_a_proxy_of_the_environment_with_exceptions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "kimi.test")
+    async with http_client() as client:
+        assert not client.is_closed

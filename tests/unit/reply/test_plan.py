@@ -318,3 +318,14 @@ def test_a_recorded_reply_is_decoded_without_an_event_loop() -> None:
     assert isinstance(events[0], kimi.StreamStart)
     assert decoder.snapshot().text
     assert decoder.failure is None
+
+
+def test_nothing_changes_a_decoder_that_has_ended() -> None:
+    decoder = ReplyDecoder(kimi.AceDataCloud())
+    decoder.close()
+    failure = decoder.failure
+    assert isinstance(failure, kimi.EmptyResponseError)
+    body = recording("acedata/stream_reasoning_ko")
+    assert decoder.feed(body) + decoder.close() + decoder.finish() == []
+    assert decoder.connection_lost("reset") + decoder.fail(kimi.ServerError("no", status=500)) == []
+    assert decoder.failure is failure

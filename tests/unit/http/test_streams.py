@@ -1,0 +1,137 @@
+"""The bytes under a connection, where a host cannot be made to do it at the right moment."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import aiohttp
+import anyio
+import pytest
+import trio
+from aiohttp.base_protocol import BaseProtocol
+
+from kimi_async._http._aiohttp import _body_of
+from kimi_async._http._asyncio_stream import AsyncioStream
+from kimi_async._http._stream import WRITE_BYTES
+from kimi_async._http._tls import TlsStream
+from kimi_async._http._trio_stream import TrioStream
+
+ON_ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
+ON_TRIO = pytest.mark.parametrize("anyio_backend", ["trio"])
+
+#: More than the buffers of a pair of sockets hold.
+LARGE = b"x" * (64 * WRITE_BYTES)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, host = socket.socketpair()
+    with ours, host:
+        ours.setblocking(False)
+        yield ours, host
+
+
+class Wires:
+    """A transport of asyncio over a socket that the event loop does not read."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def get_extra_info(self, _: str) -> socket.socket:
+        return self._socket
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        assert high == WRITE_BYTES
+
+
+@ON_ASYNCIO
+async def test_the_last_bytes_of_a_host_that_reset_are_read(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, host = pair
+    stream = AsyncioStream(asyncio.get_running_loop())
+    transport: Any = Wires(ours)
+    stream.connection_made(transport)
+    assert stream.is_quiet()
+    host.send(b"the answer")
+    stream.connection_lost(ConnectionResetError("reset"))
+    assert not stream.is_quiet()
+    assert await stream.read(1) == b"the answer"
+    with pytest.raises(ConnectionError, match="reset"):
+        await stream.read(1)
+
+
+@ON_TRIO
+async def test_an_upload_ends_when_the_host_answers(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, host = pair
+    stream = TrioStream(trio.socket.from_stdlib_socket(ours))
+    host.send(b"no")
+    await stream.write(LARGE, 5)
+    assert stream.is_sending
+    assert await stream.read(1) == b"no"
+    stream.close()
+
+
+@ON_TRIO
+@pytest.mark.parametrize("leave", ["host", "ours"])
+async def test_an_upload_ends_when_the_connection_does(
+    pair: tuple[socket.socket, socket.socket], leave: str
+) -> None:
+    ours, host = pair
+    stream = TrioStream(trio.socket.from_stdlib_socket(ours))
+    stream.watch(None)
+    async with anyio.create_task_group() as group:
+        group.start_soon(stream.write, LARGE, 5)
+        await anyio.wait_all_tasks_blocked()
+        ends: dict[str, TrioStream | socket.socket] = {"host": host, "ours": stream}
+        ends[leave].close()
+    assert (stream.is_sending, stream.is_quiet()) == (False, False)
+
+
+class Recorder:
+    """A stream that keeps every write."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    async def write(self, data: bytes, seconds: float | None) -> None:
+        assert seconds == 1
+        self.written.append(data)
+
+
+async def test_waiting_for_an_upload_writes_nothing_into_tls() -> None:
+    recorder: Any = Recorder()
+    await TlsStream(recorder, ssl.create_default_context(), "kimi.test").write(b"", 1)
+    assert recorder.written == [b""]
+
+
+class Broken:
+    """A response of aiohttp whose connection broke with bytes that were not read."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.content = aiohttp.StreamReader(BaseProtocol(loop), 1024, loop=loop)
+        self.content.feed_data(b"the last bytes")
+        self.content.set_exception(aiohttp.ClientPayloadError("broken"))
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+@ON_ASYNCIO
+async def test_bytes_before_the_end_of_a_broken_body_are_given() -> None:
+    response: Any = Broken()
+    body = _body_of(response)
+    assert await anext(body) == b"the last bytes"
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await anext(body)
+    assert response.aborted
