@@ -42,7 +42,7 @@ _MEANINGS: Final[Mapping[str, Meaning]] = {
 
 def said_reason(word: str) -> str | None:
     """Return a finish reason, or ``None`` for a text that stands for none: hosts write ``null`` as a text."""
-    return None if word.strip().lower() in ("", "null", "none") else word
+    return None if word.lower() in ("", "null", "none") else word
 
 
 def meaning_of(reason: str) -> Meaning:
