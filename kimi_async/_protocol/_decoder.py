@@ -354,6 +354,7 @@ class ReplyDecoder:
         body = bytes(self._whole).strip()
         if self._wire is not None:
             self._wire.append(SSEEvent(body))
+        kind: type[ProtocolError] = ProtocolError
         if body.removeprefix(_BOM).lstrip().startswith(b"<"):
             problem = "the body is neither an event stream nor JSON; it begins with"
         else:
@@ -362,8 +363,11 @@ class ReplyDecoder:
                 return self._provider.parse_completion(body)
             except ProtocolError as error:
                 problem = f"{error.message}:"
+                if not body.endswith((b"}", b"]")):
+                    # The host ended its JSON too early, so the same request may succeed.
+                    kind, problem = EmptyResponseError, "the body ended inside its JSON object:"
         self._unread = body
-        raise ProtocolError(f"{problem} {self._excerpt()}")
+        raise kind(f"{problem} {self._excerpt()}")
 
     def _not_too_deep(self, data: bytes) -> bytes:
         if is_deeper(data, self._limits.nesting):

@@ -83,6 +83,10 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+#: Codes of an envelope that say that all is well.
+_SUCCESSES: Final = (0, 200, "0", "200")
+
+
 def is_error(raw: Level) -> bool:
     """Return whether a JSON object says that something failed (see the page Providers, section 6.4).
 
@@ -95,7 +99,7 @@ def is_error(raw: Level) -> bool:
     return (
         raw.get("success") is False
         or "error" in (raw.get("object"), raw.get("type"), raw.get("status"))
-        or ("code" in raw and ("message" in raw or "msg" in raw))
+        or (raw.get("code", 0) not in _SUCCESSES and ("message" in raw or "msg" in raw))
         or any(raw.get(key) for key in _FLAT_KEYS)
         or _status_of(raw, _STATUS_KEYS) is not None
     )

@@ -312,7 +312,7 @@ BROKEN = {
     "json-cut": Broken(
         server="ends the body in the middle of the JSON",
         reads=[b'{"choices":['],
-        error=kimi.ProtocolError,
+        error=kimi.EmptyResponseError,
     ),
     "json-broken-off": Broken(
         server="resets the connection in the middle of the JSON",

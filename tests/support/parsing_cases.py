@@ -526,6 +526,7 @@ NO_ERROR: Final[dict[str, JSON]] = {
 
 # Objects that say nothing at all.
 NOTHING: Final[dict[str, JSON]] = {
+    "an-envelope-that-says-success": {"code": 0, "message": "Success", "choices": []},
     "empty": {},
     "success": {"success": True},
     "ping": {"type": "ping"},
