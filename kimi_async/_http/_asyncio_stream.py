@@ -60,7 +60,7 @@ class AsyncioStream(asyncio.Protocol):
         self._is_full = False
         self._watcher: Callable[[], None] | None = None
 
-    def watch(self, call: Callable[[], None] | None) -> None:
+    def watch(self, call: Callable[[], None] | None, /) -> None:
         """Have *call* called when the host sends something, or closes, while no read or write waits."""
         self._watcher = call
 

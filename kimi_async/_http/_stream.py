@@ -27,7 +27,7 @@ WRITE_BYTES: Final = 64 * 1024
 class Stream(Protocol):
     """The bytes under a connection."""
 
-    def watch(self, call: Callable[[], None] | None) -> None:
+    def watch(self, call: Callable[[], None] | None, /) -> None:
         """Have *call* called when the host sends something, or closes, while no read or write waits."""
         ...
 

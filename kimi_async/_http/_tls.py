@@ -39,7 +39,7 @@ class TlsStream:
         self._is_over = False
         self._failure: ssl.SSLError | None = None
 
-    def watch(self, call: Callable[[], None] | None) -> None:
+    def watch(self, call: Callable[[], None] | None, /) -> None:
         """Have *call* called when the host sends something, or closes, while no read or write waits."""
         self._stream.watch(call)
 

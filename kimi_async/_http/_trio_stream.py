@@ -39,7 +39,7 @@ class TrioStream:
         self._unsent = b""
         self._is_broken = False
 
-    def watch(self, call: Callable[[], None] | None) -> None:
+    def watch(self, _call: Callable[[], None] | None, /) -> None:
         """Do nothing: trio reports nothing of a socket that nobody waits for."""
 
     @property
