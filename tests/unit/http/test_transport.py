@@ -15,7 +15,7 @@ from fake_host import ACE, HELLO, STALL, FakeBody, FakeHost, delta, no_answer, s
 import kimi_async as kimi
 from kimi_async import AceDataCloud, AsyncKimi, Timeouts
 from kimi_async._http import _clients, _transport
-from kimi_async.testing import FakeProvider, Reply
+from kimi_async.testing import FakeProvider, Reply, virtual_time
 
 pytestmark = pytest.mark.anyio
 
@@ -306,17 +306,20 @@ async def test_a_socks_proxy_has_the_limit_for_connecting(connect: float | None)
     assert caught.value.limit == ("connect" if connect else "first_output")
 
 
+@pytest.mark.parametrize(
+    "anyio_backend", [virtual_time("asyncio"), virtual_time("trio")], ids=["asyncio", "trio"]
+)
 async def test_a_proxy_that_has_connected_has_no_limit_any_more() -> None:
     class Connecting(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             trace = request.extensions["trace"]
             await trace("socks.setup_socks5_connection.started", {})
             await trace("socks.setup_socks5_connection.complete", {})
-            await anyio.sleep(0.1)
+            await anyio.sleep(100)
             return httpx.Response(200, stream=FakeBody([HELLO], None))
 
     http = httpx.AsyncClient(transport=Connecting())
-    client = FakeHost().client(http_client=http, timeouts=Timeouts(connect=0.05))
+    client = FakeHost().client(http_client=http, timeouts=Timeouts(connect=10))
     assert (await client.chat("Hi")).text == "Hello"
 
 
