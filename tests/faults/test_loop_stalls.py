@@ -11,23 +11,36 @@ from collections.abc import Iterator
 import anyio
 import anyio.lowlevel
 import pytest
-from anyio.from_thread import start_blocking_portal
 from fake_host import HELLO, STALL, FakeHost, delta, sse
 from loop_stalls import Heartbeat, chats, heartbeat
 from paths import ROOT
 
 from kimi_async._http._decoding import READ_BYTES
+
+#: Not in a thread of this process: the loop under test spins, so each send of a server beside it would wait for the
+#: interpreter lock (5 ms by default), which made minutes of a hundred replies on a busy machine.
+SERVER = """
+import anyio
 from kimi_async.testing import FakeProvider, Reply
 
-LONG = Reply("Hello! " * 40, chunk_chars=4)
+async def main():
+    async with FakeProvider(lambda _: Reply("Hello! " * 40, chunk_chars=4)) as fake:
+        print(fake.url, flush=True)
+        await anyio.sleep_forever()
+
+anyio.run(main)
+"""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """A server in a thread of its own."""
-    with start_blocking_portal() as portal:
-        with portal.wrap_async_context_manager(FakeProvider(lambda _: LONG)) as fake:
-            yield fake.url
+    """A server in a process of its own."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+        server.terminate()
 
 
 #: The first work of a process: one reply, and then the time to build a TLS context.
@@ -49,6 +62,8 @@ if change == "no thread for the HTTP client":
     anyio.to_thread.run_sync = at_once
 if change == "no thread for anyio":
     _client.prepare_loop = nothing
+# The loop spins, so each file that a thread imports would wait for the interpreter lock: 5 ms by default.
+sys.setswitchinterval(0.0001)
 heart = asyncio.run(loop_stalls.chats(url, 1))
 begun = time.thread_time()
 import ssl, certifi
