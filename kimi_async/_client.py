@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast, overload
 
@@ -34,6 +34,7 @@ from kimi_async._stream import ChatStream
 from kimi_async._wire import Wire, WireRequest
 
 if TYPE_CHECKING:  # a plain reply does not need these modules, so they are imported on first use
+    from kimi_async.batch import Batch, BatchRequest, Requests
     from kimi_async.conversation import Conversation
     from kimi_async.structured import Parsed, ParsedStream
     from kimi_async.tools._executor import Approve
@@ -316,6 +317,75 @@ class AsyncKimi:
         from kimi_async.structured import ParsedStream, question_for
 
         return ParsedStream(question_for(self._caller, messages, params, into))
+
+    @overload
+    def batch(
+        self,
+        requests: Iterable[Messages] | AsyncIterable[Messages],
+        *,
+        concurrency: int | None = None,
+        ordered: bool = False,
+        repairs: int = 1,
+        **params: Unpack[CallParams],
+    ) -> Batch[None]: ...
+    @overload
+    def batch(
+        self,
+        requests: Iterable[BatchRequest[T]] | AsyncIterable[BatchRequest[T]],
+        *,
+        concurrency: int | None = None,
+        ordered: bool = False,
+        repairs: int = 1,
+        **params: Unpack[CallParams],
+    ) -> Batch[T]: ...
+    @overload
+    def batch(
+        self,
+        requests: Requests,
+        *,
+        concurrency: int | None = None,
+        ordered: bool = False,
+        repairs: int = 1,
+        **params: Unpack[CallParams],
+    ) -> Batch[Any]: ...
+    def batch(
+        self,
+        requests: Requests,
+        *,
+        concurrency: int | None = None,
+        ordered: bool = False,
+        repairs: int = 1,
+        **params: Unpack[CallParams],
+    ) -> Batch[Any]:
+        """Return the results of many requests, as they come; the first read starts it.
+
+        The requests are taken one by one, so that a generator may give any number of them. A request never raises: its
+        :class:`~kimi_async.batch.BatchResult` has the reply or the error. Requests that begin with the same messages
+        get one ``prompt_cache_key`` if the provider has it.
+
+        Args:
+            requests: Texts, lists of messages or :class:`~kimi_async.batch.BatchRequest`, from any iterable or async
+                iterable. A generator that is not async runs on the event loop.
+            concurrency: How many requests may run at the same time. The default is 20 for each provider. Twice as many
+                results may wait for the reader; then no further request starts.
+            ordered: Whether the results come in the order of the requests.
+            repairs: As in :meth:`parse`, for requests with ``into=``.
+            params: Parameters of every request, see :class:`~kimi_async.ChatParams` and
+                :class:`~kimi_async.CallParams`.
+
+        Raises:
+            ConfigurationError: An argument cannot work.
+        """
+        from kimi_async.batch import make_batch
+
+        return make_batch(
+            self._caller,
+            requests,
+            params,
+            concurrency=concurrency,
+            ordered=ordered,
+            repairs=repairs,
+        )
 
     def preview(
         self, messages: Messages, *, wire: Wire = "stream", **params: Unpack[CallParams]

@@ -31,6 +31,7 @@ __all__ = [
     "loop_clock",
     "prepare_loop",
     "run_cancellable_once",
+    "start_task",
 ]
 
 #: Seconds after which a close that does not end is given up; a TLS peer that never answers must not hold a caller.
@@ -119,12 +120,12 @@ async def run_cancellable_once(
             raise
     import asyncio
 
-    task = _start(run())
+    task = start_task(run())
     try:
         await asyncio.wait([task])
     except BaseException as error:
         task.cancel()
-        leaving = _start(_leave(task, discard, abandon))
+        leaving = start_task(_leave(task, discard, abandon))
         if not isinstance(error, GeneratorExit):  # a coroutine that is closed cannot wait
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([leaving], timeout=CLOSE_SECONDS)
@@ -155,7 +156,7 @@ async def close_shielded(close: Callable[[], Awaitable[None]]) -> None:
         # The scope keeps an anyio cancellation that is already under way from being raised again here; the shield of
         # asyncio keeps a second task.cancel() from reaching the close.
         with anyio.CancelScope(shield=True):
-            await asyncio.shield(_start(_bounded(close)))
+            await asyncio.shield(start_task(_bounded(close)))
     else:
         with anyio.CancelScope(shield=True):
             await _bounded(close)
@@ -171,10 +172,11 @@ def close_soon(
     """
     if loop is not None:
         with contextlib.suppress(RuntimeError):  # the loop is closed, and its sockets with it
-            loop.call_soon_threadsafe(lambda: _start(_bounded(close)))
+            loop.call_soon_threadsafe(lambda: start_task(_bounded(close)))
 
 
-def _start(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+def start_task(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Run *work* in a task of asyncio that is kept alive until it ends."""
     import asyncio
 
     task = asyncio.get_running_loop().create_task(work, name="kimi_async")

@@ -81,6 +81,7 @@ class Capabilities:
 
     Attributes:
         partial_mode: A last assistant message with ``partial`` is continued.
+        cache_key: ``prompt_cache_key`` keeps requests with the same beginning near one cache.
         json_object: ``response_format`` of type ``json_object``.
         json_schema: ``response_format`` of type ``json_schema``.
         thinking_switch: ``thinking`` can be switched on and off.
@@ -109,6 +110,7 @@ class Capabilities:
     """
 
     partial_mode: Fact[bool]
+    cache_key: Fact[bool]
     json_object: Fact[bool]
     json_schema: Fact[bool]
     thinking_switch: Fact[bool]
@@ -255,6 +257,7 @@ _NOTHING_RETIRED: Final[Mapping[str, str]] = {}
 
 _ACE: Final = Capabilities(
     partial_mode=_unknown(False, "1.3: undocumented"),
+    cache_key=_unknown(False, "1.3: undocumented"),
     json_object=_docs(True, "1.3"),
     json_schema=_docs(True, "1.3: newer spec only"),
     thinking_switch=_docs(False, "1.3: marked for kimi-k2.6 only"),
@@ -299,6 +302,7 @@ CLOUDSWAY: Final = CapabilityTable(
     Capabilities(
         # Documented and refuted: the K2.5 capture starts afresh instead of continuing the prefix.
         partial_mode=_seen(False, "2.3, cloudsway/chat_partial"),
+        cache_key=_unknown(False, "2.3: not shown"),
         json_object=_seen(True, "2.3, cloudsway/chat_json_object"),
         json_schema=_unknown(False, "2.3: not shown"),
         thinking_switch=_docs(True, "2.3: accepted words unclear"),
@@ -356,6 +360,7 @@ _RETIRED_BY_MOONSHOT: Final[Mapping[str, str]] = {
 }
 _K2: Final = Capabilities(
     partial_mode=_docs(True, "3.3"),
+    cache_key=_docs(True, "3.3"),
     json_object=_docs(True, "3.3"),
     json_schema=_docs(True, "3.3"),
     thinking_switch=_docs(True, "3.2"),
@@ -419,6 +424,7 @@ MOONSHOT: Final = CapabilityTable(
 COMPATIBLE: Final = CapabilityTable(
     Capabilities(
         partial_mode=_unknown(False, "the host's own documentation"),
+        cache_key=_unknown(False, "the host's own documentation"),
         json_object=_inferred(True, "the OpenAI wire"),
         json_schema=_unknown(False, "the host's own documentation"),
         thinking_switch=_unknown(False, "the host's own documentation"),

@@ -12,6 +12,12 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         None,
         {"partial_mode": False},
     ),
+    "1.3-prompt_cache_key": (
+        "| prompt_cache_key | string | | | undocumented at Ace |",
+        "acedata",
+        None,
+        {"cache_key": False},
+    ),
     "1.3-response_format": (
         "| object | older: text, json_object; newer: also json_schema |",
         "acedata",
@@ -102,6 +108,12 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         "cloudsway",
         "kimi-k2.5",
         {"partial_mode": False},
+    ),
+    "2.3-prompt_cache_key": (
+        "| prompt_cache_key | string | | | undocumented at Cloudsway |",
+        "cloudsway",
+        None,
+        {"cache_key": False},
     ),
     "2.3-response_format": (
         "| `json_object` shown | | json_schema not shown |",
@@ -328,6 +340,12 @@ DOCUMENTED: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         "moonshot",
         "kimi-k2.6",
         {"partial_mode": True},
+    ),
+    "3.3-prompt_cache_key": (
+        "| prompt_cache_key, safety_identifier, logprobs, top_logprobs |",
+        "moonshot",
+        None,
+        {"cache_key": True},
     ),
     "6.4-partial": (
         "K3 ends after reasoning when prefilled",

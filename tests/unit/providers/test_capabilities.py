@@ -105,6 +105,8 @@ def test_a_source_is_there(place: str) -> None:
     "3.3/messages-1-partial",
     "3.3/content-parts",
     "6.4/prefill-ignored-by-a-reseller",
+    "1.3/prompt-cache-key",
+    "2.3/prompt-cache-key",
 )
 @pytest.mark.parametrize("row", DOCUMENTED)
 def test_the_values_are_those_of_the_page(row: str) -> None:
@@ -271,7 +273,7 @@ def test_the_markdown_of_a_table_has_families_side_by_side() -> None:
     head, *lines = cells(TABLES["acedata"])
     assert head == ["capability", "default", "kimi-k2.6", "kimi-k3"]
     assert [line[0].strip("`") for line in lines] == list(TYPES)
-    assert lines[3][1:] == [
+    assert lines[4][1:] == [
         "**no** (documented 2026-11-22; 1.3: marked for kimi-k2.6 only)",
         "**yes** (documented 2026-11-22; 1.3)",
         "**no** (documented 2026-11-22; 1.3: marked for kimi-k2.6 only)",
