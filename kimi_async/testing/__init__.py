@@ -25,7 +25,12 @@ from kimi_async.testing._faults import (
     SlowHeaders,
     Stall,
 )
-from kimi_async.testing._provider import Models, ReceivedRequest, Script
+from kimi_async.testing._latency import Exponential, Latency, LogNormal, Seconds, Uniform
+from kimi_async.testing._oddities import oddities
+from kimi_async.testing._oddity import Oddity
+from kimi_async.testing._provider import FakeOptions, Models, Script
+from kimi_async.testing._rate_limits import FakeRateLimits
+from kimi_async.testing._received import ReceivedRequest
 from kimi_async.testing._recordings import recording, recordings
 from kimi_async.testing._respx import MockedKimi, mock_kimi
 from kimi_async.testing._script import (
@@ -66,7 +71,10 @@ __all__ = [
     "DrippingHeaders",
     "Ending",
     "ErrorReply",
+    "Exponential",
+    "FakeOptions",
     "FakeProvider",
+    "FakeRateLimits",
     "FakeToolCall",
     "FakeTransport",
     "Fault",
@@ -75,11 +83,14 @@ __all__ = [
     "Hangup",
     "HtmlPage",
     "Insert",
+    "Latency",
+    "LogNormal",
     "MissingDone",
     "MockedKimi",
     "ModelList",
     "Models",
     "NoHeaders",
+    "Oddity",
     "OversizedEvent",
     "ProviderName",
     "RawReply",
@@ -94,12 +105,15 @@ __all__ = [
     "ScriptError",
     "ScriptedBody",
     "ScriptedReply",
+    "Seconds",
     "Send",
     "SlowHeaders",
     "Stall",
     "Step",
+    "Uniform",
     "Wait",
     "mock_kimi",
+    "oddities",
     "recording",
     "recordings",
     "split_events",

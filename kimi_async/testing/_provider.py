@@ -10,18 +10,24 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypedDict
 
 import httpx
-from attrs import frozen
+from attrs import evolve, field, frozen, validators
 
 from kimi_async._models import ModelInfo
-from kimi_async.testing._checks import ScriptError, named
+from kimi_async.testing._checks import ScriptError, is_typed, named
+from kimi_async.testing._latency import Latency
+from kimi_async.testing._oddities import oddities_named
+from kimi_async.testing._oddity import Oddities, Oddity
+from kimi_async.testing._prefix import prefix_of
+from kimi_async.testing._rate_limits import FakeRateLimits, RateLimiter
+from kimi_async.testing._received import ReceivedRequest
 from kimi_async.testing._script import ErrorReply, ModelList, RenderContext, ScriptedReply, is_reply
 from kimi_async.testing._steps import Answer
 from kimi_async.testing._wire import ProviderName
 
-__all__ = ["HOSTS", "Models", "ReceivedRequest", "Script", "ScriptedProvider"]
+__all__ = ["HOSTS", "FakeOptions", "Models", "Script", "ScriptedProvider", "Served"]
 
 _Service: TypeAlias = Literal["chat", "models"]
 
@@ -33,8 +39,9 @@ _CHATS: Final[tuple[tuple[ProviderName, re.Pattern[str]], ...]] = (
     ("cloudsway", re.compile(r"/v1/ai/.+/chat/completions")),
     ("moonshot", re.compile(r"/v1/chat/completions")),
     ("openai", re.compile(r"/v1/chat/completions")),
-    # The unified base (the page Providers, 1.1).
+    # The unified bases (the page Providers, 1.1, 2.1).
     ("acedata", re.compile(r"/v1/chat/completions")),
+    ("cloudsway", re.compile(r"/v1/chat/completions")),
 )
 
 #: Where all of them list their models (the page Providers, 1.1, 2.1, 3.1).
@@ -52,28 +59,6 @@ HOSTS: Final[Mapping[str, ProviderName]] = {
 _NAMES: Final[Mapping[str, ProviderName]] = {name: name for name in HOSTS.values()}
 
 
-@frozen(kw_only=True)
-class ReceivedRequest:
-    """One request as it reached a fake. The ``repr`` shows no key.
-
-    Attributes:
-        method: The HTTP method.
-        path: The path, with the query if there is one.
-        headers: The headers, looked up without regard to case. They do hold the key.
-        body: The JSON body; ``None`` if there is none or it is not JSON.
-        provider: The wire that the path belongs to; ``None`` if none.
-        connection: Which connection it came on, counted from 1; 0 where there are none (respx).
-    """
-
-    method: str
-    path: str
-    # The repr of httpx.Headers masks authorization.
-    headers: httpx.Headers
-    body: Any
-    provider: ProviderName | None
-    connection: int
-
-
 #: The answer to ``GET .../models``: names and :class:`~kimi_async.ModelInfo`, or a reply to every such request.
 Models: TypeAlias = Iterable[str | ModelInfo] | ScriptedReply
 
@@ -81,18 +66,76 @@ Models: TypeAlias = Iterable[str | ModelInfo] | ScriptedReply
 Script: TypeAlias = Iterable[ScriptedReply] | Callable[[ReceivedRequest], ScriptedReply]
 
 
+def _as_models(models: Models | None) -> ScriptedReply:
+    return models if isinstance(models, ScriptedReply) else ModelList(models)
+
+
+class FakeOptions(TypedDict, total=False):
+    """The settings that all fakes have, by name: :class:`FakeProvider`, :class:`FakeTransport`, :func:`mock_kimi`.
+
+    Attributes:
+        models: The models that every provider lists, or a reply such as ``ErrorReply(404)`` to every request for the
+            list; ``None`` (default) = the models that each provider documents. Such requests use up no reply of the
+            script.
+        answers_as: The provider that answers at paths that do not name one; ``None`` (default) = the first that has
+            such a path.
+        oddities: The oddities of :func:`oddities`, by name, and oddities of your own; none by default.
+        honours_prefix: Whether a :class:`Reply` to a request with a prefix (``partial``) leaves the prefix out, if its
+            content begins with it. ``False`` (default) = it is sent as scripted, as by a provider that starts anew.
+        rate_limits: The limits that are refused with status 429; none by default.
+        latency: The time that every answer takes; none by default.
+    """
+
+    models: Models | None
+    answers_as: ProviderName | None
+    oddities: Iterable[str | Oddity]
+    honours_prefix: bool
+    rate_limits: FakeRateLimits
+    latency: Latency
+
+
+@frozen(kw_only=True)
+class FakeSettings:
+    """The values of :class:`FakeOptions`, checked."""
+
+    models: ScriptedReply = field(factory=ModelList, converter=_as_models)
+    answers_as: ProviderName | None = field(
+        default=None, validator=validators.in_((None, *HOSTS.values()))
+    )
+    oddities: Oddities = field(factory=Oddities, converter=oddities_named)
+    honours_prefix: bool = field(default=False, validator=validators.instance_of(bool))
+    rate_limits: FakeRateLimits = field(
+        default=FakeRateLimits(), validator=is_typed(FakeRateLimits)
+    )
+    latency: Latency = field(default=Latency(), validator=is_typed(Latency))
+
+
+@frozen
+class Served:
+    """One answer on its way.
+
+    Attributes:
+        answer: The answer.
+        is_accepted: Whether the request counts as in flight until :meth:`ScriptedProvider.finish`.
+    """
+
+    answer: Answer
+    is_accepted: bool
+
+
 class ScriptedProvider:
     """All providers, without the HTTP around them.
 
     Attributes:
-        api_key: The key that requests must carry.
+        api_key: The key that requests must carry; ``None`` = any, or none.
         requests: All requests so far, refused ones too.
         failure: The first error of the script, or ``None``.
     """
 
-    def __init__(self, script: Script, api_key: str, models: Models | None = None) -> None:
+    def __init__(self, script: Script, api_key: str | None, options: FakeOptions) -> None:
         self.api_key = api_key
-        self._models = models if isinstance(models, ScriptedReply) else ModelList(models)
+        self._settings = FakeSettings(**options)
+        self._limiter = RateLimiter(self._settings.rate_limits)
         self.requests: list[ReceivedRequest] = []
         self.failure: ScriptError | None = None
         if inspect.iscoroutinefunction(script):
@@ -117,18 +160,33 @@ class ScriptedProvider:
         self._replies.extend(_checked(replies))
         self._given += len(replies)
 
-    def answer(
-        self, *, method: str, path: str, headers: httpx.Headers, content: bytes, connection: int
-    ) -> Answer:
-        """Take one request and give the answer to it.
+    def serve(
+        self,
+        *,
+        method: str,
+        path: str,
+        headers: httpx.Headers,
+        content: bytes,
+        connection: int,
+        now: float = 0.0,
+    ) -> Served:
+        """Take one request and return the answer to it; :meth:`finish` is due when the answer is over.
 
         A path, key or body that is wrong is refused as the provider would refuse it, and uses up no reply; nor does
         the list of models.
 
+        Args:
+            method: The HTTP method.
+            path: The path, with the query.
+            headers: The headers.
+            content: The body.
+            connection: The number of the connection.
+            now: Seconds of any clock, for the rate limits.
+
         Raises:
             ScriptError: The script is used up, or its function or its reply failed.
         """
-        provider, service = _route(headers.get("host", ""), path)
+        provider, service = _route(headers.get("host", ""), path, self._settings.answers_as)
         request = ReceivedRequest(
             method=method,
             path=path,
@@ -138,20 +196,22 @@ class ScriptedProvider:
             connection=connection,
         )
         self.requests.append(request)
-        body = request.body if isinstance(request.body, dict) else {}
-        asked = RenderContext(
-            provider=provider,
-            stream=body.get("stream") is True,
-            include_usage=_asks_for_usage(body),
-            model=body.get("model"),
-            number=len(self.requests),
-        )
+        refusal = self._refusal(request, provider, service, now)
+        is_accepted = refusal is None and service == "chat"
         try:
-            return _rendered(self._reply(request, service), asked)
+            reply = refusal or self._reply(request, service)
+            answer = _rendered(reply, self._asked(request, provider))
         except ScriptError as error:
             # Kept for the end of the block: a program under test may drop the task that made the request.
             self.failure = self.failure or error
+            self._limiter.finish(is_accepted)
             raise
+        told = evolve(answer, headers=(*answer.headers, *self._limiter.headers(now)))
+        return Served(self._settings.latency.apply(told, len(self.requests)), is_accepted)
+
+    def finish(self, served: Served) -> None:
+        """Count an answer as over."""
+        self._limiter.finish(served.is_accepted)
 
     def raise_failure(self, error: BaseException | None) -> None:
         """Raise the first error of the script at the end of a block, if there is one.
@@ -163,16 +223,43 @@ class ScriptedProvider:
         if self.failure is not None and (error is None or isinstance(error, Exception)):
             raise self.failure
 
-    def _reply(self, request: ReceivedRequest, service: _Service | None) -> ScriptedReply:
+    def _asked(self, request: ReceivedRequest, provider: ProviderName) -> RenderContext:
+        body = request.body if isinstance(request.body, dict) else {}
+        settings = self._settings
+        return RenderContext(
+            provider=provider,
+            stream=settings.oddities.is_streamed(body.get("stream") is True),
+            include_usage=_asks_for_usage(body),
+            model=body.get("model"),
+            number=len(self.requests),
+            prefix=prefix_of(body) if settings.honours_prefix else "",
+            oddities=settings.oddities,
+        )
+
+    def _refusal(
+        self,
+        request: ReceivedRequest,
+        provider: ProviderName,
+        service: _Service | None,
+        now: float,
+    ) -> ErrorReply | None:
+        """Return the refusal of a request; ``None`` = it is accepted, and a chat request is in flight."""
         if service is None or request.method != _METHODS[service]:
             return ErrorReply(404, message=f"no route for {request.method} {request.path}")
-        if request.headers.get("authorization") != f"Bearer {self.api_key}":
+        key = request.headers.get("authorization")
+        if self.api_key is not None and key != f"Bearer {self.api_key}":
             return ErrorReply(401, message="the bearer key is missing or wrong")
         if service == "models":
-            return self._models
+            return None
         if not isinstance(request.body, dict):
             return ErrorReply(400, message="the body is not a JSON object")
-        return self._scripted(request)
+        message = self._settings.oddities.refusal(request.body)
+        if message is not None:
+            return ErrorReply(400, message=message)
+        return self._limiter.refusal(request.body, provider, now)
+
+    def _reply(self, request: ReceivedRequest, service: _Service | None) -> ScriptedReply:
+        return self._settings.models if service == "models" else self._scripted(request)
 
     def _scripted(self, request: ReceivedRequest) -> ScriptedReply:
         try:
@@ -224,17 +311,19 @@ def _rendered(reply: ScriptedReply, asked: RenderContext) -> Answer:
     return answer
 
 
-def _route(host: str, path: str) -> tuple[ProviderName, _Service | None]:
+def _route(
+    host: str, path: str, usual: ProviderName | None
+) -> tuple[ProviderName, _Service | None]:
     """Return the wire and the service of a request; ``None`` = there is no such service.
 
     The provider's name in front of the path says whose it is, or else the host, if the request was meant for a
-    provider's own and was sent here. Without either the first one that has such a path is it.
+    provider's own and was sent here. Without either it is *usual*, or else the first one that has such a path.
     """
     bare = path.partition("?")[0]
     prefix, slash, rest = bare.removeprefix("/").partition("/")
-    meant = _NAMES.get(prefix)
+    meant: ProviderName | None = _NAMES.get(prefix)
     if meant is None:
-        meant = HOSTS.get(host.partition(":")[0])
+        meant = HOSTS.get(host.partition(":")[0]) or usual
     else:
         bare = slash + rest
     for name, chat in _CHATS:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Unpack
 
 import httpx
 from attrs import field, frozen
@@ -21,7 +21,8 @@ from kimi_async import (
     Provider,
 )
 from kimi_async.testing._checks import ScriptError
-from kimi_async.testing._provider import HOSTS, Models, ReceivedRequest, Script
+from kimi_async.testing._provider import HOSTS, FakeOptions, Script
+from kimi_async.testing._received import ReceivedRequest
 from kimi_async.testing._script import ScriptedReply
 from kimi_async.testing._transport import FakeTransport
 from kimi_async.testing._wire import ProviderName
@@ -81,7 +82,7 @@ def mock_kimi(
     *,
     provider: ProviderName = "acedata",
     model: str | None = "kimi-k3",
-    models: Models | None = None,
+    **options: Unpack[FakeOptions],
 ) -> AbstractAsyncContextManager[MockedKimi]:
     """Return a client whose replies come from a script, with no socket involved.
 
@@ -103,8 +104,7 @@ def mock_kimi(
         script: The replies in their order, or a function that makes the reply to each :class:`ReceivedRequest`.
         provider: Whose client it is.
         model: The client's model.
-        models: The models that every provider lists, or a reply to every request for the list; ``None`` = the models
-            that each provider documents.
+        options: See :class:`FakeOptions`.
 
     Raises:
         ImportError: respx is not installed.
@@ -113,7 +113,7 @@ def mock_kimi(
         import respx
     except ImportError as error:
         raise ImportError("mock_kimi() needs respx: pip install 'kimi-async[testing]'") from error
-    transport = FakeTransport(script, models=models, api_key=_KEY)
+    transport = FakeTransport(script, api_key=_KEY, **options)
     router = respx.MockRouter(assert_all_called=False, using=None)
     return _mocked(transport, router, respx.models.AllMockedAssertionError, provider, model)
 

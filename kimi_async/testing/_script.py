@@ -17,10 +17,12 @@ from kimi_async._models import ModelInfo
 from kimi_async._record import Usage
 from kimi_async.testing._checks import all_of, headers_of, is_typed, named
 from kimi_async.testing._completion import Completion, FakeToolCall, ReplyChoice, as_calls, dump
+from kimi_async.testing._oddity import Oddities
+from kimi_async.testing._prefix import without_prefix
 from kimi_async.testing._recordings import recording
 from kimi_async.testing._steps import Answer, Cuts, Ending, deliver, split_events
 from kimi_async.testing._wire import ErrorSpec, ProviderName, as_models, phrase
-from kimi_async.testing._wires import WIRES, stream_events
+from kimi_async.testing._wires import WIRES, as_events
 
 __all__ = [
     "ErrorReply",
@@ -50,6 +52,8 @@ class RenderContext:
         include_usage: Whether ``stream_options`` asked for usage, as ``AsyncKimi`` always does.
         model: The model that the request named.
         number: Which request it is, from 1. Ids are made from it.
+        prefix: The text that the reply continues, and so leaves out; ``""`` = none.
+        oddities: The oddities of the provider, for replies that are written in its form.
     """
 
     provider: ProviderName = "acedata"
@@ -57,6 +61,8 @@ class RenderContext:
     include_usage: bool = True
     model: str | None = None
     number: int = 1
+    prefix: str = ""
+    oddities: Oddities = field(factory=Oddities)
 
 
 @runtime_checkable
@@ -115,11 +121,23 @@ class ScriptedBody(ABC):
             cut_after=self.cut_after,
             end=self.end,
         )
-        return Answer(status=status, headers=headers, steps=steps)
+        return self._altered(Answer(status=status, headers=headers, steps=steps), asked)
+
+    def _altered(self, answer: Answer, _asked: RenderContext, /) -> Answer:
+        """Change the whole answer as the provider that is asked would."""
+        return answer
 
     @abstractmethod
     def _write(self, asked: RenderContext, /) -> tuple[int, Headers, tuple[bytes, ...]]:
         """Return status, headers and body, one piece for each event."""
+
+
+@frozen(kw_only=True)
+class WrittenBody(ScriptedBody, ABC):
+    """A scripted body in the form of the provider that is asked, oddities included."""
+
+    def _altered(self, answer: Answer, asked: RenderContext, /) -> Answer:
+        return asked.oddities.answer(answer)
 
 
 def _as_choices(choices: Iterable[ReplyChoice]) -> tuple[ReplyChoice, ...]:
@@ -127,7 +145,7 @@ def _as_choices(choices: Iterable[ReplyChoice]) -> tuple[ReplyChoice, ...]:
 
 
 @frozen
-class Reply(ScriptedBody):
+class Reply(WrittenBody):
     """A whole reply described once, written for any provider, streamed or not, as the request asks.
 
     In each text ``None`` is absent and ``""`` present and empty, and the wire shows which.
@@ -170,9 +188,9 @@ class Reply(ScriptedBody):
         if self.choices and self._choice() != ReplyChoice():
             raise ValueError("give either choices= or the fields of the one choice, not both")
 
-    def _choice(self) -> ReplyChoice:
+    def _choice(self, prefix: str = "") -> ReplyChoice:
         return ReplyChoice(
-            self.content,
+            without_prefix(self.content, prefix),
             self.reasoning,
             refusal=self.refusal,
             tool_calls=self.tool_calls,
@@ -185,14 +203,16 @@ class Reply(ScriptedBody):
             id=wire.new_id(asked.number) if self.id is None else self.id,
             model=wire.model(asked.model) if self.model is None else self.model,
             created=self.created,
-            choices=self.choices or (self._choice(),),
+            choices=self.choices or (self._choice(asked.prefix),),
             usage=self.usage,
             chunk_chars=self.chunk_chars,
         )
+        odd = asked.oddities
+        completion = odd.completion(completion)
         if asked.stream:
-            events = stream_events(wire, completion, include_usage=asked.include_usage)
-            return 200, _SSE, events
-        return 200, _JSON, (dump(wire.body(completion)).encode(),)
+            chunks = odd.chunks(wire.chunks(completion, include_usage=asked.include_usage))
+            return 200, _SSE, odd.events(as_events(chunks))
+        return 200, _JSON, (dump(odd.body(wire.body(completion))).encode(),)
 
 
 def _load(source: str | Path | bytes) -> bytes:
@@ -237,7 +257,7 @@ def _as_bytes(body: str | bytes) -> bytes:
 
 
 @frozen
-class ErrorReply(ScriptedBody):
+class ErrorReply(WrittenBody):
     """The provider says no, in its own envelope: the page Providers, 1.5 and 3.5; a guess for the others.
 
     Attributes:
@@ -272,7 +292,8 @@ class ErrorReply(ScriptedBody):
             type=self.type,
             number=asked.number,
         )
-        return dump(WIRES[asked.provider].error(complaint)).encode()
+        written = WIRES[asked.provider].error(complaint)
+        return dump(asked.oddities.error(complaint, written)).encode()
 
 
 @frozen

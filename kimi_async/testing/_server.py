@@ -12,7 +12,7 @@ import struct
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Final, Literal, TypeAlias, assert_never
+from typing import Final, Literal, TypeAlias, Unpack, assert_never
 
 import anyio
 import anyio.abc
@@ -22,7 +22,8 @@ import httpx
 from kimi_async.testing._checks import ScriptError
 from kimi_async.testing._completion import dump
 from kimi_async.testing._hosts import FakeHosts
-from kimi_async.testing._provider import Models, ReceivedRequest, Script, ScriptedProvider
+from kimi_async.testing._provider import FakeOptions, Script, ScriptedProvider, Served
+from kimi_async.testing._received import ReceivedRequest, log_line
 from kimi_async.testing._script import ScriptedReply
 from kimi_async.testing._steps import Answer, BasicStep, Finish, Hangup, Reset, Send, Wait, unrolled
 
@@ -188,24 +189,35 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
 
     Args:
         script: The replies in their order, or a function that makes the reply to each :class:`ReceivedRequest`.
-        models: The models that every provider lists, or a reply such as ``ErrorReply(404)`` to every request for the
-            list; ``None`` = the models that each provider documents. Such requests use up no reply of *script*.
-        api_key: The key that requests must carry.
+        api_key: The key that requests must carry; ``None`` = any, or none.
+        host: The address to listen on.
+        port: The port to listen on; 0 = a free one.
+        log: Called with one line for each answer, which holds nothing of the messages.
+        options: See :class:`FakeOptions`.
     """
 
     def __init__(
-        self, script: Script = (), *, models: Models | None = None, api_key: str = "test-key"
+        self,
+        script: Script = (),
+        *,
+        api_key: str | None = "test-key",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        log: Callable[[str], object] = lambda _line: None,
+        **options: Unpack[FakeOptions],
     ) -> None:
-        self.api_key = api_key
+        self.api_key = api_key or "any-key"
         self.total_connections = 0
-        self._provider = ScriptedProvider(script, api_key, models)
+        self._address = (host, port)
+        self._log = log
+        self._provider = ScriptedProvider(script, api_key, options)
         self._counts: Counter[_Counted] = Counter()
         self._changed = anyio.Event()
         self._url: str | None = None
 
     @property
     def url(self) -> str:
-        """The root of the server, ``http://127.0.0.1:<port>``.
+        """The root of the server, such as ``http://127.0.0.1:<port>``.
 
         Raises:
             RuntimeError: The server was not started yet.
@@ -241,7 +253,7 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
         """Wait until *condition* holds; it is asked again after every change of the counts or :attr:`requests`.
 
         Args:
-            condition: RenderContext without arguments, such as ``lambda: fake.open_connections == 0``.
+            condition: A function without arguments, such as ``lambda: fake.open_connections == 0``.
             timeout: Seconds.
 
         Raises:
@@ -259,9 +271,9 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[FakeProvider]:
         tasks = anyio.create_task_group()
-        with socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) as listener:
+        with socket.create_server(self._address, backlog=_BACKLOG) as listener:
             listener.setblocking(False)
-            self._url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            self._url = f"http://{self._address[0]}:{listener.getsockname()[1]}"
             # Not `async with`: an exception of the caller's block would be wrapped in an exception group.
             await tasks.__aenter__()
             try:
@@ -301,19 +313,29 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
         received = await peer.next_request()
         if received is None:
             return False
-        request, content = received
+        started = anyio.current_time()
+        served = self._served(*received, connection)
+        request = self.requests[-1]
         try:
-            answer = self._provider.answer(
+            with self._counting("requests"):
+                return await peer.play(served.answer)
+        finally:
+            self._provider.finish(served)
+            seconds = anyio.current_time() - started
+            self._log(log_line(request, served.answer.status, seconds))
+
+    def _served(self, request: h11.Request, content: bytes, connection: int) -> Served:
+        try:
+            return self._provider.serve(
                 method=request.method.decode(),
                 path=request.target.decode(),
                 headers=httpx.Headers([*request.headers]),
                 content=content,
                 connection=connection,
+                now=anyio.current_time(),
             )
         except ScriptError as error:
-            answer = _script_failed(error)
-        with self._counting("requests"):
-            return await peer.play(answer)
+            return Served(_script_failed(error), is_accepted=False)
 
     @contextmanager
     def _counting(self, what: _Counted) -> Generator[None]:

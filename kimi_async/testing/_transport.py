@@ -18,7 +18,8 @@ import httpx
 
 from kimi_async import AsyncKimi, ClientOptions
 from kimi_async.testing._hosts import FakeHosts
-from kimi_async.testing._provider import Models, ReceivedRequest, Script, ScriptedProvider
+from kimi_async.testing._provider import FakeOptions, Script, ScriptedProvider, Served
+from kimi_async.testing._received import ReceivedRequest
 from kimi_async.testing._script import ScriptedReply
 from kimi_async.testing._steps import (
     Answer,
@@ -47,6 +48,7 @@ class _Exchange(httpx.AsyncByteStream):
     """
 
     def __init__(self, request: httpx.Request, on_close: Callable[[_Exchange], None]) -> None:
+        self.served: Served | None = None
         self._request = request
         self._on_close = on_close
         #: When the server took its last step, by the clock of the event loop.
@@ -155,11 +157,11 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
 
     Args:
         script: The replies in their order, or a function that makes the reply to each :class:`ReceivedRequest`.
-        models: The models that every provider lists, or a reply to every request for the list; ``None`` = the models
-            that each provider documents.
-        api_key: The key that requests must carry.
+        api_key: The key that requests must carry; ``None`` = any, or none.
+        host: The host of :attr:`url`; fakes of one client need different ones.
         connect: Seconds until a request has its connection; ``None`` = never.
         write: Seconds until a request is sent; ``None`` = never.
+        options: See :class:`FakeOptions`.
 
     Attributes:
         lost_connections: How many connections a real server would have lost: answers that broke, never came or were
@@ -170,22 +172,24 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
         self,
         script: Script = (),
         *,
-        models: Models | None = None,
-        api_key: str = "test-key",
+        api_key: str | None = "test-key",
+        host: str = "kimi.test",
         connect: float | None = 0.0,
         write: float | None = 0.0,
+        **options: Unpack[FakeOptions],
     ) -> None:
-        self.api_key = api_key
+        self.api_key = api_key or "any-key"
         self.lost_connections = 0
+        self._host = host
         self._connect = connect
         self._write = write
-        self._provider = ScriptedProvider(script, api_key, models)
+        self._provider = ScriptedProvider(script, api_key, options)
         self._open: set[_Exchange] = set()
 
     @property
     def url(self) -> str:
         """The root of all addresses; requests to other hosts are answered as well, as if sent to a provider's own."""
-        return "https://kimi.test"
+        return f"https://{self._host}"
 
     @property
     def requests(self) -> list[ReceivedRequest]:
@@ -205,9 +209,16 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
         """
         self._provider.add(*replies)
 
-    def client(self, **options: Unpack[ClientOptions]) -> AsyncKimi:
-        """Return a client over this transport: Ace Data Cloud's and for ``kimi-k3``, but for what *options* say."""
-        http_client = httpx.AsyncClient(transport=self)
+    def client(self, *others: FakeTransport, **options: Unpack[ClientOptions]) -> AsyncKimi:
+        """Return a client over this transport, for Ace Data Cloud and ``kimi-k3`` if *options* say nothing else.
+
+        Args:
+            others: More fakes, each with a ``host=`` of its own. With them and
+                ``provider=[first.acedata(), second.cloudsway()]`` the client has two providers.
+            options: Settings of the client.
+        """
+        mounts = {other.url: other for other in others}
+        http_client = httpx.AsyncClient(transport=self, mounts=mounts)
         client = AsyncKimi(self.acedata(), model="kimi-k3", http_client=http_client)
         return client.with_options(**options)
 
@@ -219,14 +230,15 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
             content = await request.aread()
             await exchange.spend(self._connect, "connect")
             await exchange.spend(self._write, "write")
-            answer = self._provider.answer(
+            exchange.served = self._provider.serve(
                 method=request.method,
                 path=request.url.raw_path.decode(),
                 headers=request.headers,
                 content=content,
                 connection=0,
+                now=anyio.current_time(),
             )
-            return await exchange.begin(answer)
+            return await exchange.begin(exchange.served.answer)
         except BaseException:
             self._closed(exchange)
             raise
@@ -235,6 +247,8 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
         if exchange in self._open:
             self._open.remove(exchange)
             self.lost_connections += not exchange.whole
+            if exchange.served is not None:
+                self._provider.finish(exchange.served)
 
     async def __aexit__(
         self,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
-from kimi_async.testing._completion import Completion, dump
+from kimi_async.testing._completion import dump
 from kimi_async.testing._openai import CompatibleWire, MoonshotWire
 from kimi_async.testing._resellers import AceDataWire, CloudswayWire
 from kimi_async.testing._wire import ProviderName, Wire
 
-__all__ = ["WIRES", "stream_events"]
+__all__ = ["WIRES", "as_events"]
 
 #: Each provider's way of writing.
 WIRES: Final[Mapping[ProviderName, Wire]] = {
@@ -21,10 +21,7 @@ WIRES: Final[Mapping[ProviderName, Wire]] = {
 }
 
 
-def stream_events(
-    wire: Wire, completion: Completion, *, include_usage: bool = True
-) -> tuple[bytes, ...]:
-    """Write a completion as server-sent events, ``[DONE]`` last; each with its blank line."""
-    chunks = wire.chunks(completion, include_usage=include_usage)
+def as_events(chunks: Iterable[Any]) -> tuple[bytes, ...]:
+    """Return chunks as server-sent events, ``[DONE]`` last; each with its blank line."""
     data = [*map(dump, chunks), "[DONE]"]
     return tuple(f"data: {text}\n\n".encode() for text in data)

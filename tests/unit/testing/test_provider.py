@@ -34,11 +34,15 @@ def ask(
     headers = httpx.Headers({"host": host})
     if authorization is not None:
         headers["authorization"] = authorization
-    return provider.answer(method=method, path=path, headers=headers, content=content, connection=1)
+    served = provider.serve(
+        method=method, path=path, headers=headers, content=content, connection=1
+    )
+    provider.finish(served)
+    return served.answer
 
 
 def provider(*script: Any) -> ScriptedProvider:
-    return ScriptedProvider(script, "test-key")
+    return ScriptedProvider(script, "test-key", {})
 
 
 @pytest.mark.parametrize(
@@ -106,7 +110,7 @@ def test_every_provider_lists_its_models(host: str, path: str, first: str) -> No
     ],
 )
 def test_what_the_list_of_models_is_can_be_said(models: Models, status: int) -> None:
-    fake = ScriptedProvider([], "test-key", models)
+    fake = ScriptedProvider([], "test-key", {"models": models})
     answers = [ask(fake, "/v1/models", method="GET") for _ in range(2)]
     assert [answer.status for answer in answers] == [status, status]
 
@@ -262,7 +266,7 @@ def test_a_function_makes_the_reply_to_each_request() -> None:
     def script(request: ReceivedRequest) -> Reply:
         return Reply(request.body["messages"][0]["content"].upper())
 
-    fake = ScriptedProvider(script, "test-key")
+    fake = ScriptedProvider(script, "test-key", {})
     body = json.loads(ask(fake, content=b'{"messages": [{"content": "hi"}]}').body)
     assert body["choices"][0]["message"]["content"] == "HI"
     fake.raise_failure(None)

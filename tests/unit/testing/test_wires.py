@@ -12,7 +12,7 @@ from kimi_async._record import Usage
 from kimi_async.testing import ProviderName, recording
 from kimi_async.testing._completion import Completion, FakeToolCall, ReplyChoice
 from kimi_async.testing._wire import ErrorSpec, as_models, phrase
-from kimi_async.testing._wires import WIRES, stream_events
+from kimi_async.testing._wires import WIRES, as_events
 
 each_wire = pytest.mark.parametrize("name", WIRES)
 
@@ -144,7 +144,7 @@ def test_acedata_chunks_have_the_recorded_shapes_in_the_recorded_order() -> None
 def test_the_cloudsway_stream_that_ships_is_the_recorded_body_as_chunks() -> None:
     """Its README says so."""
     _, described = recorded("cloudsway/chat_tool_call")
-    written = b"".join(stream_events(WIRES["cloudsway"], described))
+    written = b"".join(as_events(WIRES["cloudsway"].chunks(described)))
     assert written == recording("cloudsway/stream_tool_call")
 
 
@@ -161,7 +161,7 @@ def test_cloudsway_chunks_have_the_fields_of_its_bodies() -> None:
 @given(said=completions)
 def test_a_stream_says_what_the_body_says(name: ProviderName, said: Completion) -> None:
     body = WIRES[name].body(said)
-    chunks = chunks_of(b"".join(stream_events(WIRES[name], said)))
+    chunks = chunks_of(b"".join(as_events(WIRES[name].chunks(said))))
     assert {chunk["id"] for chunk in chunks} == {body["id"]}
     assert chunks[-1].get("usage") == body.get("usage")
     reasoning = "reasoning" if name == "openai" else "reasoning_content"
