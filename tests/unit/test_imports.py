@@ -41,6 +41,7 @@ PURE = {
 #: Pure modules inside rooms that do I/O.
 PURE_MODULES = {
     "_http/_framing.py",
+    "_reply/_percentile.py",
     *(f"tools/_{name}.py" for name in ("call_ids", "moonshot", "schema", "tool")),
 }
 #: The one module of ``_providers`` that is handed the environment.

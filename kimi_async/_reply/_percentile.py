@@ -1,0 +1,83 @@
+"""Tell when to send a hedge: a moving percentile of the times to the first output, and a cap; pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from typing import Final
+
+__all__ = ["FirstOutputs", "HedgeCap", "hedge_delay"]
+
+#: The number of requests that the percentile covers, and the number that it needs.
+_WINDOW: Final = 1_000
+_MINIMUM: Final = 20
+
+#: One hedge costs as much as this number of requests brings: at most 5 % of the requests are hedges.
+_PRICE: Final = 20
+#: The largest number of hedges that can be saved for a bad moment.
+_SAVED: Final = 5
+
+
+class FirstOutputs:
+    """The times to the first output of the last 1,000 requests to one model of one provider, in seconds.
+
+    A request that lost against its hedge is closed before its first output. It counts with its age at that time, which
+    is the least that it would have taken. Without it, the slowest requests would be missing and the percentile would
+    fall with each hedge.
+    """
+
+    def __init__(self) -> None:
+        self._newest: deque[float] = deque()
+        self._sorted: list[float] = []
+
+    def add(self, seconds: float) -> None:
+        """Add the time of one request, and forget the oldest of more than 1,000."""
+        if len(self._newest) == _WINDOW:
+            oldest = self._newest.popleft()
+            del self._sorted[bisect_left(self._sorted, oldest)]
+        self._newest.append(seconds)
+        insort(self._sorted, seconds)
+
+    def percentile(self, percent: int) -> float | None:
+        """Return the shortest time that at least *percent* of 100 requests do not exceed.
+
+        Returns:
+            Seconds, or ``None`` while fewer than 20 requests are known.
+        """
+        count = len(self._sorted)
+        if count < _MINIMUM:
+            return None
+        return self._sorted[-(-count * percent // 100) - 1]
+
+
+class HedgeCap:
+    """The number of hedges that may be sent: one for each 20 requests, and at most five saved.
+
+    A new client may send one hedge, so that its first slow request can have one.
+    """
+
+    def __init__(self) -> None:
+        self._credit = _PRICE
+
+    def count(self) -> None:
+        """Count one request that may have a hedge."""
+        self._credit = min(self._credit + 1, _PRICE * _SAVED)
+
+    def take(self) -> bool:
+        """Return whether a hedge may be sent now, and count it if so."""
+        if self._credit < _PRICE:
+            return False
+        self._credit -= _PRICE
+        return True
+
+
+def hedge_delay(after: float | str, outputs: FirstOutputs) -> float | None:
+    """Return the seconds between a request and its hedge; ``None`` = no hedge.
+
+    Args:
+        after: A number of seconds, or a percentile such as ``"p95"``.
+        outputs: The times of the provider that is asked first.
+    """
+    if isinstance(after, str):
+        return outputs.percentile(int(after[1:]))
+    return after
