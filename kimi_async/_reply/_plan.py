@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from kimi_async._errors import KimiError
+from kimi_async._errors import KimiError, RateLimitError
 from kimi_async._messages import Message
 from kimi_async._providers import Provider
 from kimi_async._wire import ChatRequest
@@ -28,6 +28,7 @@ __all__ = [
     "Restart",
     "Send",
     "one_attempt",
+    "starts_hedge",
 ]
 
 
@@ -67,7 +68,8 @@ class Hedge:
 
     Attributes:
         provider: The provider to ask.
-        after: Seconds to wait after the first request. If that fails earlier, the second one is sent at once.
+        after: Seconds to wait after the first request. If that fails earlier, :func:`starts_hedge` decides whether the
+            second one is sent at once.
     """
 
     provider: Provider
@@ -144,3 +146,12 @@ def one_attempt(
     """Ask the first provider once, and raise the error if that fails."""
     del request, now, chance
     return Raise(history[-1].error) if history else Send(provider=state.providers[0])
+
+
+def starts_hedge(error: KimiError) -> bool:
+    """Return whether the second request of a hedge is sent at once after the first one failed with *error*.
+
+    It is not sent after a rate limit: a hedge would send more requests while the providers ask for fewer. It is not
+    sent after an error that a second request would meet too.
+    """
+    return error.retryable and not isinstance(error, RateLimitError)

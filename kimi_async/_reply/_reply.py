@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -43,13 +44,15 @@ from kimi_async._reply._plan import (
     Continue,
     Decision,
     Failed,
+    Hedge,
     Plan,
     PlanState,
     Raise,
     Restart,
     Send,
+    starts_hedge,
 )
-from kimi_async._reply._race import race
+from kimi_async._reply._race import Raced, race
 from kimi_async._reply._summary import (
     attempt_info,
     attempt_records,
@@ -267,10 +270,14 @@ class Reply:
         while not isinstance(decision, Raise):
             if decision.after:
                 await anyio.sleep(decision.after)
-            attempt, made = await self._try(decision)
+            raced = await self._try(decision)
+            attempt, loser = raced.attempt, raced.loser
+            if loser is not None and loser.failure is not None:
+                await self._note_failure(loser)
+                events.append(self._last_failure(0.0))
             if attempt.decoder.started:
                 self._choose(attempt, decision, events)
-                events += made
+                events += raced.events
             if attempt.failure is None:
                 return
             decision = await self._decide_after(attempt, events)
@@ -288,7 +295,15 @@ class Reply:
         self._chosen = attempt
 
     async def _decide_after(self, attempt: Attempt, events: list[StreamEvent]) -> Decision:
-        """Give the connection of a failed attempt back, and return the next decision of the plan."""
+        """Note the failure of an attempt, and return the next decision of the plan."""
+        await self._note_failure(attempt)
+        decision = self._decide()
+        if not isinstance(decision, Raise):
+            events.append(self._last_failure(decision.after))
+        return decision
+
+    async def _note_failure(self, attempt: Attempt) -> None:
+        """Give the connection of a failed attempt back, and keep its error for the plan."""
         error = attempt.failure
         assert error is not None
         self._explain(attempt, error)
@@ -296,21 +311,26 @@ class Reply:
         failed = Failed(provider=attempt.provider, error=error, started=attempt.decoder.started)
         self._failed = (*self._failed, failed)
         self._tell_ended(attempt)
-        decision = self._decide()
-        if not isinstance(decision, Raise):
-            name, number = attempt.provider.name, len(self._failed)
-            events.append(AttemptFailed(ErrorInfo.of(error), decision.after, name, number))
-        return decision
 
-    async def _try(self, decision: Send | Continue | Restart) -> tuple[Attempt, list[StreamEvent]]:
-        """Start the attempt of *decision*, or race two; return the attempt that won, and its events."""
+    def _last_failure(self, delay: float) -> AttemptFailed:
+        """Return the event of the last failure; the next attempt follows after *delay* seconds."""
+        failed = self._failed[-1]
+        error = ErrorInfo.of(failed.error)
+        return AttemptFailed(error, delay, failed.provider.name, len(self._failed))
+
+    async def _try(self, decision: Send | Continue | Restart) -> Raced:
+        """Start the attempt of *decision*, or race two."""
         attempt = self._new_attempt(decision.provider, decision)
         if isinstance(decision, Send) and decision.hedge is not None:
             hedge = decision.hedge
-            return await race(
-                attempt, hedge.after, lambda: self._new_attempt(hedge.provider, decision)
-            )
-        return attempt, await attempt.start()
+            return await race(attempt, hedge.after, partial(self._second, hedge, decision))
+        return Raced(attempt, await attempt.start())
+
+    def _second(self, hedge: Hedge, decision: Send, failure: KimiError | None) -> Attempt | None:
+        """Return the second attempt of a race, after the *failure* of the first one; ``None`` = no second one."""
+        if failure is not None and not starts_hedge(failure):
+            return None
+        return self._new_attempt(hedge.provider, decision)
 
     def _new_attempt(self, provider: Provider, decision: Send | Continue | Restart) -> Attempt:
         continues = isinstance(decision, Continue) and self._chosen is not None

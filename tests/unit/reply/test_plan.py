@@ -239,6 +239,41 @@ async def test_of_two_attempts_that_fail_the_last_error_goes_to_the_plan() -> No
     assert fake.active_requests == 0
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"), [(429, kimi.RateLimitError), (400, kimi.BadRequestError)]
+)
+async def test_an_error_that_a_hedge_would_not_help_starts_none(status: int, kind: type) -> None:
+    fake = FakeTransport([ErrorReply(status)])
+    driven = Driven(fake, plan_of(hedged))
+    with pytest.raises(kind):
+        await driven.stream.final()
+    assert asked(fake) == ["acedata"]
+    assert anyio.current_time() < 3.0
+
+
+async def test_the_failure_before_a_hedge_is_told() -> None:
+    fake = FakeTransport([ErrorReply(500), slow("B", 1)])
+    events = [event async for event in Driven(fake, plan_of(hedged)).stream]
+    failed, start = events[:2]
+    assert isinstance(failed, kimi.AttemptFailed)
+    assert (failed.provider, failed.error.status, failed.delay) == ("acedata", 500, 0.0)
+    assert isinstance(start, kimi.StreamStart)
+
+
+async def test_a_hedge_that_fails_leaves_the_first_request() -> None:
+    fake = FakeTransport([slow("A", 60), ErrorReply(500)])
+    driven = Driven(fake, plan_of(hedged))
+    events = [event async for event in driven.stream]
+    failed = events[0]
+    assert isinstance(failed, kimi.AttemptFailed)
+    assert (failed.provider, driven.stream.snapshot.text) == ("cloudsway", "A")
+    (record,) = driven.records
+    tried = [(attempt.provider, attempt.outcome) for attempt in record.attempts]
+    assert tried == [("acedata", "complete"), ("cloudsway", "error")]
+    # Hooks are told of an attempt when it ends.
+    assert tuple(reversed(driven.watcher.attempts)) == record.attempts
+
+
 async def test_misuse_in_a_race_is_raised_as_it_is() -> None:
     fake = FakeTransport([slow("A", 60), slow("B", 60)])
     driven = Driven(fake, plan_of(hedged))
