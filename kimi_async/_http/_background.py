@@ -1,4 +1,4 @@
-"""A task that runs beside the caller, on asyncio and trio, for work that goes on between two calls of the caller."""
+"""A task that runs beside the caller, on asyncio and trio, for work between two calls of the caller."""
 
 from __future__ import annotations
 

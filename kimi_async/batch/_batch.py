@@ -1,6 +1,6 @@
 """Answer many requests, some of them at the same time, and give the results to one reader.
 
-The rows run in one background task, because they must go on while the reader works with a result. That task holds no
+The rows run in one background task, because they must continue while the reader works with a result. That task holds no
 reference to :class:`Batch`: when the reader leaves the loop early, the batch is collected, and its finalizer cancels
 the task.
 """

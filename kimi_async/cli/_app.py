@@ -7,14 +7,22 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Final, TextIO, TypeAlias
 
 import anyio
 import typer
 
-from kimi_async import __version__
-from kimi_async.cli._ask import Question, checked_text, chosen_provider, read_prompt
+from kimi_async import ConfigurationError, __version__
+from kimi_async.cli._ask import (
+    Question,
+    checked_text,
+    chosen_params,
+    chosen_provider,
+    read_prompt,
+)
 from kimi_async.cli._ask import ask as run_ask
+from kimi_async.cli._batch import Job, estimate, run_batch
 from kimi_async.cli._demo import demo as run_demo
 from kimi_async.cli._demo import program_name
 from kimi_async.cli._json import JsonRenderer
@@ -57,6 +65,26 @@ _MODELS_HELP: Final = """List the models of a provider.
 The names are those that it lists for your key, one a line. The key is taken from the environment, as for ask.
 
 With --json, stdout gets one line of JSON for each model; "raw" holds all that the provider said of it.
+"""
+
+_BATCH_HELP: Final = """Send the requests of a file, and write the replies to another.
+
+INPUT is JSON Lines in the form of OpenAI's batch files, {"custom_id": ..., "body": {"messages": [...]}}, or
+{"prompt": ...} lines, or a *.txt file with one prompt on each line; also packed (*.gz).
+OUTPUT gets one line for each reply, in OpenAI's form. Requests that fail go to the error file, which can be an INPUT.
+
+Each line is written whole before it counts: a run that was stopped at any moment and is started again sends only the
+requests without a reply. A request or an option that changed since is noticed.
+
+Options fill in what a request does not set.
+"""
+
+_BATCH_EXIT_CODES: Final = """\b
+Exit codes:
+  0    every request has a reply
+  1    some have none, or the provider, the network or this machine failed
+  2    the key or the model is missing, or a file or an option is wrong
+  130  Ctrl-C
 """
 
 _EXIT_CODES: Final = """\b
@@ -144,6 +172,41 @@ _Timeout: TypeAlias = Annotated[
         help="The most seconds for the whole reply; else 300 without any output end it.",
     ),
 ]
+_Input: TypeAlias = Annotated[
+    Path,
+    typer.Argument(
+        metavar="INPUT", exists=True, dir_okay=False, readable=True, help="The file of requests."
+    ),
+]
+_OutputFile: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="OUTPUT", dir_okay=False, help="The file of replies.")
+]
+_ErrorFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        dir_okay=False, help="The file of failures.", show_default="OUTPUT with .errors.jsonl"
+    ),
+]
+_Providers: TypeAlias = Annotated[
+    list[Provider] | None,
+    typer.Option(
+        "--provider",
+        metavar="NAME",
+        help=(
+            "Whom to ask: acedata, cloudsway, moonshot or openai; given twice, the second one is asked"
+            " when the first one fails."
+        ),
+    ),
+]
+_Concurrency: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="The most requests at the same time.", show_default="20 for each provider"
+    ),
+]
+_DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Check the files, say what is left, and send nothing.")
+]
 _NoReasoning: TypeAlias = Annotated[
     bool,
     typer.Option(
@@ -222,6 +285,52 @@ def ask(
             anyio.run(run_ask, question, renderer)
 
     raise typer.Exit(exit_code(command, renderer))
+
+
+@app.command(help=_BATCH_HELP, epilog=_BATCH_EXIT_CODES)
+def batch(
+    source: _Input,
+    output: _OutputFile,
+    *,
+    errors: _ErrorFile = None,
+    provider: _Providers = None,
+    model: _Model = None,
+    system_text: _System = None,
+    max_tokens: _MaxTokens = None,
+    temperature: _Temperature = None,
+    concurrency: _Concurrency = None,
+    dry_run: _DryRun = False,
+    base_url: _BaseUrl = None,
+    endpoint_path: _EndpointPath = None,
+) -> None:
+    """Answer the requests of a file and exit."""
+    never_fail_on_characters(sys.stderr)
+    answered = True
+
+    def command() -> None:
+        nonlocal answered
+        names: list[Provider | None] = [*provider] if provider else [None]
+        if len(names) > 1 and (base_url or endpoint_path):
+            raise ConfigurationError(
+                "--base-url and --endpoint-path are for one provider; set the variables of each provider"
+            )
+        job = Job(
+            source=source,
+            output=output,
+            errors=errors or output.with_suffix(".errors.jsonl"),
+            providers=tuple(chosen_provider(name, base_url, endpoint_path) for name in names),
+            model=model,
+            system=None if system_text is None else checked_text(system_text, "--system"),
+            params=chosen_params(max_tokens, temperature),
+            concurrency=concurrency,
+        )
+        if dry_run:
+            sys.stdout.writelines(f"{line}\n" for line in estimate(job))
+        else:
+            answered = anyio.run(run_batch, job)
+
+    code = exit_code(command, _renderer(sys.stdout, as_json=False))
+    raise typer.Exit(code or int(not answered))
 
 
 @app.command(help=_PROVIDERS_HELP)

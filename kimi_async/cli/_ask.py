@@ -22,7 +22,14 @@ from kimi_async._providers._environment import provider_from_environment
 from kimi_async.cli._render import Renderer
 from kimi_async.cli._run import follow
 
-__all__ = ["Question", "ask", "checked_text", "chosen_provider", "read_prompt"]
+__all__ = [
+    "Question",
+    "ask",
+    "checked_text",
+    "chosen_params",
+    "chosen_provider",
+    "read_prompt",
+]
 
 
 @frozen(kw_only=True)
@@ -56,12 +63,7 @@ class Question:
     @property
     def params(self) -> CallParams:
         """The parameters that are set."""
-        params: CallParams = {}
-        if self.max_tokens is not None:
-            params["max_tokens"] = self.max_tokens
-        if self.temperature is not None:
-            params["temperature"] = self.temperature
-        return params
+        return chosen_params(self.max_tokens, self.temperature)
 
     @property
     def messages(self) -> list[Message]:
@@ -89,6 +91,16 @@ async def ask(question: Question, renderer: Renderer) -> None:
     async with AsyncKimi(provider, model=question.model, timeouts=timeouts) as client:
         stream = client.stream(question.messages, **question.params)
         await follow(stream, renderer, reasoning=question.reasoning)
+
+
+def chosen_params(max_tokens: int | None, temperature: float | None) -> CallParams:
+    """Return the parameters that the options set."""
+    params: CallParams = {}
+    if max_tokens is not None:
+        params["max_tokens"] = max_tokens
+    if temperature is not None:
+        params["temperature"] = temperature
+    return params
 
 
 def chosen_provider(

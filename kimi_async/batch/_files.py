@@ -1,0 +1,174 @@
+"""The lines of batch files: OpenAI's format, with the facts that a resumed batch needs; pure.
+
+A line of the input is ``{"custom_id": ..., "body": {"messages": ..., ...}}``. Shorter forms are accepted too: the body
+itself, ``{"prompt": ...}``, or a text. A line of the output has the same ``custom_id``, and the reply in OpenAI's shape
+as its ``response``. A line of the error file is the line of the input with an ``error``, so the file can be an input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+import msgspec
+from attrs import field, frozen
+
+from kimi_async._configuration import CallParams
+from kimi_async._errors import ConfigurationError, ErrorInfo
+from kimi_async._models import ChatCompletion
+from kimi_async._request._params import ChatParams
+from kimi_async.batch._rows import BatchRequest, BatchResult
+
+__all__ = [
+    "FileRow",
+    "Finished",
+    "digest_of",
+    "error_line",
+    "output_line",
+    "read_row",
+    "read_state",
+]
+
+_URL: Final = "/v1/chat/completions"
+#: Keys of a body that say how the reply travels, which is not the row's business.
+_TRAVEL: Final = frozenset({"stream", "stream_options"})
+#: The key of our own facts in a line.
+_OURS: Final = "kimi_async"
+
+
+@frozen(kw_only=True)
+class FileRow:
+    """One line of the input.
+
+    Attributes:
+        custom_id: The name of the row.
+        body: The parameters and messages of the request, as OpenAI spells them.
+        digest: Differs if the body differs.
+        size: The bytes of its line.
+    """
+
+    custom_id: str
+    body: Mapping[str, Any] = field(repr=False)
+    digest: str
+    size: int
+
+    def to_request(self, system: str | None) -> BatchRequest[None]:
+        """Return the request, with *system* as its system message if it has none."""
+        params: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
+        for name, value in self.body.items():
+            if name in ChatParams.__annotations__:
+                params[name] = value
+            elif name != "messages" and name not in _TRAVEL:
+                extra[name] = value
+        if extra:
+            params["extra_body"] = {**params.get("extra_body", {}), **extra}
+        messages: list[Any] = self.body["messages"]
+        if system is not None and not any(_is_system(each) for each in messages):
+            messages = [{"role": "system", "content": system}, *messages]
+        return BatchRequest(self.custom_id, messages, cast("CallParams", cast("object", params)))
+
+
+def _is_system(message: object) -> bool:
+    return isinstance(message, dict) and message.get("role") == "system"
+
+
+def digest_of(value: object) -> str:
+    """Return a short text that differs for values that differ as JSON."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_row(line: str, number: int, *, is_text: bool) -> FileRow:
+    """Read one line of the input.
+
+    Args:
+        line: The line.
+        number: Its number, from 1, which is the ``custom_id`` of a row without one.
+        is_text: Whether the file holds prompts and not JSON.
+
+    Raises:
+        ConfigurationError: The line is not a request.
+    """
+    value: object = line.rstrip("\r\n") if is_text else _read_json(line, number)
+    name = str(number)
+    if isinstance(value, dict):
+        name, value = value.get("custom_id", name), _body_of(value)
+    if isinstance(value, str):
+        value = {"messages": [{"role": "user", "content": value}]}
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(f"line {number}: custom_id must be a text that is not empty")
+    if not isinstance(value, dict) or not isinstance(value.get("messages"), list):
+        raise ConfigurationError(
+            f'line {number}: expected {{"custom_id": ..., "body": {{"messages": [...]}}}}, {{"prompt": ...}} or a text'
+        )
+    return FileRow(custom_id=name, body=value, digest=digest_of(value), size=len(line.encode()))
+
+
+def _read_json(line: str, number: int) -> object:
+    try:
+        value: object = msgspec.json.decode(line.encode("utf-8", "surrogatepass"))
+    except (msgspec.DecodeError, RecursionError):
+        raise ConfigurationError(
+            f"line {number} is not JSON; name a file of prompts, one on each line, *.txt"
+        ) from None
+    return value
+
+
+def _body_of(line: Mapping[str, Any]) -> object:
+    """Return the body of a row, or its prompt."""
+    if "body" in line:
+        return line["body"]
+    if "prompt" in line:
+        return line["prompt"]
+    return {name: value for name, value in line.items() if name != "custom_id"}
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that an earlier run has finished.
+
+    Attributes:
+        custom_id: The name of the row.
+        row: The digest of its body.
+        settings: The digest of the settings of that run.
+        may_repeat: Whether it failed in a way that may succeed when it is sent again.
+    """
+
+    custom_id: str
+    row: str
+    settings: str
+    may_repeat: bool = False
+
+
+def read_state(line: str) -> Finished | None:
+    """Read the facts of a line of the output or of the error file; ``None`` if this package did not write it."""
+    try:
+        value: Any = msgspec.json.decode(line)
+        return msgspec.convert({"custom_id": value["custom_id"], **value[_OURS]}, Finished)
+    except (msgspec.MsgspecError, KeyError, TypeError):
+        return None
+
+
+def output_line(row: FileRow, reply: ChatCompletion, settings: str) -> bytes:
+    """Return the line of a reply, with its line end."""
+    response = {"status_code": 200, "request_id": reply.request_id, "body": reply.to_openai()}
+    ours = {"row": row.digest, "settings": settings, "provider": reply.provider}
+    return _line({"custom_id": row.custom_id, "response": response, "error": None, _OURS: ours})
+
+
+def error_line(row: FileRow, result: BatchResult[Any], settings: str) -> bytes:
+    """Return the line of a failure, with its line end: the row itself, its error and the text that arrived."""
+    error = result.error
+    assert error is not None
+    told: dict[str, Any] = {**msgspec.to_builtins(ErrorInfo.of(error))}
+    if error.partial is not None and error.partial.text:
+        told["partial"] = error.partial.text
+    ours = {"row": row.digest, "settings": settings, "may_repeat": error.retryable}
+    line = {"custom_id": row.custom_id, "method": "POST", "url": _URL, "body": row.body}
+    return _line({**line, "error": told, _OURS: ours})
+
+
+def _line(value: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode(value) + b"\n"

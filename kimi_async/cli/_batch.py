@@ -1,0 +1,173 @@
+"""``kimi-async batch``: a file of requests, a file of replies."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+
+from kimi_async import (
+    AsyncKimi,
+    AuthenticationError,
+    CallParams,
+    ConfigurationError,
+    KimiError,
+    Provider,
+    ProviderUnavailableError,
+    QuotaExceededError,
+)
+from kimi_async.batch import BatchRequest, BatchResult
+from kimi_async.batch._files import FileRow, digest_of, error_line, output_line
+from kimi_async.cli._batch_files import Lines, Plan, keep_only, make_plan, rows_of
+from kimi_async.cli._output import report
+from kimi_async.cli._progress import Counts, Display, summary
+
+__all__ = ["Job", "estimate", "is_final", "run_batch"]
+
+#: A rough figure for English text and JSON; the page Batches says so.
+_BYTES_PER_TOKEN: Final = 4
+
+
+@frozen(kw_only=True)
+class Job:
+    """The files and the options of one batch.
+
+    Attributes:
+        source: The input.
+        output: The file of replies.
+        errors: The file of failures.
+        providers: The providers, in their order.
+        model: The model of rows that name none; ``None`` where the provider needs none.
+        system: The system message of rows that have none, or ``None``.
+        params: The parameters of rows that do not set them.
+        concurrency: How many requests run at the same time; ``None`` for the default.
+    """
+
+    source: Path
+    output: Path
+    errors: Path
+    providers: tuple[Provider, ...]
+    model: str | None
+    system: str | None
+    params: CallParams = field(factory=CallParams)
+    concurrency: int | None
+
+    def __attrs_post_init__(self) -> None:
+        if len({self.source.resolve(), self.output.resolve(), self.errors.resolve()}) < 3:
+            raise ConfigurationError("the input, the output and the error file must differ")
+        if self.output.suffix == ".gz" or self.errors.suffix == ".gz":
+            raise ConfigurationError(
+                "the output cannot be compressed while it is written; leave out .gz"
+            )
+
+    @property
+    def settings(self) -> str:
+        """Differs if the options that change a reply differ."""
+        return digest_of({"model": self.model, "system": self.system, **self.params})
+
+    def plan(self) -> Plan:
+        """Compare the input with the files of earlier runs.
+
+        Raises:
+            ConfigurationError: The files do not fit, or a row has no model.
+            OSError: A file cannot be read.
+        """
+        plan = make_plan(self.source, self.output, self.errors, self.settings)
+        if plan.lacks_model and self.model is None and self.providers[0].needs_model:
+            raise ConfigurationError(
+                "no model: give --model, set KIMI_MODEL, or name one in each row"
+            )
+        return plan
+
+
+def estimate(job: Job) -> list[str]:
+    """Return what a run would do, without sending anything."""
+    plan = job.plan()
+    tokens = plan.body_bytes // _BYTES_PER_TOKEN
+    return [
+        f"{plan.total:,} rows: {len(plan.answered):,} answered, {len(plan.failed):,} failed, {plan.left:,} to send",
+        f"about {tokens:,} tokens of input, at {_BYTES_PER_TOKEN} bytes for each",
+    ]
+
+
+async def run_batch(job: Job) -> bool:
+    """Answer the rows that are not answered yet.
+
+    Returns:
+        Whether every row has a reply now.
+
+    Raises:
+        ConfigurationError: The files or the options do not fit.
+        KimiError: No further request can succeed: the key is wrong, or the money is gone.
+        OSError: A file cannot be read or written.
+    """
+    async with AsyncKimi(job.providers, model=job.model) as client:
+        with Lines(job.output) as output:
+            plan = job.plan()
+            keep_only(job.errors, plan.failed)
+            counts = Counts(plan.total, len(plan.answered) + len(plan.failed))
+            display = Display(counts, sys.stderr, time.monotonic)
+            with Lines(job.errors) as errors:
+                rows = _Rows(job, plan, counts, output, errors)
+                stop = await display.during(rows.answer, client)
+    if not job.errors.stat().st_size:
+        job.errors.unlink()
+    if stop is not None:
+        raise stop
+    for line in summary(counts, display.seconds):
+        report(line)
+    failed = counts.failed + len(plan.failed)
+    if failed:
+        report(f"{failed:,} rows have no reply; {job.errors} says why, and can be an input")
+    return not failed
+
+
+class _Rows:
+    """The rows of one run."""
+
+    def __init__(self, job: Job, plan: Plan, counts: Counts, output: Lines, errors: Lines) -> None:
+        self._job = job
+        self._plan = plan
+        self._counts = counts
+        self._output = output
+        self._errors = errors
+        self._running: dict[str, FileRow] = {}
+
+    async def answer(self, client: AsyncKimi) -> KimiError | None:
+        """Write the results; return the error after which no further request can succeed."""
+        stop: KimiError | None = None
+        batch = client.batch(
+            self._requests(), concurrency=self._job.concurrency, **self._job.params
+        )
+        async with batch as results:
+            async for result in results:
+                if result.error is not None and is_final(result.error):
+                    stop = result.error
+                    break
+                self._write(result)
+                self._counts.add(result)
+        return stop
+
+    def _requests(self) -> Iterator[BatchRequest[None]]:
+        for row in rows_of(self._job.source):
+            if not self._plan.is_done(row):
+                self._running[row.custom_id] = row
+                yield row.to_request(self._job.system)
+
+    def _write(self, result: BatchResult[None]) -> None:
+        row = self._running.pop(result.custom_id)
+        if result.reply is None:
+            self._errors.add(error_line(row, result, self._job.settings))
+        else:
+            self._output.add(output_line(row, result.reply, self._job.settings))
+
+
+def is_final(error: KimiError) -> bool:
+    """Return whether every other row would fail in the same way."""
+    if isinstance(error, ProviderUnavailableError):
+        return bool(error.errors) and all(map(is_final, error.errors))
+    return isinstance(error, (AuthenticationError, QuotaExceededError))

@@ -1,0 +1,222 @@
+"""The files of ``kimi-async batch``: reading the rows, finding those that are done, and writing whole lines."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, Self, TextIO, cast
+
+from attrs import field, frozen
+
+from kimi_async import ConfigurationError
+from kimi_async.batch._files import FileRow, Finished, read_row, read_state
+
+__all__ = ["Lines", "Plan", "keep_only", "make_plan", "rows_of"]
+
+_NEWLINE: Final = b"\n"
+
+
+def rows_of(path: Path) -> Iterator[FileRow]:
+    """Read the rows of the input one by one; empty lines are left out.
+
+    Raises:
+        ConfigurationError: A line is not a request.
+        OSError: The file cannot be read.
+    """
+    is_text = path.name.removesuffix(".gz").endswith(".txt")
+    with _open(path) as file:
+        try:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield read_row(line, number, is_text=is_text)
+        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile):
+            raise ConfigurationError(
+                f"{path} is not a whole file of UTF-8 text; convert it, or unpack it again"
+            ) from None
+
+
+def _open(path: Path) -> TextIO:
+    opened = gzip.open if path.suffix == ".gz" else open
+    return cast("TextIO", opened(path, "rt", encoding="utf-8-sig"))
+
+
+@frozen(kw_only=True)
+class Plan:
+    """The work of one run.
+
+    Attributes:
+        total: How many rows the input has.
+        answered: The names of those that earlier runs have answered.
+        failed: The names of those that failed in earlier runs, for a reason that does not pass.
+        body_bytes: The size of the rows that are to be sent.
+        lacks_model: Whether one of those names no model.
+    """
+
+    total: int
+    answered: frozenset[str] = field(repr=False)
+    failed: frozenset[str] = field(repr=False)
+    body_bytes: int
+    lacks_model: bool
+
+    @property
+    def left(self) -> int:
+        """How many rows are to be sent."""
+        return self.total - len(self.answered) - len(self.failed)
+
+    def is_done(self, row: FileRow) -> bool:
+        """Return whether nothing is to be sent for *row*."""
+        return row.custom_id in self.answered or row.custom_id in self.failed
+
+
+def make_plan(source: Path, output: Path, errors: Path, settings: str) -> Plan:
+    """Compare the input with the files of earlier runs.
+
+    Args:
+        source: The input.
+        output: The output; it may not exist yet.
+        errors: The error file; it may not exist yet.
+        settings: The digest of the settings of this run.
+
+    Raises:
+        ConfigurationError: Two rows have one name, a row or the settings have changed since a reply was written, or
+            a file is of something else.
+        OSError: A file cannot be read.
+    """
+    replies, failures = _states(output), _states(errors)
+    answered: set[str] = set()
+    failed: set[str] = set()
+    seen: set[str] = set()
+    body_bytes, lacks_model = 0, False
+    for row in rows_of(source):
+        name = row.custom_id
+        if name in seen:
+            raise ConfigurationError(f"two rows of {source} have the custom_id {name!r}")
+        seen.add(name)
+        if name in replies:
+            _refuse_changes(row, replies[name], settings, output)
+            answered.add(name)
+        elif _fails_again(failures.get(name), row, settings):
+            failed.add(name)
+        else:
+            body_bytes += row.size
+            lacks_model |= "model" not in row.body
+    return Plan(
+        total=len(seen),
+        answered=frozenset(answered),
+        failed=frozenset(failed),
+        body_bytes=body_bytes,
+        lacks_model=lacks_model,
+    )
+
+
+def _states(path: Path) -> dict[str, Finished]:
+    states: dict[str, Finished] = {}
+    if not path.exists():
+        return states
+    with path.open(encoding="utf-8", errors="replace") as file:
+        whole = (
+            line for line in file if line.endswith("\n")
+        )  # a run that was killed leaves a torn line
+        for number, line in enumerate(whole, 1):
+            state = read_state(line)
+            if state is None:
+                raise ConfigurationError(
+                    f"line {number} of {path} was not written by this command; choose another file"
+                )
+            states[state.custom_id] = state
+    return states
+
+
+def _refuse_changes(row: FileRow, earlier: Finished, settings: str, output: Path) -> None:
+    changed = (
+        "its body"
+        if row.digest != earlier.row
+        else "the options"
+        if settings != earlier.settings
+        else None
+    )
+    if changed is not None:
+        raise ConfigurationError(
+            f"{output} has a reply to {row.custom_id!r}, but {changed} changed since;"
+            " choose another output file, or remove that line"
+        )
+
+
+def _fails_again(earlier: Finished | None, row: FileRow, settings: str) -> bool:
+    """Return whether the same request failed for a reason that does not pass."""
+    return earlier is not None and earlier == Finished(
+        custom_id=row.custom_id, row=row.digest, settings=settings
+    )
+
+
+class Lines:
+    """A file to which whole lines are added; each is handed to the system before :meth:`add` returns.
+
+    A context manager. On entering, the torn last line of a run that was killed is removed.
+
+    Args:
+        path: The file; made if it does not exist.
+
+    Raises:
+        ConfigurationError: Another process writes to the file.
+        OSError: The file cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO = path.open("ab+")
+
+    def __enter__(self) -> Self:
+        try:
+            _lock(self._file, self._path)
+            _remove_torn_line(self._file)
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, line: bytes) -> None:
+        """Add one line."""
+        self._file.write(line)
+        self._file.flush()
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    with contextlib.suppress(ImportError):  # Windows has no fcntl
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError(
+                f"another process writes to {path}; wait for it, or choose another file"
+            ) from None
+
+
+def _remove_torn_line(file: BinaryIO) -> None:
+    file.seek(0)
+    end = 0
+    for line in file:
+        if line.endswith(_NEWLINE):
+            end += len(line)
+    file.truncate(end)
+    file.seek(0, os.SEEK_END)
+
+
+def keep_only(path: Path, names: frozenset[str]) -> None:
+    """Write *path* anew with the lines of these names; a kill leaves the old file or the new one."""
+    if not path.exists():
+        return
+    kept = path.with_name(f"{path.name}.new")
+    with path.open("rb") as old, kept.open("wb") as new:
+        for line in old:
+            state = read_state(line.decode("utf-8", "replace"))
+            if state is not None and state.custom_id in names:
+                new.write(line)
+    kept.replace(path)

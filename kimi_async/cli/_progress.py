@@ -1,0 +1,210 @@
+"""The progress of a batch: counts, and the line that shows them."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TextIO, TypeVar
+
+import anyio
+from attrs import define, field
+from rich.cells import cell_len
+
+from kimi_async import Usage
+from kimi_async.batch import BatchResult
+
+__all__ = ["Counts", "Display", "duration", "progress_line", "summary"]
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+#: Seconds between two lines of a file or pipe, and between two changes of a line on a terminal.
+_FILE_SECONDS: Final = 10.0
+_TERMINAL_SECONDS: Final = 0.5
+
+
+@define
+class Counts:
+    """The counts of one run.
+
+    Attributes:
+        total: How many rows the input has.
+        before: How many of them earlier runs have finished.
+        answered: How many this run has answered.
+        failed: How many failed in this run.
+        prompt_tokens: Tokens of the input, of all attempts.
+        cached_tokens: Those of them that came from the cache of the provider.
+        completion_tokens: Tokens of the replies, of all attempts.
+        by_provider: How many rows each provider has answered.
+        tokens_by_provider: Tokens of the rows that each provider has answered.
+    """
+
+    total: int
+    before: int
+    answered: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    by_provider: dict[str, int] = field(factory=dict[str, int])
+    tokens_by_provider: dict[str, int] = field(factory=dict[str, int])
+
+    @property
+    def finished(self) -> int:
+        """How many rows are finished, by this run and the earlier ones."""
+        return self.before + self.answered + self.failed
+
+    def add(self, result: BatchResult[Any]) -> None:
+        """Count one result."""
+        if result.reply is None:
+            self.failed += 1
+        else:
+            self.answered += 1
+            name = result.reply.provider
+            self.by_provider[name] = self.by_provider.get(name, 0) + 1
+            used = 0 if result.usage is None else _tokens(result.usage)
+            self.tokens_by_provider[name] = self.tokens_by_provider.get(name, 0) + used
+        if result.usage is not None:
+            self.prompt_tokens += result.usage.prompt_tokens or 0
+            self.cached_tokens += result.usage.cached_tokens or 0
+            self.completion_tokens += result.usage.completion_tokens or 0
+
+
+def _tokens(usage: Usage) -> int:
+    return (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
+
+
+def progress_line(counts: Counts, seconds: float, width: int) -> str:
+    """Return the progress in at most *width* cells, the most important part first.
+
+    Args:
+        counts: The counts.
+        seconds: How long the run takes so far.
+        width: The cells of the line.
+    """
+    parts = [_share(counts)]
+    done = counts.answered + counts.failed
+    if counts.failed:
+        parts.append(f"{counts.failed:,} failed")
+    if done and counts.finished < counts.total:
+        left = (counts.total - counts.finished) * seconds / done
+        parts.append(f"{duration(left)} left")
+    if done and seconds:
+        parts.append(f"{done / seconds:.1f} rows/s")
+    if counts.prompt_tokens:
+        tokens = counts.prompt_tokens + counts.completion_tokens
+        parts.append(f"{short(tokens)} tokens")
+        parts.append(f"{counts.cached_tokens / counts.prompt_tokens:.0%} of the input cached")
+    line = ""
+    for part in parts:
+        longer = f"{line} · {part}" if line else part
+        if cell_len(longer) > width:
+            break
+        line = longer
+    return line
+
+
+def _share(counts: Counts) -> str:
+    share = counts.finished / counts.total if counts.total else 1.0
+    # 100 % only at the end.
+    return f"{counts.finished:,} of {counts.total:,} rows ({math.floor(share * 100)} %)"
+
+
+def short(number: int) -> str:
+    """Return a number for a narrow line: ``950``, ``12.3k``, ``4.5M``."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            return f"{number / size:.1f}{unit}"
+    return str(number)
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words: ``45 s``, ``3 min``, ``2 h 5 min``."""
+    whole = round(seconds)
+    if whole < 90:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def summary(counts: Counts, seconds: float) -> list[str]:
+    """Return the lines that end a run."""
+    head = f"{counts.answered:,} answered"
+    if counts.before:
+        head += f", {counts.before:,} before this run"
+    if counts.failed:
+        head += f", {counts.failed:,} failed"
+    lines = [f"{head}, in {duration(seconds)}"]
+    for name, rows in sorted(counts.by_provider.items()):
+        lines.append(f"{name}: {rows:,} rows, {counts.tokens_by_provider[name]:,} tokens")
+    if counts.prompt_tokens:
+        share = counts.cached_tokens / counts.prompt_tokens
+        lines.append(
+            f"all attempts: {counts.prompt_tokens:,} tokens of input ({share:.0%} cached),"
+            f" {counts.completion_tokens:,} of output"
+        )
+    return lines
+
+
+class Display:
+    """Shows the progress on stderr: one line that changes on a terminal, a line now and then elsewhere.
+
+    Args:
+        counts: The counts to show.
+        file: stderr.
+        clock: Returns seconds.
+    """
+
+    def __init__(self, counts: Counts, file: TextIO, clock: Callable[[], float]) -> None:
+        self._counts = counts
+        self._file = file
+        self._clock = clock
+        self._begun = clock()
+        self._shown = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long the run takes so far."""
+        return self._clock() - self._begun
+
+    async def during(self, work: Callable[[A], Awaitable[T]], argument: A) -> T:
+        """Show the progress while *work* runs; return its result."""
+        failure: Exception | None = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._run)
+            try:
+                return await work(argument)
+            except Exception as error:
+                failure = error  # a task group would wrap it
+            finally:
+                tasks.cancel_scope.cancel()
+                self._clear()
+        assert failure is not None
+        raise failure
+
+    async def _run(self) -> None:
+        is_terminal = self._file.isatty()
+        while True:
+            await anyio.sleep(_TERMINAL_SECONDS if is_terminal else _FILE_SECONDS)
+            if is_terminal:
+                self._change()
+            else:
+                self._file.write(f"{progress_line(self._counts, self.seconds, 200)}\n")
+                self._file.flush()
+
+    def _change(self) -> None:
+        # The last cell stays empty: some terminals begin a new line after it.
+        width = shutil.get_terminal_size().columns - 1  # it may change
+        line = progress_line(self._counts, self.seconds, width)
+        # Blanks erase the rest, because a simple terminal knows no sequence that does.
+        cells = cell_len(line)
+        self._file.write(f"\r{line}{' ' * (self._shown - cells)}")
+        self._file.flush()
+        self._shown = cells
+
+    def _clear(self) -> None:
+        if self._shown:
+            self._file.write(f"\r{' ' * self._shown}\r")
+            self._file.flush()
+            self._shown = 0

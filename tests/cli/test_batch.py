@@ -1,0 +1,322 @@
+"""``kimi-async batch``, against a real server on this machine: its files, and runs that are killed at any moment."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+from attrs import define
+from typer.testing import CliRunner
+
+import kimi_async as kimi
+from kimi_async.cli._app import app
+from kimi_async.cli._batch import is_final
+from kimi_async.testing import ErrorReply, FakeProvider, ReceivedRequest, Reply
+
+VARIABLES = [
+    *("KIMI_PROVIDER", "KIMI_MODEL", "KIMI_BASE_URL", "CLOUDSWAY_API_KEY", "MOONSHOT_API_KEY"),
+    *("OPENAI_API_KEY", "ALL_PROXY", "HTTP_PROXY", "all_proxy", "http_proxy"),
+]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "test-key")
+
+
+def last_text(request: ReceivedRequest) -> str:
+    return str(request.body["messages"][-1]["content"])
+
+
+def answer(request: ReceivedRequest) -> Any:
+    if "bad" in last_text(request):
+        return ErrorReply(400, message="that cannot be")
+    return Reply(f"{last_text(request)}!")
+
+
+@define
+class Files:
+    """The folder of one test, and the server that its batches ask."""
+
+    folder: Path
+    fake: FakeProvider
+    wait_until: Callable[[Callable[[], bool]], None]
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "out.jsonl"
+
+    @property
+    def errors(self) -> Path:
+        return self.folder / "out.errors.jsonl"
+
+    def write(self, *rows: object, name: str = "in.jsonl") -> Path:
+        path = self.folder / name
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+        return path
+
+    def arguments(self, source: Path, *options: str) -> list[str]:
+        url = f"{self.fake.url}/acedata/kimi"
+        files = [str(source), str(self.output)]
+        return ["batch", *files, "--base-url", url, "--model", "kimi-k3", *options]
+
+    def run(self, source: Path, *options: str) -> tuple[int, str]:
+        """Run the program in a thread of its own; give its exit code and its output."""
+        with ThreadPoolExecutor() as thread:
+            result = thread.submit(CliRunner().invoke, app, self.arguments(source, *options))
+        return result.result().exit_code, result.result().output
+
+    def wait_for(self, requests: int) -> None:
+        """Wait until the server has seen so many requests."""
+        self.wait_until(lambda: len(self.fake.requests) >= requests)
+
+    def replies(self) -> dict[str, str]:
+        lines = list(map(json.loads, self.output.read_text("utf-8").splitlines()))
+        texts = {
+            line["custom_id"]: line["response"]["body"]["choices"][0]["message"]["content"]
+            for line in lines
+        }
+        assert len(texts) == len(lines)
+        return texts
+
+
+@pytest.fixture
+def script() -> Callable[[ReceivedRequest], Any]:
+    return answer
+
+
+@pytest.fixture
+def files(tmp_path: Path, script: Callable[[ReceivedRequest], Any]) -> Iterator[Files]:
+    with start_blocking_portal("asyncio") as portal:
+        with portal.wrap_async_context_manager(FakeProvider(script)) as fake:
+            yield Files(tmp_path, fake, partial(portal.call, fake.wait_until))
+
+
+def prompt(name: str, text: str) -> dict[str, str]:
+    return {"custom_id": name, "prompt": text}
+
+
+def test_each_row_gets_its_reply(files: Files) -> None:
+    source = files.write(prompt("a", "one"), prompt("b", "二"))
+    code, shown = files.run(source)
+    assert code == 0, shown
+    assert files.replies() == {"a": "one!", "b": "二!"}
+    assert "2 answered, in 0 s" in shown
+    assert "acedata: 2 rows, 42 tokens" in shown
+    assert not files.errors.exists()
+
+
+def test_a_second_run_sends_only_the_new_rows(files: Files) -> None:
+    files.run(files.write(prompt("a", "one")))
+    code, shown = files.run(files.write(prompt("a", "one"), prompt("b", "two")))
+    assert (code, list(map(last_text, files.fake.requests))) == (0, ["one", "two"])
+    assert "1 answered, 1 before this run" in shown
+
+
+def test_failures_are_an_input_again(files: Files) -> None:
+    code, shown = files.run(files.write(prompt("a", "one"), prompt("b", "bad")))
+    assert code == 1
+    assert "1 rows have no reply" in shown
+    (line,) = map(json.loads, files.errors.read_text("utf-8").splitlines())
+    assert line["custom_id"] == "b"
+    assert line["error"]["name"] == "BadRequestError"
+    # A failure that does not pass is not sent again ...
+    code, shown = files.run(files.folder / "in.jsonl")
+    assert (code, len(files.fake.requests)) == (1, 2)
+    # ... unless its row is an input.
+    failed = files.errors.rename(files.folder / "failed.jsonl")
+    files.output.unlink()
+    assert files.run(failed)[0] == 1
+    assert len(files.fake.requests) == 3
+
+
+def test_a_failure_whose_row_changed_is_sent_again(files: Files) -> None:
+    files.run(files.write(prompt("a", "bad")))
+    code, shown = files.run(files.write(prompt("a", "good")))
+    assert code == 0, shown
+    assert files.replies() == {"a": "good!"}
+    assert not files.errors.exists()
+
+
+def test_a_torn_last_line_is_sent_again(files: Files) -> None:
+    source = files.write(prompt("a", "one"), prompt("b", "two"))
+    files.run(source, "--concurrency", "1")
+    whole = files.output.read_bytes()
+    for cut in (1, 10, len(whole) // 2 - 5):
+        files.output.write_bytes(whole[:-cut])
+        assert files.run(source)[0] == 0
+        assert files.replies() == {"a": "one!", "b": "two!"}
+
+
+def test_packed_input_and_plain_prompts(files: Files) -> None:
+    packed = files.folder / "in.txt.gz"
+    packed.write_bytes(gzip.compress("one\n\n二\n".encode()))
+    assert files.run(packed)[0] == 0
+    assert files.replies() == {"1": "one!", "3": "二!"}
+
+
+def test_options_fill_in(files: Files) -> None:
+    own = {"custom_id": "b", "messages": [{"role": "user", "content": "two"}], "max_tokens": 5}
+    options = ["--system", "Be brief", "--max-tokens", "9", "--temperature", "0.5"]
+    files.run(files.write(prompt("a", "one"), own), "--concurrency", "1", *options)
+    first, second = (request.body for request in files.fake.requests)
+    assert first["messages"][0] == {"role": "system", "content": "Be brief"}
+    assert (first["max_tokens"], second["max_tokens"]) == (9, 5)
+    assert first["temperature"] == second["temperature"] == 0.5
+
+
+def test_a_dry_run_sends_and_writes_nothing(files: Files) -> None:
+    code, shown = files.run(files.write(prompt("a", "one")), "--dry-run")
+    assert code == 0
+    assert shown.splitlines() == [
+        "1 rows: 0 answered, 0 failed, 1 to send",
+        "about 9 tokens of input, at 4 bytes for each",
+    ]
+    assert not files.output.exists()
+    assert not files.fake.requests
+
+
+def test_a_wrong_key_ends_the_run(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "other-key")
+    source = files.write(*[prompt(f"{number}", "Hi") for number in range(500)])
+    code, shown = files.run(source, "--concurrency", "5")
+    assert code == 1
+    assert "key" in shown
+    assert len(files.fake.requests) <= 20
+    assert files.output.read_bytes() == b""
+
+
+CHANGED = "has a reply to 'a', but {} changed since"
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "words"),
+    [
+        ([prompt("a", "other")], [], CHANGED.format("its body")),
+        ([prompt("a", "one")], ["--max-tokens", "5"], CHANGED.format("the options")),
+        ([prompt("b", "one"), prompt("b", "two")], [], "have the custom_id 'b'"),
+        ([{"custom_id": 5}], [], "line 1: custom_id must be a text"),
+        ([prompt("b", "x")], ["--errors", "{output}"], "must differ"),
+        ([prompt("b", "x")], ["--errors", "{folder}/e.gz"], "leave out .gz"),
+        ([prompt("b", "x")], ["--errors", "{source}"], "must differ"),
+        ([prompt("b", "x")], ["--provider", "acedata", "--provider", "moonshot"], "one provider"),
+        ([prompt("b", "x")], ["--errors", "{folder}/x.txt"], "not written by this command"),
+    ],
+)
+def test_what_does_not_fit_is_told(
+    rows: list[object], options: list[str], words: str, files: Files
+) -> None:
+    files.run(files.write(prompt("a", "one")))
+    (files.folder / "x.txt").write_text("a shopping list\n")
+    source = files.write(*rows)
+    names = {"output": files.output, "folder": files.folder, "source": source}
+    before = files.output.read_bytes()
+    code, shown = files.run(source, *[option.format(**names) for option in options])
+    assert (code, len(files.fake.requests)) == (2, 1), shown
+    assert words in " ".join(shown.split())
+    assert files.output.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "body", [b"\xff\xfe\n", gzip.compress(b"one\n" * 99)[:-9]], ids=["bytes", "half"]
+)
+def test_a_file_that_is_not_text(body: bytes, files: Files) -> None:
+    source = files.folder / ("in.jsonl" if body.startswith(b"\xff") else "in.txt.gz")
+    source.write_bytes(body)
+    code, shown = files.run(source)
+    assert code == 2
+    assert "not a whole file of UTF-8 text" in shown
+
+
+REFUSED = kimi.AuthenticationError("no", status=401)
+
+
+@pytest.mark.parametrize(
+    ("error", "final"),
+    [
+        (REFUSED, True),
+        (kimi.QuotaExceededError("no", status=402), True),
+        (kimi.ServerError("no", status=500), False),
+        (kimi.ProviderUnavailableError("no"), False),
+        (kimi.ProviderUnavailableError("no", errors=(REFUSED, REFUSED)), True),
+        (kimi.ProviderUnavailableError("no", errors=(REFUSED, kimi.ConnectTimeout(1))), False),
+    ],
+)
+def test_the_errors_that_every_row_would_have(error: kimi.KimiError, final: bool) -> None:
+    assert is_final(error) is final
+
+
+def test_a_row_without_a_model(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = files.write(prompt("a", "one"))
+    arguments = [each for each in files.arguments(source) if each not in {"--model", "kimi-k3"}]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "no model: give --model" in result.output
+
+
+def test_two_processes_do_not_write_to_one_file(files: Files) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    with files.output.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        code, shown = files.run(files.write(prompt("a", "one")))
+    assert code == 2
+    assert "another process writes to" in shown
+
+
+ROWS, KILLS, CONCURRENCY = 300, 5, 20
+
+
+@pytest.fixture
+def faults() -> Counter[str]:
+    return Counter()
+
+
+class TestKilled:
+    """A run that is killed at any moment and started again."""
+
+    @pytest.fixture
+    def script(self, faults: Counter[str]) -> Callable[[ReceivedRequest], Any]:
+        chance = random.Random(17)
+
+        def answer(request: ReceivedRequest) -> Any:
+            fault = chance.random()
+            if fault < 0.05:
+                faults["sent"] += 1
+                return ErrorReply(503) if fault < 0.025 else Reply("Hello", cut_after=1)
+            return Reply(f"{last_text(request)}!")
+
+        return answer
+
+    def test_no_row_is_lost_or_answered_twice(self, files: Files, faults: Counter[str]) -> None:
+        when = random.Random(17)
+        rows = {f"row {number}": f"text {number}" for number in range(ROWS)}
+        source = files.write(*[prompt(name, text) for name, text in rows.items()])
+        options = ["--concurrency", str(CONCURRENCY)]
+        program = [sys.executable, "-m", "kimi_async.cli", *files.arguments(source, *options)]
+        for _ in range(KILLS):
+            enough = len(files.fake.requests) + when.randrange(1, ROWS // KILLS)
+            with subprocess.Popen(program, stderr=subprocess.DEVNULL) as process:
+                files.wait_for(enough)
+                os.kill(process.pid, signal.SIGKILL)
+        codes = [subprocess.run(program, check=False, capture_output=True).returncode]
+        while codes[-1] == 1 and len(codes) < 9:
+            codes.append(subprocess.run(program, check=False, capture_output=True).returncode)
+        assert codes[-1] == 0
+        assert files.replies() == {name: f"{text}!" for name, text in rows.items()}
+        most = ROWS + KILLS * CONCURRENCY + faults["sent"]
+        assert len(files.fake.requests) <= most

@@ -1,0 +1,113 @@
+"""The lines of batch files."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+import kimi_async as kimi
+from kimi_async.batch import BatchResult
+from kimi_async.batch._files import Finished, error_line, output_line, read_row, read_state
+
+HI = [{"role": "user", "content": "Hi"}]
+BODY = {"messages": HI, "temperature": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("line", "is_text", "custom_id", "body"),
+    [
+        ({"custom_id": "a", "method": "POST", "url": "/v1", "body": BODY}, False, "a", BODY),
+        ({"custom_id": "a", "messages": HI}, False, "a", {"messages": HI}),
+        ({"custom_id": "a", "prompt": "Hi"}, False, "a", {"messages": HI}),
+        ({"body": BODY}, False, "7", BODY),
+        ("Hi", False, "7", {"messages": HI}),
+        ('"Hi"', True, "7", {"messages": [{"role": "user", "content": '"Hi"'}]}),
+    ],
+)
+def test_the_forms_of_a_row(line: Any, is_text: bool, custom_id: str, body: Any) -> None:
+    text = line if is_text else json.dumps(line)
+    row = read_row(f"{text}\r\n", 7, is_text=is_text)
+    assert (row.custom_id, row.body) == (custom_id, body)
+    assert row.size == len(text) + 2
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{", "line 7 is not JSON; name a file of prompts"),
+        ("[" * 100_000, "line 7 is not JSON"),
+        ('{"custom_id": 5, "prompt": "Hi"}', "line 7: custom_id must be a text"),
+        ('{"custom_id": "", "prompt": "Hi"}', "line 7: custom_id must be a text"),
+        ("5", "line 7: expected"),
+        ('{"body": {}}', "line 7: expected"),
+        ('{"body": {"messages": "Hi"}}', "line 7: expected"),
+        ('{"prompt": 5}', "line 7: expected"),
+    ],
+)
+def test_lines_that_are_no_request(line: str, words: str) -> None:
+    with pytest.raises(kimi.ConfigurationError, match=words):
+        read_row(line, 7, is_text=False)
+
+
+def test_a_body_becomes_parameters() -> None:
+    body = {**BODY, "stream": True, "stream_options": {}, "top_k": 5, "model": "kimi-k3"}
+    request = read_row(json.dumps({"body": body}), 1, is_text=False).to_request(None)
+    assert request.messages == HI
+    assert request.params == {
+        "temperature": 0.5,
+        "model": "kimi-k3",
+        "extra_body": {"top_k": 5},
+    }
+
+
+def test_a_system_message_is_added_where_there_is_none() -> None:
+    row = read_row(json.dumps({"body": BODY}), 1, is_text=False)
+    added = {"role": "system", "content": "Be brief"}
+    assert row.to_request("Be brief").messages == [added, *HI]
+    other = read_row(json.dumps({"messages": [added, *HI]}), 1, is_text=False)
+    assert other.to_request("Be verbose").messages == [added, *HI]
+
+
+def test_a_digest_differs_with_the_body_and_not_with_its_spelling() -> None:
+    row = read_row('{"custom_id":"a","body":{"messages":[],"n":1}}', 1, is_text=False)
+    same = read_row('{"body": {"n": 1, "messages": []}, "custom_id": "b"}', 2, is_text=False)
+    other = read_row('{"body": {"n": 2, "messages": []}}', 2, is_text=False)
+    assert row.digest == same.digest != other.digest
+
+
+REPLY = kimi.ChatCompletion(provider="acedata")
+
+
+def test_a_reply_can_be_read_back() -> None:
+    row = read_row(json.dumps({"custom_id": "a", "body": BODY}), 1, is_text=False)
+    line = output_line(row, REPLY, "options")
+    assert line.endswith(b"}\n")
+    assert json.loads(line)["response"]["body"]["object"] == "chat.completion"
+    assert read_state(line.decode()) == Finished(custom_id="a", row=row.digest, settings="options")
+
+
+@pytest.mark.parametrize("may_repeat", [False, True])
+def test_a_failure_is_a_row_again(may_repeat: bool) -> None:
+    row = read_row(json.dumps({"custom_id": "a", "body": BODY}), 1, is_text=False)
+    kind = kimi.ServerError if may_repeat else kimi.BadRequestError
+    error = kind("no", status=400)
+    error.partial = kimi.ChatCompletion.from_json(
+        b'{"provider":"acedata","choices":[{"index":0,"message":{"role":"assistant","content":"Hel"}}]}'
+    )
+    result: BatchResult[Any] = BatchResult(custom_id="a", index=0, error=error)
+    line = error_line(row, result, "options").decode()
+    assert read_row(line, 5, is_text=False).digest == row.digest
+    assert json.loads(line)["error"]["partial"] == "Hel"
+    state = read_state(line)
+    assert state is not None
+    assert state.may_repeat is may_repeat
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["{", "5", '"text"', "[]", '{"custom_id": "a"}', '{"custom_id": "a", "kimi_async": 5}', "{}"],
+)
+def test_lines_of_something_else(line: str) -> None:
+    assert read_state(line) is None
