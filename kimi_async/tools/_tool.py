@@ -140,7 +140,7 @@ def tool(
     """Make a tool of a typed function, as a decorator or by a call: ``tool(store.find)``.
 
     The types of the parameters become a JSON Schema; the page "Tools" lists the types. The text of the docstring about
-    a parameter, in Google's form or that of reST, becomes its description.
+    a parameter, in the form of Google, numpy or reST, becomes its description.
 
     Args:
         function: A function, a bound method, a ``functools.partial`` or an object with ``__call__``, sync or async.
@@ -176,7 +176,7 @@ def _made(function: Callable[P, R], name: str | None, description: str | None) -
         raise ConfigurationError("a generator gives no result")
     from kimi_async._types._docstring import read_docstring
 
-    said, texts = read_docstring(inspect.getdoc(inner))
+    said, texts = read_docstring(_doc_of(inner))
     parameters = _parameters_of(function)
     types = _types_of(inner, parameters)
     arguments = _typed_dict_of(parameters, types)
@@ -194,6 +194,16 @@ def _inner(function: Any) -> Any:
     while isinstance(function, functools.partial):
         function = function.func
     return function if inspect.isroutine(function) else function.__call__
+
+
+def _doc_of(function: Any) -> str | None:
+    """Return the docstring of a function; that of its class for an object whose ``__call__`` has none."""
+    text = inspect.getdoc(function)
+    if text != type.__call__.__doc__:  # which every __call__ without a docstring inherits
+        return text
+    from kimi_async._types._classes import doc_of
+
+    return doc_of(type(function.__self__))
 
 
 def _name_of(function: Any) -> str:

@@ -90,6 +90,82 @@ from kimi_async._types._docstring import read_docstring
         pytest.param(
             "按城市查找。\n\nArgs:\n  city: 城市", "按城市查找。", {"city": "城市"}, id="Chinese"
         ),
+        pytest.param(
+            "Args:\n        a: A.\n            More.\n        b: B.\n    ",
+            "",
+            {"a": "A. More.", "b": "B."},
+            id="no-summary",
+        ),
+        pytest.param(
+            "Args:\n        a: A.\n\n    Returns:\n        b: No.\n    ",
+            "",
+            {"a": "A."},
+            id="no-summary-and-another-section",
+        ),
+        pytest.param(
+            ":param a: A\n        and more.\n    :param b: B.\n    ",
+            "",
+            {"a": "A and more.", "b": "B."},
+            id="no-summary-reST",
+        ),
+        pytest.param(
+            "Find.\n\n:param a: A\nand more.\n\n    And more.\n\nTail.\n:returns: It\nall.",
+            "Find.",
+            {"a": "A and more. And more."},
+            id="lazy-reST",
+        ),
+        pytest.param("Find.\n\n@param a: A.\n@return: It.", "Find.", {"a": "A."}, id="epytext"),
+        pytest.param(
+            "Find.\n\nArgs:\n    - a: A.\n    * b (int): B.\n      More.\n    • c - C.\n    -d: No.",
+            "Find.",
+            {"a": "A.", "b": "B. More.", "c": "C."},
+            id="list",
+        ),
+        pytest.param(
+            "Find.\n\nArgs:\n    `a`: A.\n    ``b`` (int): B.\n    **c**: C.\n    - `d` -- D.\n    *e: No.",
+            "Find.",
+            {"a": "A.", "b": "B.", "c": "C.", "d": "D."},
+            id="marked",
+        ),
+        pytest.param(
+            "Find.\n\n:Parameters:\n    a, b: Both.\n    a: Not this.\n",
+            "Find.",
+            {"a": "Both.", "b": "Both."},
+            id="several",
+        ),
+        pytest.param(
+            """Find it.
+
+            Parameters
+            ----------
+            city : str
+                Where to
+                look.
+
+            a, b : int, optional
+                Both.
+            no type
+                Nothing.
+            free
+                Free.
+
+                More.
+
+            Returns
+            -------
+            city : str
+                Not a parameter.
+            """,
+            "Find it.",
+            {"city": "Where to look.", "a": "Both.", "b": "Both.", "free": "Free. More."},
+            id="numpy",
+        ),
+        pytest.param(
+            "Parameters:\n    ===========\n    a : int\n        A.\n",
+            "",
+            {"a": "A."},
+            id="no-summary-numpy",
+        ),
     ],
 )
 def test_what_a_docstring_says(
