@@ -6,14 +6,11 @@ import json
 import re
 from collections.abc import Mapping
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from kimi_async._errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from kimi_async._types import Reader
 
 __all__ = [
     "decode_as_sent",
@@ -115,7 +112,7 @@ def read_json_text(text: str, into: Any = Any) -> Any:
     """
     try:
         value = json.loads(text, strict=False, parse_constant=_refuse_constant)
-        return value if into is Any else _reader_of(into).read(value)
+        return value if into is Any else _read(into, value)
     except RecursionError:
         problem = "it is nested too deeply"
     except ValueError as error:  # raised by json, or by the reader, which names the place
@@ -123,14 +120,16 @@ def read_json_text(text: str, into: Any = Any) -> Any:
     raise ValueError(problem)
 
 
-def _reader_of(into: Any) -> Reader:
+def _read(into: Any, value: Any) -> Any:
     # Imported on first use, because most programs read no types.
-    from kimi_async._types import reader_of
+    from kimi_async._types import read_item, reader_of
 
     try:
-        return reader_of(into)
+        reader = reader_of(into)
     except ConfigurationError as error:
         problem = error.message
+    else:
+        return read_item(reader, value, "")
     raise ConfigurationError(f"nothing can be read into this type: {problem}")
 
 

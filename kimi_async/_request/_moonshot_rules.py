@@ -5,6 +5,7 @@ Only rules are here that its validator applies at every level, so that a finding
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -175,6 +176,8 @@ def type_of_value(value: object) -> str:
 def is_of(value: object, name: str) -> bool:
     """Whether a JSON value is of this type."""
     own = type_of_value(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
     if own == "number" and name == "integer":
         return isinstance(value, float) and value.is_integer()
     return own == name or (own, name) == ("integer", "number")

@@ -4,6 +4,6 @@
 """
 
 from kimi_async._types._build import reader_of
-from kimi_async._types._reader import Definitions, Misfit, Reader
+from kimi_async._types._reader import Definitions, Misfit, Reader, read_item
 
-__all__ = ["Definitions", "Misfit", "Reader", "reader_of"]
+__all__ = ["Definitions", "Misfit", "Reader", "read_item", "reader_of"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from kimi_async._errors import ConfigurationError
 from kimi_async._types._reader import (
@@ -112,6 +114,9 @@ class MappingReader(Reader):
         key: Reads each key, which is a text in JSON.
         item: Reads each value.
         make: Makes the mapping of a dict.
+
+    Raises:
+        ConfigurationError: No text can be read as a key.
     """
 
     label = "object"
@@ -119,6 +124,10 @@ class MappingReader(Reader):
     bounds = frozenset({"object"})
 
     def __init__(self, key: Reader, item: Reader, make: Callable[[dict[Any, Any]], Any]) -> None:
+        if not key.kinds & {"str", *_NUMBERS}:
+            raise ConfigurationError(
+                f"the keys of an object are texts, and no text can be read as {key.label}"
+            )
         self._key = key
         self._item = item
         self._make = make
@@ -136,14 +145,12 @@ class MappingReader(Reader):
     def _read_key(self, key: str) -> Any:
         """Return the key; a number is written as a text there."""
         try:
-            return self._key.read(key)
+            return read_item(self._key, key, "[key]")
         except Misfit as misfit:
             first = misfit
-        number = _number(key)
-        if number is not None:
-            return read_item(self._key, number, "[key]")
-        first.steps.insert(0, "[key]")
-        raise first
+        if not _NUMBER.fullmatch(key) or not self._key.kinds & _NUMBERS:
+            raise first
+        return read_item(self._key, json.loads(key), "[key]")
 
     def schema(self, defs: Definitions, /) -> Schema:
         item = self._item.schema(defs)
@@ -151,16 +158,20 @@ class MappingReader(Reader):
         if isinstance(self._key, ChoiceReader) and all(isinstance(each, str) for each in names):
             fields = dict.fromkeys(names, item)
             return {"type": "object", "properties": fields, "additionalProperties": False}
-        return {"type": "object", **({"additionalProperties": item} if item else {})}
+        others = {"additionalProperties": item} if item else {}
+        return {"type": "object", **others, **self._told_keys()}
+
+    def _told_keys(self) -> Schema:
+        """Return the schema of the keys, which Moonshot's flavour can only tell; none where any text is a key."""
+        own = Definitions()
+        schema = self._key.schema(own)
+        schema = own.schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        return {} if schema in ({}, {"type": "string"}) else {"propertyNames": schema}
 
 
-def _number(text: str) -> int | float | None:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return None
+_NUMBERS: Final = frozenset({"int", "float"})
+#: A number in JSON.
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 class UnionReader(Reader):
@@ -184,7 +195,7 @@ class UnionReader(Reader):
             if kind not in member.kinds:
                 continue
             try:
-                return member.read(value)
+                return read_item(member, value, "")
             except Misfit as misfit:
                 misfits.append(misfit)
                 if all(value.get(key, tag[0]) in tag for key, tag in member.tags.items()):

@@ -5,6 +5,7 @@ The libraries are known by the modules of their classes: annotated_types and pyd
 
 from __future__ import annotations
 
+import decimal
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -45,11 +46,17 @@ class Notes:
     words: Mapping[str, Any] = field(factory=dict)
 
 
+#: The digits of the quotient of the largest float and the smallest.
+_DIGITS: Final = 700
+
+
 def _is_multiple(value: Any, bound: Any) -> bool:
-    if isinstance(value, int) and isinstance(bound, int):
-        return value % bound == 0
-    quotient = value / type(value)(bound)
-    return bool(quotient == int(quotient))
+    """Compare the numbers as they are written: 0.3 is a multiple of 0.1, though not of the float nearest to 0.1."""
+    with decimal.localcontext(prec=_DIGITS):
+        try:
+            return decimal.Decimal(str(value)) % decimal.Decimal(str(bound)) == 0
+        except decimal.InvalidOperation:  # the quotient has more digits
+            return False
 
 
 _COMPARED: Final[Mapping[str, tuple[str, str, Callable[[Any, Any], Any]]]] = {

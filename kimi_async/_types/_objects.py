@@ -100,11 +100,7 @@ class ObjectReader(Reader):
                     given[field.name] = read
             elif field.is_required:
                 raise Misfit(f"Object missing required field `{key}`")
-        try:
-            return self._make(given)
-        except (TypeError, ValueError) as error:  # of the class's own checks
-            problem = str(error) or type(error).__name__
-        raise Misfit(problem)
+        return self._make(given)
 
     def schema(self, defs: Definitions, /) -> Schema:
         return defs.refer(self, self.label, self.described)

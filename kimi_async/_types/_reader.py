@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from kimi_async._errors import ConfigurationError
+
 __all__ = [
     "EVERY_KIND",
     "Definitions",
@@ -101,16 +103,25 @@ def read_item(reader: Reader, value: Any, step: str) -> Any:
     Args:
         reader: Reads the part.
         value: The part.
-        step: The way to it, such as ``.name`` or ``[0]``.
+        step: The way to it, such as ``.name`` or ``[0]``; ``""`` for a whole value.
 
     Raises:
-        Misfit: The part does not fit; the step is in its path.
+        Misfit: The part does not fit, or the caller's own class raised an exception; the step is in its path.
+        ConfigurationError: Nothing can be read into the type.
+        RecursionError: The value is nested too deeply.
     """
     try:
         return reader.read(value)
-    except Misfit as misfit:
-        misfit.steps.insert(0, step)
+    except Misfit as error:
+        misfit = error
+    except (ConfigurationError, RecursionError):
         raise
+    except (TypeError, ValueError) as error:  # of the class's own checks
+        misfit = Misfit(str(error) or type(error).__name__)
+    except Exception as error:  # its text is not meant for the model
+        misfit = Misfit(f"Reading it raised {type(error).__name__}")
+    misfit.steps[:0] = [step] if step else []
+    raise misfit
 
 
 class Definitions:

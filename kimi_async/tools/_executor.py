@@ -218,7 +218,7 @@ class ToolExecutor:
         except OutputError as error:
             content = f"error: {error.message}"
             return ToolResult(call=call, content=content, status="invalid", ran=ran, error=error)
-        except Exception as error:  # of a class of the caller's own, into which they are read
+        except ConfigurationError as error:  # nothing can be read into the type of a parameter
             return _failed_by(error, call, tool, ran)
 
     def _no_such(self, call: ToolCall) -> str:

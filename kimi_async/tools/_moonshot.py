@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
@@ -22,6 +22,7 @@ from kimi_async._request._moonshot_rules import (
     is_of,
     type_of_value,
 )
+from kimi_async._to_json import problem_of_json
 
 __all__ = ["moonshot_schema"]
 
@@ -41,17 +42,17 @@ _OWN: Final[Mapping[str, frozenset[str]]] = {
 }
 #: The keywords that imply a type where none is named.
 _HINTS: Final[Mapping[str, frozenset[str]]] = {
-    "object": _OWN["object"] | {"minProperties", "maxProperties"},
+    "object": _OWN["object"] | {"minProperties", "maxProperties", "propertyNames"},
     "array": _OWN["array"] | {"prefixItems", "uniqueItems"},
     "string": _OWN["string"] | {"pattern", "format", "contentEncoding"},
     "number": _OWN["number"] | {"exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
 }
-#: Limits that the subset lacks, and that the model can be told in words. The last seven are words of our own readers.
+#: Limits that the subset lacks, and that the model can be told in words. Some are words of our own readers.
 _TOLD: Final = (
     *("pattern", "format", "contentEncoding", "exclusiveMinimum", "exclusiveMaximum"),
     *("multipleOf", "uniqueItems", "prefixItems", "minProperties", "maxProperties"),
     *("formatMinimum", "formatMaximum", "formatExclusiveMinimum", "formatExclusiveMaximum"),
-    *("minBytes", "maxBytes", "timezone"),
+    *("minBytes", "maxBytes", "timezone", "propertyNames"),
 )
 #: Limits that cannot be said otherwise.
 _REFUSED: Final = frozenset(
@@ -82,9 +83,9 @@ def moonshot_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         return _Writer(schema).write()
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
-        problem = str(error) or type(error).__name__
-    raise _refusal("somewhere", f"this is not a JSON Schema: {problem}")
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        pass  # the words of Python would not help
+    raise _refusal("the root", "this is not a JSON Schema, or it contains itself")
 
 
 def _refusal(place: str, problem: str) -> ConfigurationError:
@@ -101,9 +102,12 @@ class _Writer:
         self._names: dict[tuple[str, ...], str] = {}
 
     def write(self) -> dict[str, Any]:
-        root = self._node(self._one_object(self._source), "the root")
+        root = self._node(self._one_object(_mapping(self._source, "the root")), "the root")
         if root.get("type") != "object":
             raise _refusal("the root", "it must be an object")
+        empty = self._empty_definition()
+        if empty is not None:
+            raise _refusal(f"$defs.{empty}", "it refers to itself and says nothing else")
         return root | ({"$defs": self._defs} if self._defs else {})
 
     # The root
@@ -179,6 +183,16 @@ class _Writer:
             free = f"{name}_{number}"
         return free
 
+    def _empty_definition(self) -> str | None:
+        """Return the name of a definition that says nothing but a reference to itself."""
+        waiting = dict(self._defs)
+        while True:
+            known = [name for name, node in waiting.items() if _says_something(node, waiting)]
+            if not known:
+                return next(iter(waiting), None)
+            for name in known:
+                del waiting[name]
+
     # Subschemas
 
     def _node(self, given: object, place: str) -> dict[str, Any]:
@@ -252,8 +266,8 @@ class _Writer:
                 name: self._node(value, f"{place}.{name}") for name, value in properties.items()
             }
         required = node.pop("required", None)
-        if isinstance(required, Sequence):
-            node["required"] = [name for name in dict.fromkeys(required) if name in properties]
+        if _is_list(required):
+            node["required"] = [name for name in properties if name in required]
         if not isinstance(node.get("additionalProperties", True), bool):
             other = node["additionalProperties"]
             node["additionalProperties"] = self._node(other, f"{place}.*") if other else True
@@ -274,11 +288,66 @@ class _Writer:
 
 
 def _mapping(schema: object, place: str) -> _Schema:
+    """Return a subschema whose keywords have the form that JSON Schema gives them."""
     if schema is True:
         return {}
     if not isinstance(schema, Mapping):
         raise _refusal(place, "a subschema must be an object")
+    for form, (keywords, is_form) in _FORMS.items():
+        wrong = next((key for key in keywords if key in schema and not is_form(schema[key])), None)
+        if wrong is not None:
+            raise _refusal(place, f"{wrong!r} must be {form}")
     return schema
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def _is_type(value: object) -> bool:
+    return isinstance(value, str) or (_is_list(value) and all(map(_is_text, _listed(value))))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_items(value: object) -> bool:
+    return isinstance(value, (Mapping, list, tuple, bool))
+
+
+def _is_number(value: object) -> bool:
+    return is_of(value, "number")
+
+
+def _is_json(value: object) -> bool:
+    return problem_of_json({"": value}) is None
+
+
+#: The form of the value of each keyword that is read here.
+_FORMS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[object], bool]]]] = {
+    "an object": (("properties", "$defs", "definitions"), _is_object),
+    "a list": (("enum", "allOf", *_CHOICES, "prefixItems"), _is_list),
+    "a text": (("$ref",), _is_text),
+    "a text or a list of texts": (("type",), _is_type),
+    "a schema": (("items",), _is_items),
+    "a number": (
+        (*sorted(_OWN["number"] | _OWN["string"]), "minItems", "maxItems"),
+        _is_number,
+    ),
+    "a value that JSON has": (("const", "enum", *_TOLD), _is_json),
+}
+
+
+def _says_something(node: _Schema, waiting: Mapping[str, Any]) -> bool:
+    """Whether a node has a type, or a reference to a definition that is not among *waiting*."""
+    if "$ref" in node:
+        return node["$ref"].removeprefix("#/$defs/") not in waiting
+    return "type" in node or any(_says_something(branch, waiting) for branch in node["anyOf"])
 
 
 def _listed(value: object) -> list[object]:

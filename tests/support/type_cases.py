@@ -163,6 +163,14 @@ class Checked:
 
 
 @dataclass
+class Looked:
+    word: str
+
+    def __post_init__(self) -> None:
+        self.word = {"a": "b"}[self.word]
+
+
+@dataclass
 class Box(Generic[T]):
     content: T
     rest: list[T] | None = None
@@ -549,6 +557,43 @@ LIMITS = [
         subtle=[(0.3, "")],
     ),
     case(
+        "MultipleOf-tenths",
+        Annotated[float, at.MultipleOf(0.1)],
+        told("(multipleOf: 0.1)", NUMBER),
+        [(0.3, 0.3), (2, 2.0), (1e16, 1e16), (1e300, 1e300)],
+        [("0.3", "")],
+        subtle=[(0.35, "")],
+    ),
+    case(
+        "MultipleOf-decimal",
+        Annotated[decimal.Decimal, at.MultipleOf(0.1)],
+        told(
+            "(multipleOf: 0.1)",
+            either(
+                told("(multipleOf: 0.1)", NUMBER),
+                told("(format: decimal; multipleOf: 0.1)", TEXT),
+            ),
+        ),
+        [("0.3", decimal.Decimal("0.3"))],
+        [(None, "")],
+        subtle=[("0.35", ""), ("1e900000000", "")],
+    ),
+    case(
+        "Predicate-that-raises",
+        Annotated[str, at.Predicate(lambda text: {"a": True}[text])],
+        TEXT,
+        [("a", "a")],
+        [(1, "")],
+        subtle=[("b", "")],
+    ),
+    case(
+        "Predicate-that-raises-in-a-union",
+        Annotated[str, at.Predicate(lambda text: {"a": True}[text])] | list[str] | pathlib.Path,
+        either(TEXT, array_of(TEXT), told("(format: path)", TEXT)),
+        [("a", "a"), ("b", pathlib.Path("b"))],
+        [(1, "")],
+    ),
+    case(
         "Meta-list",
         Annotated[list[str], Meta(min_length=1, max_length=2)],
         array_of(TEXT, minItems=1, maxItems=2),
@@ -802,15 +847,21 @@ CONTAINERS = [
     case(
         "dict-int-keys",
         dict[int, str],
-        {"type": "object", "additionalProperties": TEXT},
+        told(
+            '(propertyNames: {"type": "integer"})',
+            {"type": "object", "additionalProperties": TEXT},
+        ),
         [({"1": "a"}, {1: "a"})],
         [({"1": 1}, "$[...]")],
-        subtle=[({"a": "a"}, "$[key]")],
+        subtle=[({"a": "a"}, "$[key]"), ({"1_0": "a"}, "$[key]"), ({" 1": "a"}, "$[key]")],
     ),
     case(
         "dict-float-keys",
         dict[Annotated[float, Meta(ge=0)], str],
-        {"type": "object", "additionalProperties": TEXT},
+        told(
+            '(propertyNames: {"type": "number", "minimum": 0})',
+            {"type": "object", "additionalProperties": TEXT},
+        ),
         [({"1.5": "a"}, {1.5: "a"})],
         [({"1": 1}, "$[...]")],
         subtle=[({"-1": "a"}, "$[key]"), ({"x": "a"}, "$[key]")],
@@ -818,10 +869,35 @@ CONTAINERS = [
     case(
         "dict-date-keys",
         dict[dt.date, int],
-        {"type": "object", "additionalProperties": INTEGER},
+        told(
+            '(propertyNames: {"type": "string", "format": "date"})',
+            {"type": "object", "additionalProperties": INTEGER},
+        ),
         [({"2026-01-01": 1}, {dt.date(2026, 1, 1): 1})],
         [([], "")],
-        subtle=[({"today": 1}, "$[key]")],
+        subtle=[({"today": 1}, "$[key]"), ({"1": 1}, "$[key]")],
+    ),
+    case(
+        "dict-enum-keys",
+        dict[Level, int],
+        told(
+            '(propertyNames: {"title": "Level", "enum": [1, 2]})',
+            {"type": "object", "additionalProperties": INTEGER},
+        ),
+        [({"1": 5}, {Level.LOW: 5})],
+        [([], "")],
+        subtle=[({"3": 1}, "$[key]"), ({"LOW": 1}, "$[key]")],
+    ),
+    case(
+        "dict-pattern-keys",
+        dict[Annotated[str, Meta(pattern="^a")], int],
+        told(
+            '(propertyNames: {"type": "string", "pattern": "^a"})',
+            {"type": "object", "additionalProperties": INTEGER},
+        ),
+        [({"ab": 1}, {"ab": 1})],
+        [([], "")],
+        subtle=[({"b": 1}, "$[key]"), ({"1": 1}, "$[key]")],
     ),
     case(
         "dict-fixed-keys",
@@ -1137,6 +1213,15 @@ CLASSES = [
         either(LION, TEXT),
         [({"kind": "lion"}, Lion(kind="lion")), ("a", "a")],
         [({"kind": "cow"}, "kind"), (1, "")],
+    ),
+    case(
+        "post-init-that-raises-KeyError",
+        list[Looked],
+        array_of(ref("Looked")),
+        [([], []), ([{"word": "a"}], [Looked("a")])],
+        [([{}], "$[0]")],
+        subtle=[([{"word": "c"}], "$[0]")],
+        defs={"Looked": class_of("Looked", {"word": TEXT}, "word")},
     ),
     case(
         "pydantic-dataclass",

@@ -143,12 +143,22 @@ class Strict(pydantic.BaseModel):
         raise KeyError(value)
 
 
-async def test_an_exception_of_the_callers_own_type_is_a_failure() -> None:
+async def test_an_exception_of_the_callers_own_type_says_that_the_arguments_do_not_fit() -> None:
     @tool
     def find(place: Strict) -> None: ...
 
     (result,) = await answer(executor([find]), call("find", '{"place": {"city": "x"}}'))
-    assert (result.status, result.content) == ("failed", "error: the tool 'find' failed: KeyError")
+    problem = "do not fit: Reading it raised KeyError - at `$.place`"
+    assert (result.status, problem in result.content) == ("invalid", True)
+
+
+async def test_a_parameter_into_which_nothing_can_be_read_is_a_failure() -> None:
+    @tool
+    def find(places: set[list[int]]) -> None: ...
+
+    (result,) = await answer(executor([find]), call("find", '{"places": [[1]]}'))
+    told = "error: the tool 'find' failed: ConfigurationError"
+    assert (result.status, result.content) == ("failed", told)
 
 
 async def test_what_a_sync_function_gives_is_awaited_if_it_can_be() -> None:

@@ -156,6 +156,9 @@ def of_one(schema: object, **more: Any) -> dict[str, Any]:
             {"type": "integer", "default": 3},
             id="default-kept",
         ),
+        pytest.param(
+            {"type": "number", "default": float("nan")}, {"type": "number"}, id="default-nan"
+        ),
         pytest.param({"type": "integer", "default": "3"}, INTEGER, id="default-of-other-type"),
         pytest.param({"type": "object", "default": {}}, {"type": "object"}, id="default-object"),
         pytest.param(
@@ -225,6 +228,19 @@ def test_a_schema_in_the_flavour(given: object, written: dict[str, Any]) -> None
     assert flavoured == of_one(written)
     assert schema == before
     check(flavoured)
+
+
+def test_a_definition_may_refer_to_itself_beside_something_else() -> None:
+    schema = of_one(
+        {"$ref": "#/$defs/A"},
+        **{
+            "$defs": {
+                "A": {"anyOf": [{"$ref": "#/$defs/A"}, {"$ref": "#"}, {"$ref": "#/$defs/B"}]},
+                "B": NULL,
+            }
+        },
+    )
+    assert moonshot_schema(schema) == schema
 
 
 def test_definitions_stand_below_defs_and_only_those_that_are_used() -> None:
@@ -370,7 +386,33 @@ def test_a_root_that_is_a_reference_is_written_out() -> None:
         (of_one({"$ref": "#/required/1"}, required=["a"]), "#/required/1: there is no such"),
         (of_one({"$ref": "#/required/0"}, required=["a"]), "a subschema must be an object"),
         (of_one({"$ref": "other.json"}), "the root.a: '$ref' must be '#' or begin with '#/'"),
-        (of_one({"$ref": 1}), "'$ref' must be '#' or begin with '#/'"),
+        (of_one({"$ref": 1}), "'$ref' must be a text"),
+        ({"$ref": []}, "the root: '$ref' must be a text"),
+        (
+            of_one({"$ref": "#/$defs/A"}, **{"$defs": {"A": {"$ref": "#/$defs/A"}}}),
+            "$defs.A: it refers to itself and says nothing else",
+        ),
+        (
+            of_one(
+                {"$ref": "#/$defs/A"},
+                **{
+                    "$defs": {
+                        "A": {"anyOf": [{"$ref": "#/$defs/B"}]},
+                        "B": {"anyOf": [{"$ref": "#/$defs/A"}]},
+                    }
+                },
+            ),
+            "it refers to itself and says nothing else",
+        ),
+        (of_one({"minimum": float("nan")}), "the root.a: 'minimum' must be a number"),
+        (of_one({"minLength": "2"}), "the root.a: 'minLength' must be a number"),
+        (of_one({"enum": [float("inf")]}), "'enum' must be a value that JSON has"),
+        (of_one({"pattern": object()}), "'pattern' must be a value that JSON has"),
+        (of_one({"enum": 1}), "the root.a: 'enum' must be a list"),
+        (of_one({"items": 1}), "the root.a: 'items' must be a schema"),
+        ({"type": "object", "properties": {1: TEXT}}, "the root: 'properties' must be an object"),
+        (1, "the root: a subschema must be an object"),
+        (None, "the root: a subschema must be an object"),
         (of_one({"not": {}}), "the root.a: 'not' is not known there"),
         (of_one({"type": "object", "patternProperties": {}}), "'patternProperties' is not known"),
         (of_one({"allOf": [{"minimum": 1}, {"minimum": 2}]}), "'allOf' of schemas that limit the"),
@@ -385,9 +427,10 @@ def test_a_root_that_is_a_reference_is_written_out() -> None:
         (of_one({"type": "text"}), "the root.a: there is no type 'text'"),
         (of_one({"enum": []}), "the root.a: 'enum' is empty"),
         ({"type": "object", "properties": {"anyOf": TEXT}}, "must not be named 'anyOf'"),
-        ({"type": "object", "properties": 1}, "this is not a JSON Schema: "),
-        (of_one({"type": 1}), "this is not a JSON Schema: "),
-        (of_one({"allOf": {"type": None}}), "a subschema must be an object"),
+        ({"type": "object", "properties": 1}, "the root: 'properties' must be an object"),
+        (of_one({"type": 1}), "the root.a: 'type' must be a text or a list of texts"),
+        (of_one({"type": [1]}), "the root.a: 'type' must be a text or a list of texts"),
+        (of_one({"allOf": {"type": None}}), "the root.a: 'allOf' must be a list"),
     ],
 )
 def test_what_cannot_be_written(schema: dict[str, Any], problem: str) -> None:
@@ -520,9 +563,11 @@ class Unsayable(pydantic.BaseModel):
     [
         (list[int], "the root: it must be an object"),
         (Plain, "Plain'> is not supported"),
+        (dict[list[int], int], "the keys of an object are texts, and no text can be read as array"),
+        (dict[bool, int], "no text can be read as bool"),
         (Unsayable, "no JSON Schema can be made of Unsayable: Cannot generate a JsonSchema"),
     ],
-    ids=["no-object", "unknown", "pydantic"],
+    ids=["no-object", "unknown", "keys-array", "keys-bool", "pydantic"],
 )
 def test_a_type_without_a_schema(into: object, problem: str) -> None:
     with pytest.raises(ConfigurationError) as caught:

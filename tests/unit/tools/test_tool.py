@@ -347,6 +347,26 @@ async def test_an_object_that_can_be_called_is_a_tool() -> None:
     assert await made.call('{"times": 2}') == "ring ring "
 
 
+class Quiet:
+    """Be quiet."""
+
+    async def __call__(self, times: int) -> None: ...
+
+
+@dataclass
+class Made:
+    size: int
+
+    def __call__(self) -> None: ...
+
+
+@pytest.mark.parametrize(("made", "said"), [(Quiet(), "Be quiet."), (Made(1), None)])
+def test_an_object_without_a_docstring_of_its_call_is_described_by_its_class(
+    made: Any, said: str | None
+) -> None:
+    assert tool(made).description == said
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="the syntax came with Python 3.12")
 def test_functions_with_type_parameters() -> None:
     names: dict[str, Any] = {"__name__": "of_the_test"}
