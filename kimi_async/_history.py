@@ -132,10 +132,19 @@ def copied(messages: Said) -> tuple[AnyMessage, ...]:
         )
     try:
         values: list[Any] = list(said)
-        return tuple(_from_wire(each) if isinstance(each, Mapping) else each for each in values)
+        copies = [_from_wire(each) if isinstance(each, Mapping) else each for each in values]
     except RecursionError:
         pass  # its traceback would hold the messages
+    else:
+        return tuple(_checked(each, place) for place, each in enumerate(copies))
     raise ConfigurationError("a message holds itself and cannot be written as JSON")
+
+
+def _checked(message: Any, place: int) -> AnyMessage:
+    if isinstance(message, (Message, Mapping)):
+        return cast(AnyMessage, message)
+    kind = type(message).__name__
+    raise ConfigurationError(f"messages[{place}] must be a Message or a dict, not {kind}")
 
 
 class _WireFunction(msgspec.Struct, forbid_unknown_fields=True):

@@ -100,7 +100,8 @@ def _no_value(_: str) -> None:
 def read_json_text(text: str, into: Any = Any) -> Any:
     """Return the value of the JSON in *text*, checked against the type *into*; ``Any`` accepts every value.
 
-    Raw control characters inside strings are accepted, because models write them; everything else is strict.
+    Raw control characters inside strings and a byte order mark at the start are accepted, because models and hosts
+    write them; everything else is strict.
 
     Args:
         text: The JSON.
@@ -111,7 +112,8 @@ def read_json_text(text: str, into: Any = Any) -> Any:
         ConfigurationError: *into* is a type into which no JSON can be read.
     """
     try:
-        value = json.loads(text, strict=False, parse_constant=_refuse_constant)
+        plain = text.removeprefix("\ufeff")
+        value = json.loads(plain, strict=False, parse_constant=_refuse_constant)
         return value if into is Any else _read(into, value)
     except RecursionError:
         problem = "it is nested too deeply"

@@ -33,9 +33,7 @@ def problem_of_types(values: Mapping[str, Any]) -> str | None:
     for name, value in values.items():
         changed = _changed_by_json(value)
         if changed is not None:
-            return (
-                f"{name} holds {changed}, which JSON does not have; give a finite number or a text"
-            )
+            return f"{name} holds {changed}, which JSON does not have; give a finite number, a text or a list"
     return None
 
 
@@ -56,6 +54,6 @@ def _changed_by_json(value: object) -> str | None:
 def _other_type(value: object) -> str | None:
     if isinstance(value, float):
         return None if math.isfinite(value) else f"the number {value}"
-    if isinstance(value, (Decimal, bytes, bytearray, memoryview)):
+    if isinstance(value, (Decimal, bytes, bytearray, memoryview, set, frozenset)):
         return f"a value of type {type(value).__name__}"
     return None

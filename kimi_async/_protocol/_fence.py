@@ -10,10 +10,12 @@ from typing import Final
 
 __all__ = ["FenceRemover", "without_fence"]
 
-_OPENING: Final = re.compile(r"\s*```[\w+-]*\s*(?=\{)")
+#: Blanks, and the mark of the byte order, which some hosts send before the first character.
+_BLANKS: Final = r"[\s\ufeff]*"
+_MARKS: Final = r"(?:`{3,}|~{3,})"
+_OPENING: Final = re.compile(rf"{_BLANKS}(?P<marks>{_MARKS})[\w+-]*\s*(?=\{{)")
 #: A text that may still become the beginning of a fence.
-_MAY_OPEN: Final = re.compile(r"\s*(?:`{0,2}|```[\w+-]*\s*)")
-_CLOSING: Final = re.compile(r"\s*```\s*")
+_MAY_OPEN: Final = re.compile(rf"{_BLANKS}(?:`*|~*|{_MARKS}[\w+-]*\s*)")
 #: How many characters are held back at most: no fence is longer, but for blanks that nobody needs.
 _MOST_HELD: Final = 100
 
@@ -22,9 +24,14 @@ def without_fence(text: str) -> str:
     """Return *text* without the fence around the one JSON object in it; unchanged if there is not such a fence."""
     opening = _OPENING.match(text)
     inner, brace, closing = text.rpartition("}")
-    if opening is None or not _CLOSING.fullmatch(closing):
+    if opening is None or not _closes(closing.strip(), opening["marks"]):
         return text
     return inner[opening.end() :] + brace
+
+
+def _closes(text: str, marks: str) -> bool:
+    """Whether *text* ends the fence that *marks* began: as many of the same marks, or more."""
+    return len(text) >= len(marks) and not text.strip(marks[0])
 
 
 class FenceRemover:
@@ -35,8 +42,8 @@ class FenceRemover:
 
     def __init__(self) -> None:
         self._held = ""
-        #: Whether there is a fence; ``None`` while that is not certain.
-        self._is_fenced: bool | None = None
+        #: The character of the fence, ``""`` if there is not one; ``None`` while that is not certain.
+        self._mark: str | None = None
 
     def feed(self, piece: str) -> str:
         """Return the text that is certain to be inside of the fence, or outside of any.
@@ -45,22 +52,22 @@ class FenceRemover:
             piece: The next piece of the text.
         """
         text = self._held + piece
-        if self._is_fenced is None:
+        if self._mark is None:
             if len(text) <= _MOST_HELD and _MAY_OPEN.fullmatch(text):
                 self._held = text
                 return ""
             opening = _OPENING.match(text)
-            self._is_fenced = opening is not None
-            text = text[opening.end() :] if opening else text
+            self._mark = opening["marks"][0] if opening else ""
+            text = text[opening.end() :] if opening else text.removeprefix("\ufeff")
         self._held = ""
-        if self._is_fenced:
-            text, self._held = _split(text)
+        if self._mark:
+            text, self._held = _split(text, self._mark)
         return text
 
 
-def _split(text: str) -> tuple[str, str]:
-    """Split off the backticks at the end of *text*, which may close the fence, with the blanks around them."""
-    kept = text.rstrip().rstrip("`")
+def _split(text: str, mark: str) -> tuple[str, str]:
+    """Split off the marks at the end of *text*, which may close the fence, with the blanks around them."""
+    kept = text.rstrip().rstrip(mark)
     held = text[len(kept) :]
-    is_closing = held.lstrip().startswith("`") and len(held) <= _MOST_HELD
+    is_closing = held.lstrip().startswith(mark) and len(held) <= _MOST_HELD
     return (kept, held) if is_closing else (text, "")

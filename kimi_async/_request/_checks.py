@@ -350,12 +350,22 @@ class _History:
                 kinds = ", ".join(self._known.media.value)
                 problem = f"the types of parts known to be accepted are {kinds}"
                 self._add("media-type", place, problem, within)
+            elif not _has_own_key(part, str(kind)):
+                problem = f"a part of type {kind} needs the key {kind!r}"
+                self._add("part-form", place, problem, within)
             elif kind in _MEDIA and not self._known.media_urls.value:
                 source = part.get(kind)
                 url = source.get("url") if isinstance(source, Mapping) else source
                 if isinstance(url, str) and url.startswith(("http:", "https:")):
                     problem = "this provider fetches no URL: give a data URL or an id, ms://..."
                     self._add("media-url", place, problem, within)
+
+
+def _has_own_key(part: Mapping[str, Any], kind: str) -> bool:
+    """Whether a part has the key with its content, which has the name of its type."""
+    if kind == "text":
+        return isinstance(part.get(kind), str)
+    return isinstance(part.get(kind), (str, Mapping))
 
 
 def report(findings: tuple[Finding, ...], *, strict: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Annotated, Any, Final, Literal, TypedDict
 
 import msgspec
@@ -280,13 +281,23 @@ def _wire_message(message: object, place: int) -> Mapping[str, Any]:
         raise ConfigurationError(f"messages[{place}] has {slip[0]}; did you mean {slip[1]!r}?")
     if not isinstance(wire.get("role"), str):
         raise ConfigurationError(f"messages[{place}] must have a 'role' that is a text")
+    for key, (form, types) in _FORMS.items():
+        if not isinstance(wire.get(key), (*types, NoneType)):
+            kind = type(wire[key]).__name__
+            raise ConfigurationError(f"messages[{place}]: {key} must be {form}, not {kind}")
     if wire.get("tools") is not None:
         wire["tools"] = wire_tools(wire["tools"])
-        if not isinstance(wire["tools"], (list, tuple)):
-            raise ConfigurationError(f"messages[{place}]: tools must be a list")
     return wire
 
 
+#: The types of the keys that are the same at every provider; thinking and refusals are not.
+_FORMS: Final[Mapping[str, tuple[str, tuple[type, ...]]]] = {
+    "content": ("a text or a list of parts", (str, list, tuple)),
+    "tool_calls": ("a list", (list, tuple)),
+    "tools": ("a list", (list, tuple)),
+    "tool_call_id": ("a text", (str,)),
+    "name": ("a text", (str,)),
+}
 #: The keys that a message can have.
 _KEYS: Final = frozenset(MessageDict.__annotations__)
 #: The roles that a message can have.

@@ -148,12 +148,13 @@ class ToolExecutor:
         Raises:
             Exception: The exception of ``approve``, with a note that names the call; that of a tool, if it ends the
                 run.
+            BaseException: Any other exception of a tool, such as ``SystemExit``, which always ends the run.
             ConfigurationError: ``approve`` gave something that is not a decision.
         """
         decided = [await self._decide(call) for call in calls]
         results: dict[int, ToolResult] = {}
         slots = anyio.Semaphore(self._concurrency)
-        errors: list[Exception] = []
+        errors: list[BaseException] = []
         async with anyio.create_task_group() as tasks:
 
             async def answer_one(place: int) -> None:
@@ -161,8 +162,15 @@ class ToolExecutor:
                 if isinstance(ready, ToolResult):
                     results[place] = ready
                     return
-                async with slots:
-                    result = await self._run(ready)
+                try:
+                    async with slots:
+                        result = await self._run(ready)
+                except anyio.get_cancelled_exc_class():
+                    raise
+                except BaseException as error:  # such as SystemExit, which the group would wrap
+                    errors.append(error)
+                    tasks.cancel_scope.cancel()
+                    return
                 results[place] = result
                 if self._raises and result.status in ("failed", "timeout") and result.error:
                     errors.append(result.error)

@@ -58,6 +58,12 @@ NO_TEXT: dict[str, Any] = {"type": "text", "text": ""}
 SCHEMA: dict[str, Any] = {"name": "n", "schema": {"type": "object"}}
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 FAR = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+#: Parts without the key that holds their content, and the same put right.
+WITHOUT_THEIR_KEY: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"type": "text", "txt": "Hi"}, TEXT),
+    ({"type": "text", "text": 5}, TEXT),
+    ({"type": "image_url", "url": "data:image/png;base64,AAAA"}, PICTURE),
+]
 BARE = {"type": "image_url", "image_url": "http://example.com/a.png"}
 SOUND = {"type": "input_audio", "input_audio": {}}
 BEGUN = kimi.assistant("{", partial=True)
@@ -526,6 +532,16 @@ CASES: dict[str, Case] = {
         bad_messages=[{**called(F).to_wire(), "content": [NO_TEXT]}, kimi.tool_result(F, "1")],
         good_messages=[{**called(F).to_wire(), "content": ""}, kimi.tool_result(F, "1")],
     ),
+    **{
+        f"part-without-its-key-{number}": Case(
+            code="part-form",
+            where="messages[0].content[0]",
+            text=f"a part of type {part['type']} needs the key '{part['type']}'",
+            bad_messages=[{"role": "user", "content": [part]}],
+            good_messages=[{"role": "user", "content": [whole]}],
+        )
+        for number, (part, whole) in enumerate(WITHOUT_THEIR_KEY)
+    },
     "9.3-empty-part-of-a-value": Case(
         code="empty-text",
         where="messages[0].content[1]",
@@ -660,7 +676,7 @@ CASES: dict[str, Case] = {
         text="give a data URL or an id",
         error=True,
         bad_messages=[kimi.user([BARE])],
-        good_messages=[kimi.user([{"type": "image_url"}])],
+        good_messages=[kimi.user([{"type": "image_url", "image_url": "ms://1"}])],
     ),
     "1.3-media-url": Case(
         code="media-type",

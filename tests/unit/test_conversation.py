@@ -362,10 +362,16 @@ CIRCLE["content"] = [CIRCLE]
     [
         (5, "a turn is a text, a Message, a dict, or several of them, not int"),
         (None, "a turn is a text, a Message, a dict, or several of them, not NoneType"),
+        ([5], "messages[0] must be a Message or a dict, not int"),
+        (["Hi"], "messages[0] must be a Message or a dict, not str"),
+        (
+            [{"role": "user", "content": "Hi"}, None],
+            "messages[1] must be a Message or a dict, not NoneType",
+        ),
         (b"Hi", "a turn is a text, a Message, a dict, or several of them, not bytes"),
         ([CIRCLE], "a message holds itself and cannot be written as JSON"),
     ],
-    ids=["int", "none", "bytes", "circle"],
+    ids=["int", "none", "of-int", "of-text", "of-none", "bytes", "circle"],
 )
 async def test_what_is_not_a_message_is_refused(said: Any, problem: str) -> None:
     client = FakeHost().client()

@@ -51,8 +51,17 @@ class Later(pydantic.BaseModel):
         ('{"1": [true]}', dict[int, list[bool]], {1: [True]}),
         ('[1, "a"]', list[object], [1, "a"]),
         ("1", object, 1),
+        ("\ufeff[1]", list[int], [1]),
     ],
-    ids=["model", "models", "no-model", "whole-number-keys", "objects", "object"],
+    ids=[
+        "model",
+        "models",
+        "no-model",
+        "whole-number-keys",
+        "objects",
+        "object",
+        "byte-order-mark",
+    ],
 )
 def test_text_is_read_into_a_type(text: str, into: Any, value: object) -> None:
     assert read_json_text(text, into) == value

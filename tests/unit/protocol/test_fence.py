@@ -21,6 +21,12 @@ CASES = [
         'Here:\n```json\n{"a": 1}\n```', 'Here:\n```json\n{"a": 1}\n```', id="text-before"
     ),
     pytest.param('```json\n{"a": 1}\n```\nDone.', '```json\n{"a": 1}\n```\nDone.', id="text-after"),
+    pytest.param('~~~json\n{"a": "~~~"}\n~~~', '{"a": "~~~"}', id="tildes"),
+    pytest.param('````json\n{"a": 1}\n````', '{"a": 1}', id="four"),
+    pytest.param('```\n{"a": 1}\n`````', '{"a": 1}', id="longer-end"),
+    pytest.param('````\n{"a": 1}\n```', '````\n{"a": 1}\n```', id="shorter-end"),
+    pytest.param('```\n{"a": 1}\n~~~', '```\n{"a": 1}\n~~~', id="other-end"),
+    pytest.param('\ufeff```\n{"a": 1}\n```', '{"a": 1}', id="byte-order-mark"),
     pytest.param("```", "```", id="nothing-inside"),
     pytest.param('{"a": 1}', '{"a": 1}', id="no-fence"),
     pytest.param("", "", id="empty"),
@@ -45,10 +51,24 @@ def fed(*pieces: str) -> list[str]:
         (["`", "x"], ["", "`x"]),
         (["```", "[1]"], ["", "```[1]"]),
         (['{"a"', ":1}```"], ['{"a"', ":1}```"]),
+        (["~~", '~~\n{"a"', ":1}\n~~", "~~"], ["", '{"a"', ":1}\n", ""]),
+        (["\ufeff", "``", '`{"a"'], ["", "", '{"a"']),
+        (["\ufeff", '{"a"'], ["", '{"a"']),
         ([" " * 101, '```{"a":1}'], [" " * 101, '```{"a":1}']),
         (['```{"a":1}```' + " " * 101], ['{"a":1}```' + " " * 101]),
     ],
-    ids=["fence", "backticks-inside", "backtick", "no-object", "no-fence", "blanks", "more-blanks"],
+    ids=[
+        "fence",
+        "backticks-inside",
+        "backtick",
+        "no-object",
+        "no-fence",
+        "tildes",
+        "mark-and-fence",
+        "mark",
+        "blanks",
+        "more-blanks",
+    ],
 )
 def test_pieces_are_given_out_when_they_are_certain(
     pieces: list[str], given_out: list[str]
@@ -59,12 +79,17 @@ def test_pieces_are_given_out_when_they_are_certain(
 OBJECTS = st.dictionaries(st.text(), st.text("`} \n\\") | st.integers())
 
 
-@given(OBJECTS, st.sampled_from(["json\n", "\n", "json ", ""]), st.lists(st.integers(0, 99)))
+@given(
+    OBJECTS,
+    st.sampled_from(["json\n", "\n", "json ", ""]),
+    st.sampled_from(["```", "~~~", "`````"]),
+    st.lists(st.integers(0, 99)),
+)
 def test_any_split_of_a_fenced_object_gives_the_object(
-    value: dict[str, object], info: str, cuts: list[int]
+    value: dict[str, object], info: str, marks: str, cuts: list[int]
 ) -> None:
     inner = json.dumps(value)
-    text = f"```{info}{inner}\n```\n"
+    text = f"{marks}{info}{inner}\n{marks}\n"
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     pieces = [text[start:end] for start, end in itertools.pairwise(places)]
     assert "".join(fed(*pieces)).rstrip() == inner == without_fence(text)

@@ -187,14 +187,21 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         {"extra_body": {"a": [1.0, math.nan]}},
         (
             "bad parameter: extra_body holds the number nan, which JSON does not have; give a finite"
-            " number or a text"
+            " number, a text or a list"
         ),
     ),
     "decimal": (
         {"extra_body": {"temperature": Decimal("0.1")}},
         (
             "bad parameter: extra_body holds a value of type Decimal, which JSON does not have; give a"
-            " finite number or a text"
+            " finite number, a text or a list"
+        ),
+    ),
+    "set": (
+        {"extra_body": {"stop": [{SECRET}]}},
+        (
+            "bad parameter: extra_body holds a value of type set, which JSON does not have; give a"
+            " finite number, a text or a list"
         ),
     ),
     "no-json": (
@@ -333,7 +340,7 @@ def test_messages(messages: Any, wire: tuple[object, ...]) -> None:
             id="role-of-another-type",
         ),
         pytest.param(
-            [user("Hi"), {"role": "user", "content": {SECRET: object()}}],
+            [user("Hi"), {"role": "user", "content": [{SECRET: object()}]}],
             "bad parameter: messages[1] holds something that cannot be written as JSON",
             id="no-json",
         ),
@@ -349,14 +356,13 @@ def test_messages(messages: Any, wire: tuple[object, ...]) -> None:
         ),
         pytest.param(
             [user("Hi"), {"role": "user", "content": SECRET.encode()}],
-            "bad parameter: messages[1] holds a value of type bytes, which JSON does not have; give a"
-            " finite number or a text",
+            "messages[1]: content must be a text or a list of parts, not bytes",
             id="bytes-content",
         ),
         pytest.param(
             [user([{"type": "text", "text": SECRET, "x": math.nan}])],
             "bad parameter: messages[0] holds the number nan, which JSON does not have; give a finite"
-            " number or a text",
+            " number, a text or a list",
             id="nan-in-a-part",
         ),
         pytest.param(
@@ -371,8 +377,39 @@ def test_messages(messages: Any, wire: tuple[object, ...]) -> None:
         ),
         pytest.param(
             [{"role": "system", "tools": {"name": SECRET}}],
-            "messages[0]: tools must be a list",
+            "messages[0]: tools must be a list, not dict",
             id="tools",
+        ),
+        pytest.param(
+            [{"role": "user", "content": 5}],
+            "messages[0]: content must be a text or a list of parts, not int",
+            id="content-number",
+        ),
+        pytest.param(
+            [{"role": "user", "content": {"type": "text", "text": SECRET}}],
+            "messages[0]: content must be a text or a list of parts, not dict",
+            id="content-one-part",
+        ),
+        pytest.param(
+            [{"role": "assistant", "tool_calls": {"id": SECRET}}],
+            "messages[0]: tool_calls must be a list, not dict",
+            id="tool_calls",
+        ),
+        pytest.param(
+            [{"role": "tool", "content": SECRET, "tool_call_id": 5}],
+            "messages[0]: tool_call_id must be a text, not int",
+            id="tool_call_id",
+        ),
+        pytest.param(
+            [{"role": "user", "content": SECRET, "name": True}],
+            "messages[0]: name must be a text, not bool",
+            id="name",
+        ),
+        pytest.param(
+            [user([{"type": "text", "text": SECRET, "x": {1}}])],
+            "bad parameter: messages[0] holds a value of type set, which JSON does not have; give a finite"
+            " number, a text or a list",
+            id="set-in-a-part",
         ),
         pytest.param(
             [{"role": "asistant", "content": SECRET}],
@@ -421,7 +458,7 @@ def test_a_key_with_one_slip_is_refused_while_the_right_one_is_missing(
     message.pop(meant, None)
     text = refused(lambda: request({}, [message | {written: SECRET}]))
     assert f"the key {written!r}; did you mean " in text
-    complete = {**dict.fromkeys(KEYS, "x"), "tools": [], written: SECRET}
+    complete = {**dict.fromkeys(KEYS, "x"), "tools": [], "tool_calls": [], written: SECRET}
     assert request({}, [complete]).messages == (complete,)
 
 

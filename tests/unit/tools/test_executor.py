@@ -152,6 +152,26 @@ async def test_an_exception_of_the_callers_own_type_says_that_the_arguments_do_n
     assert (result.status, problem in result.content) == ("invalid", True)
 
 
+class Abort(BaseException): ...
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), Abort()], ids=repr)
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+async def test_an_exit_of_a_tool_ends_the_run_as_it_is(
+    error: BaseException, *, is_async: bool
+) -> None:
+    def leave() -> None:
+        raise error
+
+    async def leave_async() -> None:
+        raise error
+
+    made = tool(leave_async if is_async else leave, name="leave")
+    with pytest.raises(type(error)) as caught:
+        await answer(executor([made]), call("leave"), call("leave"))
+    assert caught.value is error
+
+
 async def test_a_parameter_into_which_nothing_can_be_read_is_a_failure() -> None:
     @tool
     def find(places: set[list[int]]) -> None: ...
