@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from kimi_async._configuration import CallParams, ClientSettings
 from kimi_async._errors import ConfigurationError
@@ -13,7 +13,7 @@ from kimi_async._http._transport import Transport
 from kimi_async._messages import Messages
 from kimi_async._models import ChatCompletion
 from kimi_async._providers import Provider
-from kimi_async._reply import Reply, one_attempt
+from kimi_async._reply import Reply, SharedState, hedging, one_attempt
 from kimi_async._request._checks import check_body, check_request, report
 from kimi_async._request._params import chat_request
 from kimi_async._stream import ChatStream
@@ -92,10 +92,12 @@ class Caller:
     Attributes:
         settings: The settings of every call.
         transport: The connections.
+        shared: The state that replies over these connections share.
     """
 
     settings: ClientSettings
     transport: Transport
+    shared: SharedState = field(factory=SharedState)
 
     def prepare(
         self, messages: Messages, params: CallParams, *, wire: Wire = "stream"
@@ -149,11 +151,12 @@ class Caller:
         reply = Reply(
             call.request,
             settings.providers,
-            one_attempt,
+            one_attempt if settings.hedge_after is None else hedging(one_attempt),
             settings=settings,
             wire_request=wire_request,
             headers=call.headers,
             transport=self.transport,
+            shared=self.shared,
         )
         return ChatStream(reply, on_end)
 

@@ -15,6 +15,7 @@ from kimi_async._configuration import (
     Checks,
     ClientOptions,
     ClientSettings,
+    HedgeAfter,
     NoOptions,
     chosen_providers,
 )
@@ -67,6 +68,10 @@ class AsyncKimi:
             ended in any way. It must not be async. An exception that it raises is logged and not raised.
         hooks: Called when a reply begins, each with a :class:`~kimi_async.CallInfo`. The object that a hook returns is
             called when attempts begin and end, and when the reply has ended; see :class:`~kimi_async.Observer`.
+        hedge_after: Seconds after which a request without output gets a hedge: a second request, to the next provider.
+            The first output wins and the other request is closed. ``"p95"`` waits as long as 95 of 100 requests of the
+            last 1,000 took (any percentile from ``"p50"`` to ``"p99"``). At most 5 % of the requests get a hedge. It
+            needs two providers; ``None`` sends no hedge. See the page Retries and fail-over.
         headers: Headers of every request. The authorization header cannot be set here.
         checks: The treatment of a request that the provider is known or likely to refuse, before it is sent.
             ``"warn"`` warns (:class:`~kimi_async.KimiWarning`), because the rules of providers change within months.
@@ -90,6 +95,7 @@ class AsyncKimi:
         max_concurrency: int | None = 1000,
         on_complete: OnComplete | None = None,
         hooks: Sequence[Hook] = (),
+        hedge_after: HedgeAfter = None,
         headers: Mapping[str, str] | None = None,
         checks: Checks = "warn",
         http_client: HttpClient | None = None,
@@ -104,6 +110,7 @@ class AsyncKimi:
             max_concurrency=max_concurrency,
             on_complete=on_complete,
             hooks=hooks,
+            hedge_after=hedge_after,
             headers={} if headers is None else headers,
             checks=checks,
         )

@@ -7,7 +7,9 @@ setting is accepted: those of :class:`CallOptions` in one call, those of :class:
 from __future__ import annotations
 
 import inspect
+import math
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
 
@@ -28,12 +30,16 @@ __all__ = [
     "Checks",
     "ClientOptions",
     "ClientSettings",
+    "HedgeAfter",
     "NoOptions",
     "chosen_providers",
 ]
 
 #: The treatment of a request that the provider is known or likely to refuse.
 Checks: TypeAlias = Literal["error", "warn", "off"]
+
+#: The wait before a second request: seconds, a percentile from ``"p50"`` to ``"p99"``, or ``None`` for no hedge.
+HedgeAfter: TypeAlias = float | str | None
 
 _Field: TypeAlias = "attrs.Attribute[Any]"
 
@@ -50,6 +56,7 @@ class CallOptions(TypedDict, total=False):
     on_complete: OnComplete | None
     checks: Checks
     hooks: Sequence[Hook]
+    hedge_after: HedgeAfter
 
 
 class ClientOptions(CallOptions, total=False):
@@ -101,6 +108,20 @@ def _are_headers(_: object, setting: _Field, value: object) -> None:
     check_headers(value, setting.name)
 
 
+def _is_hedge_after(_: object, setting: _Field, value: object) -> None:
+    if isinstance(value, str):
+        if re.fullmatch("p[5-9][0-9]", value):
+            return
+    elif value is None or (
+        isinstance(value, (int, float)) and value is not True and 0 < value < math.inf
+    ):
+        return
+    raise ConfigurationError(
+        f'{setting.name} must be a number of seconds above 0, a percentile from "p50" to "p99", '
+        "or None for no hedge"
+    )
+
+
 def _is_one_of(words: tuple[str, ...]) -> Callable[[object, _Field, object], None]:
     def check(_: object, setting: _Field, value: object) -> None:
         if value not in words:
@@ -127,6 +148,7 @@ class ClientSettings:
     headers: Mapping[str, str] = field(validator=_are_headers)
     checks: Checks = field(validator=_is_one_of(get_args(Checks)))
     hooks: Sequence[Hook] = field(default=(), validator=_are_hooks)
+    hedge_after: HedgeAfter = field(default=None, validator=_is_hedge_after)
 
     def with_options(self, options: Mapping[str, Any]) -> ClientSettings:
         """Return the same settings with those of ``with_options()`` replaced.

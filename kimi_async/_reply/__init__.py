@@ -1,7 +1,8 @@
 """One reply: the requests that are sent for it, and its end."""
 
 from kimi_async._reply._fetch import fetch
-from kimi_async._reply._plan import one_attempt
+from kimi_async._reply._plan import hedging, one_attempt
 from kimi_async._reply._reply import Reply
+from kimi_async._reply._shared import SharedState
 
-__all__ = ["Reply", "fetch", "one_attempt"]
+__all__ = ["Reply", "SharedState", "fetch", "hedging", "one_attempt"]

@@ -91,6 +91,12 @@ class Attempt:
         return self.failure is not None or self.decoder.ended
 
     @property
+    def waited(self) -> float:
+        """Seconds from its beginning to its first output, or until now."""
+        until = self._clock() if self.first_output_at is None else self.first_output_at
+        return until - self.begun
+
+    @property
     def stage(self) -> str:
         """The stage that it has reached, as a value of ``KimiError.stage``."""
         if self.response is None:

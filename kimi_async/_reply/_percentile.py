@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
+from collections.abc import Hashable
 from typing import Final
 
-__all__ = ["FirstOutputs", "HedgeCap", "hedge_delay"]
+__all__ = ["FirstOutputs", "HedgeCap", "HedgeState"]
 
 #: The number of requests that the percentile covers, and the number that it needs.
 _WINDOW: Final = 1_000
@@ -16,6 +17,9 @@ _MINIMUM: Final = 20
 _PRICE: Final = 20
 #: The largest number of hedges that can be saved for a bad moment.
 _SAVED: Final = 5
+
+#: The number of models whose first outputs are kept; a caller may make up any number of names.
+_MODELS: Final = 64
 
 
 class FirstOutputs:
@@ -71,13 +75,39 @@ class HedgeCap:
         return True
 
 
-def hedge_delay(after: float | str, outputs: FirstOutputs) -> float | None:
-    """Return the seconds between a request and its hedge; ``None`` = no hedge.
+class HedgeState:
+    """The state of hedging that all replies of a client share.
 
-    Args:
-        after: A number of seconds, or a percentile such as ``"p95"``.
-        outputs: The times of the provider that is asked first.
+    Attributes:
+        cap: The number of hedges that may be sent.
     """
-    if isinstance(after, str):
-        return outputs.percentile(int(after[1:]))
-    return after
+
+    def __init__(self) -> None:
+        self.cap = HedgeCap()
+        self._outputs: dict[Hashable, FirstOutputs] = {}
+
+    def add(self, model: Hashable, seconds: float) -> None:
+        """Add the time to the first output of one request.
+
+        Args:
+            model: Any name of one model of one provider. The times of the last 64 new models are kept.
+            seconds: The time.
+        """
+        outputs = self._outputs.get(model)
+        if outputs is None:
+            if len(self._outputs) == _MODELS:
+                del self._outputs[next(iter(self._outputs))]
+            outputs = self._outputs[model] = FirstOutputs()
+        outputs.add(seconds)
+
+    def delay(self, model: Hashable, after: float | str) -> float | None:
+        """Return the seconds between a request to a model and its hedge; ``None`` = no hedge.
+
+        Args:
+            model: The name that :meth:`add` got.
+            after: A number of seconds, or a percentile such as ``"p95"``.
+        """
+        if not isinstance(after, str):
+            return after
+        outputs = self._outputs.get(model)
+        return None if outputs is None else outputs.percentile(int(after[1:]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from kimi_async._errors import KimiError, RateLimitError
 from kimi_async._messages import Message
@@ -27,6 +27,7 @@ __all__ = [
     "Raise",
     "Restart",
     "Send",
+    "hedging",
     "one_attempt",
     "starts_hedge",
 ]
@@ -55,11 +56,14 @@ class PlanState:
         providers: The providers of the client, in their order.
         seen: Whether the caller has got an event of this reply.
         partial: The message so far of the attempt that broke, or ``None`` before any output.
+        hedge_delay: Returns the seconds between a request to a provider and its hedge; ``None``, also in place of the
+            function, = no hedge.
     """
 
     providers: tuple[Provider, ...]
     seen: bool = False
     partial: Message | None = None
+    hedge_delay: Callable[[Provider], float | None] | None = None
 
 
 @frozen(kw_only=True)
@@ -146,6 +150,34 @@ def one_attempt(
     """Ask the first provider once, and raise the error if that fails."""
     del request, now, chance
     return Raise(history[-1].error) if history else Send(provider=state.providers[0])
+
+
+def hedging(plan: Plan) -> Plan:
+    """Return *plan* with a hedge for each request before the first output."""
+
+    def hedged(
+        request: ChatRequest,
+        history: tuple[Failed, ...],
+        state: PlanState,
+        now: float,
+        chance: float,
+    ) -> Decision:
+        decision = plan(request, history, state, now, chance)
+        if isinstance(decision, Send):
+            return evolve(decision, hedge=_hedge(decision.provider, history, state))
+        return decision
+
+    return hedged
+
+
+def _hedge(asked: Provider, history: tuple[Failed, ...], state: PlanState) -> Hedge | None:
+    """Return the hedge of a request to a provider: another one that has not failed in this reply."""
+    if any(isinstance(failed.error, RateLimitError) for failed in history):
+        return None
+    tried = [asked, *(failed.provider for failed in history)]
+    others = [provider for provider in state.providers if provider not in tried]
+    delay = None if state.hedge_delay is None else state.hedge_delay(asked)
+    return None if delay is None or not others else Hedge(provider=others[0], after=delay)
 
 
 def starts_hedge(error: KimiError) -> bool:

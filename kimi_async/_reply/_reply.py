@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -40,19 +39,19 @@ from kimi_async._record import (
 )
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._deadlines import Deadlines
+from kimi_async._reply._hedging import Hedging
 from kimi_async._reply._plan import (
     Continue,
     Decision,
     Failed,
-    Hedge,
     Plan,
     PlanState,
     Raise,
     Restart,
     Send,
-    starts_hedge,
 )
-from kimi_async._reply._race import Raced, race
+from kimi_async._reply._race import Raced
+from kimi_async._reply._shared import SharedState
 from kimi_async._reply._summary import (
     attempt_info,
     attempt_records,
@@ -88,6 +87,7 @@ class Reply:
         wire_request: The request in the form of the first provider.
         headers: Headers of this call.
         transport: Sends requests.
+        shared: The state that all replies of the client share.
 
     Attributes:
         seen: Whether the caller has got an event; set by the stream.
@@ -105,6 +105,7 @@ class Reply:
         wire_request: WireRequest,
         headers: Mapping[str, str],
         transport: Transport,
+        shared: SharedState,
     ) -> None:
         self._request = request
         self._providers = providers
@@ -113,6 +114,10 @@ class Reply:
         self._prefix = providers[0].prefix_of(request)
         self._headers = headers
         self._transport = transport
+        #: The hedges of this reply.
+        self._hedging: Hedging | None = None
+        if settings.hedge_after is not None:
+            self._hedging = Hedging(shared.hedges, settings.hedge_after, request.model)
         self._settings = settings
         self._clock: Callable[[], float] = time.monotonic
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -251,6 +256,7 @@ class Reply:
             providers=self._providers,
             seen=self.seen,
             partial=None if self._chosen is None else self._chosen.decoder.snapshot().message,
+            hedge_delay=None if self._hedging is None else self._hedging.delay,
         )
         chance = _random() if self._failed else 0.0
         return self._plan(self._request, self._failed, state, self._clock(), chance)
@@ -321,16 +327,11 @@ class Reply:
     async def _try(self, decision: Send | Continue | Restart) -> Raced:
         """Start the attempt of *decision*, or race two."""
         attempt = self._new_attempt(decision.provider, decision)
-        if isinstance(decision, Send) and decision.hedge is not None:
-            hedge = decision.hedge
-            return await race(attempt, hedge.after, partial(self._second, hedge, decision))
-        return Raced(attempt, await attempt.start())
-
-    def _second(self, hedge: Hedge, decision: Send, failure: KimiError | None) -> Attempt | None:
-        """Return the second attempt of a race, after the *failure* of the first one; ``None`` = no second one."""
-        if failure is not None and not starts_hedge(failure):
-            return None
-        return self._new_attempt(hedge.provider, decision)
+        if self._hedging is None or not isinstance(decision, Send):
+            return Raced(attempt, await attempt.start())
+        return await self._hedging.start(
+            attempt, decision.hedge, lambda provider: self._new_attempt(provider, decision)
+        )
 
     def _new_attempt(self, provider: Provider, decision: Send | Continue | Restart) -> Attempt:
         continues = isinstance(decision, Continue) and self._chosen is not None

@@ -42,6 +42,7 @@ PURE = {
 PURE_MODULES = {
     "_http/_framing.py",
     "_reply/_percentile.py",
+    "_reply/_shared.py",
     *(f"tools/_{name}.py" for name in ("call_ids", "moonshot", "schema", "tool")),
 }
 #: The one module of ``_providers`` that is handed the environment.

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import inspect
 import json
+import math
 import ssl
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -329,6 +330,7 @@ async def test_every_option_of_a_copy_counts() -> None:
         "headers": {"x-team": "a"},
         "checks": "off",
         "hooks": [seen.append],
+        "hedge_after": "p95",
     }
     assert options.keys() == ClientOptions.__annotations__.keys()
     client = host.client(headers={"x-old": "a"}).with_options(**options)
@@ -343,6 +345,7 @@ async def test_every_option_of_a_copy_counts() -> None:
     assert request.headers["x-team"] == "a"
     assert "x-old" not in request.headers
     assert client._caller.settings.limits is LARGE
+    assert client._caller.settings.hedge_after == "p95"
     assert repr(client) == "<AsyncKimi cloudsway model='b'>"
 
 
@@ -381,6 +384,10 @@ def test_a_copy_takes_its_provider_from_the_environment(monkeypatch: pytest.Monk
         pytest.param({"headers": {"AUTHORIZATION": KEY}}, "authorization", id="authorization"),
         pytest.param({"headers": {"x-a": "b\n"}}, "x-a", id="header"),
         pytest.param({"headers": None}, "headers must map", id="no-headers"),
+        *(
+            pytest.param({"hedge_after": value}, '"p50" to "p99"', id=f"hedge_after-{value}")
+            for value in (0, -1.0, True, math.inf, math.nan, "p49", "p100", "P95", "95", [1.0])
+        ),
     ],
 )
 def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:

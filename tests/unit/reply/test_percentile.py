@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimi_async._reply._percentile import FirstOutputs, HedgeCap, hedge_delay
+from kimi_async._reply._percentile import FirstOutputs, HedgeCap, HedgeState
 
 
 def outputs_of(seconds: list[float]) -> FirstOutputs:
@@ -33,12 +33,21 @@ def test_only_the_last_thousand_requests_count(old: list[float], some: list[floa
 
 
 def test_a_few_requests_have_no_percentile() -> None:
-    outputs = outputs_of([1.0] * 19)
-    assert outputs.percentile(95) is None
-    assert hedge_delay("p95", outputs) is None
-    outputs.add(2.0)
-    assert (hedge_delay("p95", outputs), hedge_delay("p99", outputs)) == (1.0, 2.0)
-    assert hedge_delay(0.5, outputs) == 0.5
+    state = HedgeState()
+    for _ in range(19):
+        state.add("m", 1.0)
+    assert (state.delay("m", "p95"), state.delay("other", "p95")) == (None, None)
+    state.add("m", 2.0)
+    assert (state.delay("m", "p95"), state.delay("m", "p99")) == (1.0, 2.0)
+    assert (state.delay("m", 0.5), state.delay("other", 0.5)) == (0.5, 0.5)
+
+
+def test_the_times_of_64_models_are_kept() -> None:
+    state = HedgeState()
+    for number in range(65):
+        for _ in range(20):
+            state.add(number, float(number))
+    assert [state.delay(number, "p50") for number in (0, 1, 64)] == [None, 1.0, 64.0]
 
 
 def test_a_new_client_may_send_one_hedge() -> None:

@@ -28,6 +28,7 @@ from kimi_async._reply._plan import (
     one_attempt,
 )
 from kimi_async._reply._reply import Reply as InnerReply
+from kimi_async._reply._shared import SharedState
 from kimi_async._request._params import chat_request
 from kimi_async._wire import ChatRequest
 from kimi_async.testing import (
@@ -90,10 +91,12 @@ class Driven:
                 headers={},
                 checks="off",
                 hooks=[self.watcher.begin],
+                hedge_after=3.0,
             ),
             wire_request=self.a.build_request(request),
             headers={},
             transport=self.transport,
+            shared=SharedState(),
         )
         self.stream = ChatStream(self.reply)
 

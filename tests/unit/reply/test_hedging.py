@@ -1,0 +1,166 @@
+"""Hedges of a client, in virtual time: when they are sent, who wins, and that nothing stays open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+import kimi_async as kimi
+from kimi_async import AsyncKimi, Thinking
+from kimi_async._reply._plan import Decision, Failed, Hedge, PlanState, Send, hedging
+from kimi_async._reply._shared import endpoint_of
+from kimi_async._request._params import chat_request
+from kimi_async.testing import (
+    ErrorReply,
+    FakeTransport,
+    Faulty,
+    Reply,
+    ScriptedReply,
+    SlowHeaders,
+    virtual_time,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    return virtual_time(request.param)
+
+
+def slow(text: str, seconds: float) -> ScriptedReply:
+    return Faulty(Reply(text), SlowHeaders(seconds))
+
+
+def both(fake: FakeTransport, **options: Any) -> AsyncKimi:
+    return fake.client(provider=[fake.acedata(), fake.cloudsway()], **options)
+
+
+def asked(fake: FakeTransport) -> list[str]:
+    return [str(request.provider) for request in fake.requests]
+
+
+async def test_a_slow_request_gets_a_hedge() -> None:
+    fake = FakeTransport([slow("A", 60), slow("B", 1)])
+    reply = await both(fake, hedge_after=2.0).chat("Hi")
+    assert (reply.text, reply.provider, anyio.current_time()) == ("B", "cloudsway", 3.0)
+    assert reply.record is not None
+    tried = [(attempt.provider, attempt.outcome) for attempt in reply.record.attempts]
+    assert tried == [("acedata", "cancelled"), ("cloudsway", "complete")]
+    assert fake.active_requests == 0
+
+
+async def test_a_hedge_for_one_call() -> None:
+    fake = FakeTransport([slow("A", 60), slow("B", 1)])
+    reply = await both(fake).chat("Hi", hedge_after=2.0)
+    assert (reply.text, anyio.current_time()) == ("B", 3.0)
+
+
+async def test_without_the_option_there_is_no_hedge() -> None:
+    fake = FakeTransport([slow("A", 60)])
+    assert (await both(fake).chat("Hi")).text == "A"
+    assert asked(fake) == ["acedata"]
+
+
+async def test_one_provider_gets_no_hedge() -> None:
+    fake = FakeTransport([slow("A", 60)])
+    assert (await fake.client(hedge_after=2.0).chat("Hi")).text == "A"
+    assert asked(fake) == ["acedata"]
+
+
+async def test_of_many_slow_requests_5_percent_get_a_hedge() -> None:
+    fake = FakeTransport(lambda _: slow("Hello", 10))
+    client = both(fake, hedge_after=2.0)
+    for _ in range(100):
+        await client.with_options(headers={}).chat("Hi")
+    assert asked(fake).count("cloudsway") == 6, "one at the beginning, and one for each 20"
+
+
+async def test_a_percentile_needs_some_requests() -> None:
+    fake = FakeTransport(lambda request: slow(str(request.provider), 1))
+    client = both(fake, hedge_after="p50")
+    for _ in range(20):
+        assert (await client.chat("Hi")).provider == "acedata"
+    assert asked(fake) == ["acedata"] * 20
+
+
+async def test_a_closed_loser_counts_with_its_age() -> None:
+    """Otherwise only fast requests would be known, and the percentile would fall to their time."""
+    hosts = {"acedata": 1.0, "cloudsway": 0.0}
+    fake = FakeTransport(lambda request: slow("Hello", hosts[str(request.provider)]))
+    client = both(fake, hedge_after="p95")
+    for _ in range(20):
+        await client.chat("Hi")
+    hosts["acedata"] = 60.0
+    begun = anyio.current_time()
+    assert (await client.chat("Hi")).provider == "cloudsway"
+    assert anyio.current_time() - begun == 1.0
+    model = endpoint_of(client.providers[0], "kimi-k3")
+    assert client._caller.shared.hedges.delay(model, "p99") == 1.0
+
+
+async def test_a_provider_that_cannot_serve_the_request_is_no_hedge() -> None:
+    fake = FakeTransport([slow("A", 60)])
+    client = both(fake, hedge_after=2.0, checks="off")
+    assert (await client.chat("Hi", thinking=Thinking(effort="high"))).text == "A"
+    assert asked(fake) == ["acedata"]
+
+
+async def test_a_retryable_error_starts_the_hedge_at_once() -> None:
+    fake = FakeTransport([ErrorReply(500), Reply("B")])
+    assert (await both(fake, hedge_after=60.0).chat("Hi")).text == "B"
+    assert anyio.current_time() == 0.0
+
+
+async def test_a_rate_limit_ends_hedging() -> None:
+    fake = FakeTransport([ErrorReply(429)])
+    with pytest.raises(kimi.RateLimitError):
+        await both(fake, hedge_after=60.0).chat("Hi")
+    assert asked(fake) == ["acedata"]
+
+
+def test_a_reply_with_a_rate_limit_gets_no_more_hedges() -> None:
+    first, second, third = (kimi.AceDataCloud("key", name=name) for name in "abc")
+
+    def plan(*_: object) -> Decision:
+        return Send(provider=first)
+
+    def hedge(*errors: kimi.KimiError) -> Hedge | None:
+        history = tuple(Failed(provider=second, error=error, started=False) for error in errors)
+        state = PlanState(providers=(first, second, third), hedge_delay=lambda _: 2.0)
+        request = chat_request("Hi", {}, model="m", wire="stream")
+        decision = hedging(plan)(request, history, state, 0.0, 0.0)
+        assert isinstance(decision, Send)
+        return decision.hedge
+
+    assert hedge() == Hedge(provider=second, after=2.0)
+    assert hedge(kimi.ServerError("no", status=500)) == Hedge(provider=third, after=2.0)
+    assert hedge(kimi.RateLimitError("no", status=429)) is None
+
+
+@pytest.mark.parametrize("after", [None, 1, 0.5, "p50", "p99"])
+async def test_the_values_of_the_option(after: Any) -> None:
+    assert (await both(FakeTransport([Reply("A")]), hedge_after=after).chat("Hi")).text == "A"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5])
+@pytest.mark.parametrize("winner", ["acedata", "cloudsway"])
+async def test_a_cancelled_call_leaves_no_open_request(seconds: float, winner: str) -> None:
+    """Headers after 3 s or 4 s by the first provider, output each 0.5 s; the hedge begins after 2 s."""
+    times = {winner: 3.0}
+
+    def script(request: Any) -> ScriptedReply:
+        headers = times.get(request.provider, 4.0) - 2.0 * (request.provider == "cloudsway")
+        return Faulty(Reply("Hello, you!", pace=0.5), SlowHeaders(headers))
+
+    fake = FakeTransport(script)
+    told: list[kimi.ReplyRecord] = []
+    client = both(fake, hedge_after=2.0, on_complete=told.append)
+    with anyio.move_on_after(seconds) as scope:
+        await client.chat("Hi")
+    assert scope.cancelled_caught
+    assert (fake.active_requests, client.in_flight) == (0, 0)
+    assert [record.outcome for record in told] == ["cancelled"]
+    assert len(fake.requests) <= 2
