@@ -209,6 +209,14 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
         """
         self._provider.add(*replies)
 
+    def raise_failure(self) -> None:
+        """Raise the first error of the script, if there was one; the end of ``async with`` does it by itself.
+
+        Raises:
+            ScriptError: The script was used up, or its function or one of its replies is wrong.
+        """
+        self._provider.raise_failure(None)
+
     def client(self, *others: FakeTransport, **options: Unpack[ClientOptions]) -> AsyncKimi:
         """Return a client over this transport, for Ace Data Cloud and ``kimi-k3`` if *options* say nothing else.
 

@@ -1,0 +1,213 @@
+"""The pytest plugin: each kind of test that a user writes, run by a pytest of its own."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from textwrap import dedent
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytest_plugins = ["pytester"]
+
+#: A checkout that is not installed has no entry points.
+_INSTALLED = importlib.metadata.entry_points(group="pytest11", name="kimi_async")
+PLUGIN = [] if _INSTALLED else ["-p", "kimi_async.testing._pytest"]
+
+#: pytest-asyncio warns of a setting that these projects do not have.
+QUIET = "ignore::pytest.PytestDeprecationWarning"
+
+HEAD = """
+import asyncio
+import socket
+
+import pytest
+
+import kimi_async as kimi
+from kimi_async.testing import ErrorReply, Reply
+"""
+
+
+def outcome(pytester: pytest.Pytester, test: str, *options: str) -> tuple[dict[str, int], str]:
+    """Run a module of tests; return the numbers of its outcomes, and the output."""
+    pytester.makepyfile(HEAD + dedent(test))
+    result = pytester.runpytest("-p", "no:cacheprovider", "-W", QUIET, *PLUGIN, *options)
+    return result.parseoutcomes(), result.stdout.str()
+
+
+@pytest.mark.parametrize("fixture", ["fake_kimi", "fake_transport"])
+@pytest.mark.parametrize(
+    ("mark", "options"),
+    [
+        ("@pytest.mark.anyio", []),
+        ("@pytest.mark.asyncio", ["-p", "pytest_asyncio", "-p", "no:anyio"]),
+    ],
+    ids=["anyio", "pytest-asyncio"],
+)
+def test_an_async_test(
+    pytester: pytest.Pytester, fixture: str, mark: str, options: list[str]
+) -> None:
+    test = f"""
+    {mark}
+    async def test_it({fixture}):
+        {fixture}.add(Reply("Hello"))
+        async with kimi.AsyncKimi({fixture}.acedata(), model="kimi-k3") as client:
+            assert "{fixture}" == "fake_kimi" or client.providers
+        if "{fixture}" == "fake_transport":
+            client = {fixture}.client()
+        else:
+            client = kimi.AsyncKimi({fixture}.acedata(), model="kimi-k3")
+        assert (await client.chat("Hi")).text == "Hello"
+        await client.aclose()
+    """
+    outcomes, shown = outcome(pytester, test, *options)
+    assert outcomes == ({"passed": 2} if mark.endswith("anyio") else {"passed": 1}), shown
+
+
+def test_a_test_that_is_not_async(pytester: pytest.Pytester) -> None:
+    test = """
+    def test_it(fake_kimi):
+        fake_kimi.add(Reply("Hello"))
+        client = kimi.AsyncKimi(fake_kimi.acedata(), model="kimi-k3")
+        assert asyncio.run(client.chat("Hi")).text == "Hello"
+        assert len(fake_kimi.requests) == 1
+    """
+    outcomes, shown = outcome(pytester, test)
+    assert outcomes == {"passed": 1}, shown
+
+
+def test_a_client_for_the_whole_module(pytester: pytest.Pytester) -> None:
+    test = """
+    import pytest_asyncio
+    from kimi_async.testing import FakeTransport
+
+    pytestmark = pytest.mark.asyncio(loop_scope="module")
+    transport = FakeTransport(lambda request: Reply("Hello"))
+
+    @pytest_asyncio.fixture(scope="module", loop_scope="module")
+    async def client():
+        async with transport.client() as client:
+            yield client
+
+    async def test_one(client, fake_transport):
+        assert (await client.chat("Hi")).text == "Hello"
+
+    async def test_two(client, fake_transport):
+        assert (await client.chat("Hi")).text == "Hello"
+    """
+    outcomes, shown = outcome(pytester, test, "-p", "pytest_asyncio", "-p", "no:anyio")
+    assert outcomes == {"passed": 2}, shown
+
+
+LEFT = """
+@pytest.mark.anyio
+async def test_it({fixture}):
+    {fixture}.add(Reply("Hello, you!", cut_after=2, end="stall"))
+    client = {client}
+    stream = client.stream("Hi")
+    await anext(stream)  # here
+    {rest}
+"""
+CLIENTS = {
+    "fake_kimi": 'kimi.AsyncKimi(fake_kimi.acedata(), model="kimi-k3")',
+    "fake_transport": "fake_transport.client()",
+}
+
+
+@pytest.mark.parametrize("fixture", CLIENTS)
+@pytest.mark.parametrize("rest", ["del stream", "globals()['kept'] = stream"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_stream_that_is_left_open_fails_the_test(
+    pytester: pytest.Pytester, fixture: str, rest: str, backend: str
+) -> None:
+    test = LEFT.format(fixture=fixture, client=CLIENTS[fixture], rest=rest)
+    pytester.makeconftest(f"""
+        import pytest
+
+        @pytest.fixture
+        def anyio_backend():
+            return "{backend}"
+    """)
+    outcomes, shown = outcome(pytester, test, "-W", "ignore::ResourceWarning")
+    assert outcomes["errors"] == 1, shown
+    (module,) = pytester.path.glob("test_*.py")
+    here = 1 + module.read_text().splitlines().index("    await anext(stream)  # here")
+    place = f"{module}:{here}, in test_it"
+    assert f"a stream was never closed; it was opened at {place}" in shown
+
+
+def test_a_stream_that_is_closed_is_fine(pytester: pytest.Pytester) -> None:
+    rest = "await stream.aclose()"
+    test = LEFT.format(fixture="fake_kimi", client=CLIENTS["fake_kimi"], rest=rest)
+    outcomes, shown = outcome(pytester, test)
+    assert outcomes == {"passed": 2}, shown
+
+
+@pytest.mark.parametrize(
+    "reach",
+    [
+        'socket.create_connection(("192.0.2.1", 80), 0.1)',
+        'socket.create_connection(("kimi.invalid", 80), 0.1)',
+        'socket.getaddrinfo(b"kimi.invalid", 80)',
+        'with socket.socket() as sock: sock.connect_ex(("192.0.2.1", 80))',
+        'with socket.socket(socket.AF_INET6) as sock: sock.connect(("2001:db8::1%1", 80))',
+        'asyncio.run(kimi.AsyncKimi(kimi.AceDataCloud("k"), model="kimi-k3").chat("Hi"))',
+    ],
+)
+def test_reaching_the_network_fails_the_test(pytester: pytest.Pytester, reach: str) -> None:
+    test = f"""
+    def test_it(fake_transport):
+        try:
+            {reach}
+        except (OSError, kimi.KimiError):
+            pass
+    """
+    outcomes, shown = outcome(pytester, test)
+    assert outcomes == {"passed": 1, "errors": 1}, shown
+    assert "the test tried to reach " in shown
+
+
+def test_servers_on_this_machine_are_no_network(pytester: pytest.Pytester, tmp_path: Path) -> None:
+    test = f"""
+    def test_it(fake_transport):
+        for host in ("127.0.0.1", "localhost"):
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                socket.create_connection((host, server.getsockname()[1])).close()
+        socket.getaddrinfo(None, 80)
+        with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+            server.bind("{tmp_path}/s")
+            server.listen()
+            client.connect("{tmp_path}/s")
+    """
+    outcomes, shown = outcome(pytester, test)
+    assert outcomes == {"passed": 1}, shown
+
+
+@pytest.mark.parametrize("fixture", CLIENTS)
+def test_a_script_that_is_used_up_fails_the_test(pytester: pytest.Pytester, fixture: str) -> None:
+    test = f"""
+    def test_it({fixture}):
+        client = {CLIENTS[fixture]}
+        try:
+            asyncio.run(client.chat("Hi"))
+        except BaseException as error:
+            assert not isinstance(error, Exception) or isinstance(error, kimi.BadRequestError)
+    """
+    outcomes, shown = outcome(pytester, test)
+    assert outcomes == {"passed": 1, "errors": 1}, shown
+    assert "ScriptError" in shown
+
+
+def test_under_xdist(pytester: pytest.Pytester) -> None:
+    test = """
+    @pytest.mark.parametrize("number", range(4))
+    def test_it(fake_kimi, number):
+        fake_kimi.add(Reply("Hello"))
+        client = kimi.AsyncKimi(fake_kimi.acedata(), model="kimi-k3")
+        assert asyncio.run(client.chat("Hi")).text == "Hello"
+    """
+    outcomes, shown = outcome(pytester, test, "-p", "xdist", "-n", "2")
+    assert outcomes == {"passed": 4}, shown
