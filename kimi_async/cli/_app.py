@@ -25,6 +25,7 @@ from kimi_async.cli._ask import ask as run_ask
 from kimi_async.cli._batch import Job, estimate, run_batch
 from kimi_async.cli._demo import demo as run_demo
 from kimi_async.cli._demo import program_name
+from kimi_async.cli._fake import FakeServer, serve
 from kimi_async.cli._json import JsonRenderer
 from kimi_async.cli._models import list_models
 from kimi_async.cli._output import Output, never_fail_on_characters, shows_styles
@@ -87,6 +88,17 @@ Exit codes:
   130  Ctrl-C
 """
 
+_FAKE_HELP: Final = """Serve a fake provider on this machine, until Ctrl-C.
+
+It speaks the wire of a provider over HTTP, so a program in any language can use it, and the tutorial needs no key.
+Any key is accepted. Without --script it answers anything: it calls the first tool of a request, or says a sentence.
+
+A script is a file of JSON, or a recording (.kimi). The page "Serve a fake" of the documentation describes it:
+{"replies": ["Hello!", {"error": {"status": 429}}, {"reply": {"content": "Slowly.", "pace": 0.5}}]}
+
+stdout gets the lines to try it, and then one line for each answer: nothing of the messages is in it.
+"""
+
 _EXIT_CODES: Final = """\b
 Exit codes:
   0    all went well, or the reader of a pipe left (| head)
@@ -132,6 +144,12 @@ def _timeout(seconds: float | None) -> float | None:
     if seconds is not None and not 0 < seconds < math.inf:
         raise typer.BadParameter("must be more than 0 seconds")
     return seconds
+
+
+def _speed(factor: float) -> float:
+    if not factor > 0:
+        raise typer.BadParameter("must be more than 0")
+    return factor
 
 
 _Version: TypeAlias = Annotated[
@@ -228,6 +246,24 @@ _BaseUrl: TypeAlias = Annotated[
 ]
 _EndpointPath: TypeAlias = Annotated[
     str | None, typer.Option(metavar="PATH", help="Of Cloudsway; else CLOUDSWAY_ENDPOINT_PATH.")
+]
+
+
+_FakeProvider: TypeAlias = Annotated[Provider, typer.Option(help="Whose wire it speaks.")]
+_Host: TypeAlias = Annotated[str, typer.Option(help="The address to listen on.")]
+_Port: TypeAlias = Annotated[
+    int, typer.Option(min=0, max=65_535, help="The port to listen on; 0 = a free one.")
+]
+_Script: TypeAlias = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A script in JSON, or a recording (.kimi).")
+]
+_Oddity: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="An oddity of the provider; may be given several times."),
+]
+_Speed: TypeAlias = Annotated[
+    float,
+    typer.Option(metavar="FACTOR", callback=_speed, help="Of a recording: 2 is twice as fast."),
 ]
 
 
@@ -362,6 +398,38 @@ def models(
 
     renderer = _renderer(sys.stdout, as_json=as_json)
     raise typer.Exit(exit_code(command, renderer))
+
+
+@app.command(help=_FAKE_HELP)
+def fake(
+    *,
+    provider: _FakeProvider = Provider.acedata,
+    host: _Host = "127.0.0.1",
+    port: _Port = 8080,
+    script: _Script = None,
+    oddity: _Oddity = None,
+    speed: _Speed = 1.0,
+) -> None:
+    """Serve a fake provider and exit."""
+    never_fail_on_characters(sys.stdout)
+    server = FakeServer(
+        provider=provider.value,
+        host=host,
+        port=port,
+        script=script,
+        oddities=tuple(oddity or ()),
+        speed=speed,
+    )
+    # A pipe is read while the server runs.
+    show = partial(print, flush=True)
+
+    def command() -> None:
+        try:
+            anyio.run(serve, server, program_name(sys.argv[0]), show)
+        except KeyboardInterrupt:
+            show("\nstopped")
+
+    raise typer.Exit(exit_code(command, PlainRenderer(Output(sys.stdout, styled=False))))
 
 
 def _renderer(

@@ -9,6 +9,7 @@ waiting take no time.
 
 from kimi_async.testing._checks import ScriptError
 from kimi_async.testing._completion import FakeToolCall, ReplyChoice
+from kimi_async.testing._exchanges import RecordingError
 from kimi_async.testing._faults import (
     BodyFault,
     Break,
@@ -31,6 +32,7 @@ from kimi_async.testing._oddity import Oddity
 from kimi_async.testing._provider import FakeOptions, Models, Script
 from kimi_async.testing._rate_limits import FakeRateLimits
 from kimi_async.testing._received import ReceivedRequest
+from kimi_async.testing._record import Recorder, Replay, record, replay
 from kimi_async.testing._recordings import recording, recordings
 from kimi_async.testing._respx import MockedKimi, mock_kimi
 from kimi_async.testing._script import (
@@ -43,6 +45,7 @@ from kimi_async.testing._script import (
     ScriptedBody,
     ScriptedReply,
 )
+from kimi_async.testing._script_file import LoadedScript, script_from_json
 from kimi_async.testing._server import FakeProvider
 from kimi_async.testing._steps import (
     Answer,
@@ -84,6 +87,7 @@ __all__ = [
     "HtmlPage",
     "Insert",
     "Latency",
+    "LoadedScript",
     "LogNormal",
     "MissingDone",
     "MockedKimi",
@@ -95,9 +99,12 @@ __all__ = [
     "ProviderName",
     "RawReply",
     "ReceivedRequest",
+    "Recorder",
     "Recording",
+    "RecordingError",
     "RenderContext",
     "Repeat",
+    "Replay",
     "Reply",
     "ReplyChoice",
     "Reset",
@@ -114,8 +121,11 @@ __all__ = [
     "Wait",
     "mock_kimi",
     "oddities",
+    "record",
     "recording",
     "recordings",
+    "replay",
+    "script_from_json",
     "split_events",
     "virtual_time",
 ]

@@ -203,7 +203,7 @@ ANSWER_ODDITIES: Final = (
         _each_event(lambda event: b"data: ping\n\n" + event),
         "6.5",
     ),
-    _events("no-done", "there is no `[DONE]`", _without_done),
+    _events("no-done", "`[DONE]` is left out", _without_done),
     _events("event-after-done", "an event comes after `[DONE]`", _after_done),
     _events("half-event", "the body ends politely inside an event", _half_of_the_last, "6.5"),
     _events(

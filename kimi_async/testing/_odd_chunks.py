@@ -203,7 +203,7 @@ CHUNK_ODDITIES: Final = (
     _both(
         "reasoning-null",
         "6.2",
-        "`reasoning_content` is null where there is no thinking",
+        "`reasoning_content` is null in every delta without thinking",
         _each_message(_null_reasoning),
     ),
     _streamed("usage-in-choice", "3.4", "the usage is in the choice", _usage_at(choice=True)),
@@ -220,7 +220,7 @@ CHUNK_ODDITIES: Final = (
     Oddity(
         name="usage-missing",
         section="1.4",
-        effect="there is no usage",
+        effect="the usage is left out",
         chunks=_usage_at(),
         body=each(_no_usage),
     ),
@@ -234,7 +234,7 @@ CHUNK_ODDITIES: Final = (
         _spelled({}, "unexpected_state"),
     ),
     _both("finish-error", "6.5", "every reason is `network_error`", _spelled({}, "network_error")),
-    _both("finish-missing", "6.2", "there is no finish reason", _each_choice(_no_reason)),
+    _both("finish-missing", "6.2", "the finish reason is null", _each_choice(_no_reason)),
     _both(
         "finish-stop-with-calls",
         "6.2",

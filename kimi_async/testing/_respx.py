@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 __all__ = ["MockedKimi", "mock_kimi"]
 
 _KEY: Final = "test-key"
+# The port is the usual one, and makes these base URLs others than the default ones, which KIMI_BASE_URL would replace.
 _ADAPTERS: Final[dict[ProviderName, Provider]] = {
-    "acedata": AceDataCloud(_KEY),
-    "cloudsway": Cloudsway(_KEY, "test-endpoint"),
-    "moonshot": Moonshot(_KEY),
+    "acedata": AceDataCloud(_KEY, "https://api.acedata.cloud:443/kimi"),
+    "cloudsway": Cloudsway(_KEY, "test-endpoint", "https://genaiapi.cloudsway.net:443/v1/ai"),
+    "moonshot": Moonshot(_KEY, "https://api.moonshot.ai:443/v1"),
     "openai": OpenAICompatible(_KEY, "https://openai.test/v1"),
 }
 

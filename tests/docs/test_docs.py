@@ -8,18 +8,21 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
-from example_programs import provider_of_the_environment
+from example_programs import SETTINGS, provider_of_the_environment
+from fake_server import served_fake
 from markdown_it import MarkdownIt
 from paths import ROOT
 
 import kimi_async
-from kimi_async.testing import FakeProvider, Reply
+from kimi_async.testing import FakeOptions, FakeProvider, Reply, script_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +53,8 @@ def example_provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
 
 @pytest.mark.usefixtures("example_provider")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_page_examples_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_examples_run(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)  # some write files
     run(page.read_text(encoding="utf-8"), page, monkeypatch)
 
 
@@ -69,7 +73,7 @@ def test_examples_reach_a_fake_provider(
     page = """
 ```python
 from kimi_async import AsyncKimi
-from kimi_async.testing import FakeProvider, Reply
+from kimi_async.testing import FakeOptions, FakeProvider, Reply, script_from_json
 async with AsyncKimi() as client:
     replies = [await client.chat("Hi")]
 async with FakeProvider([Reply("Mine")]) as fake, AsyncKimi(fake.cloudsway()) as client:
@@ -121,6 +125,49 @@ def test_python_that_would_be_shown_but_not_run_is_refused(info: str) -> None:
 @pytest.mark.parametrize("info", ["", "text", "toml", "console", "{include} ../CHANGELOG.md"])
 def test_other_blocks_are_left_alone(info: str) -> None:
     assert examples(f"```{info}\n1 / 0\n```\n") == []
+
+
+def test_the_tutorial_is_walked_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its commands and its Python, with the variables that ``kimi-async fake`` says to export."""
+    page = ROOT / "docs/tutorial.md"
+    text = page.read_text(encoding="utf-8")
+    with served_fake("--provider", "acedata") as fake:
+        for name in SETTINGS:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in fake.exports.items():
+            monkeypatch.setenv(name, value)
+        outputs = [said(command) for command in commands(text)]
+        run(text, page, monkeypatch)
+        *log, _ = fake.stop()
+    assert outputs[-1] == "Hello from the fake provider. Your request has 1 message.\n"
+    assert len(log) > len(outputs)
+
+
+def commands(page: str) -> list[str]:
+    """Return the commands of *page* that start our program, but not the fake that runs already."""
+    lines = [line for token in MarkdownIt().parse(page) for line in token.content.splitlines()]
+    ours = [line for line in lines if line.startswith(".venv/bin/kimi-async ")]
+    return [line.partition(" ")[2] for line in ours if " fake " not in line]
+
+
+def said(command: str) -> str:
+    argv = [sys.executable, "-m", "kimi_async.cli", *shlex.split(command)]
+    done = subprocess.run(
+        argv, capture_output=True, check=True, text=True, stdin=subprocess.DEVNULL, timeout=300
+    )
+    return done.stdout
+
+
+def test_the_page_about_the_fake_is_right() -> None:
+    """It shows the lines that the program prints, and a script that can be read."""
+    page = (ROOT / "docs/serve-a-fake.md").read_text(encoding="utf-8")
+    with served_fake("--provider", "acedata") as fake:
+        printed = fake.help.replace(fake.url, "http://127.0.0.1:8080")
+    assert printed.replace("python -m kimi_async.cli", "kimi-async") in page
+    (script,) = [token.content for token in MarkdownIt().parse(page) if token.info == "json"]
+    assert script_from_json(script).options.keys() == FakeOptions.__annotations__.keys() - {
+        "answers_as"
+    }
 
 
 def examples(page: str) -> list[Token]:

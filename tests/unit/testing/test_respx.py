@@ -163,3 +163,14 @@ def test_without_respx_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "respx", None)
     with pytest.raises(ImportError, match=r"pip install 'kimi-async\[testing\]'"):
         mock_kimi()
+
+
+@pytest.mark.parametrize("name", ["acedata", "cloudsway", "moonshot", "openai"])
+async def test_the_environment_does_not_redirect_it(
+    name: ProviderName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KIMI_BASE_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setenv("MOONSHOT_BASE_URL", "http://127.0.0.1:1/v1")
+    async with mock_kimi([Reply("Hi")], provider=name) as mock:
+        assert (await mock.client.chat("Hi")).text == "Hi"
+    assert "//" not in mock.requests[0].path
