@@ -190,6 +190,11 @@ class ChatStream:
         return self._reply.is_open
 
     @property
+    def is_ready(self) -> bool:
+        """Whether the next event was read already, so that taking it does not wait."""
+        return bool(self._events)
+
+    @property
     def last_chunk(self) -> Mapping[str, Any] | None:
         """The last JSON object that was read, unknown keys included; ``None`` before the first."""
         attempt = self._reply.attempt

@@ -354,6 +354,11 @@ class ParsedStream(Generic[T]):
         return next(iter(self._shown()), None)
 
     @property
+    def is_ready(self) -> bool:
+        """Whether the next event was read already, so that taking it does not wait."""
+        return self._stream.is_ready
+
+    @property
     def stream(self) -> ChatStream:
         """The stream of the reply, for its ``snapshot``, ``response`` and ``record``; do not read events from it."""
         return self._stream

@@ -234,6 +234,11 @@ class ToolRun:
         return has_begun and self._result is None and self._failure is None
 
     @property
+    def is_ready(self) -> bool:
+        """Whether the next event was read already, so that taking it does not wait."""
+        return bool(self._events) or (self._stream is not None and self._stream.is_ready)
+
+    @property
     def messages(self) -> tuple[AnyMessage, ...]:
         """The conversation up to the last step that ended, ready to be sent again."""
         return tuple(self._messages)

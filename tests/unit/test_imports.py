@@ -14,12 +14,12 @@ from types import ModuleType
 import pytest
 
 import kimi_async
-from kimi_async import capabilities, conversation, structured, testing, tools
+from kimi_async import capabilities, conversation, structured, testing, tools, web
 
 PACKAGE = Path(kimi_async.__file__).parent
 
 #: Rooms that are not part of the core: nothing in the core imports them.
-OUTSIDE = {"testing", "cli"}
+OUTSIDE = {"testing", "cli", "web"}
 
 #: Rooms and modules that hold no I/O: bytes and values in, values out.
 PURE = {
@@ -44,6 +44,8 @@ PURE_MODULES = {
     "_reply/_percentile.py",
     "_reply/_shared.py",
     *(f"tools/_{name}.py" for name in ("call_ids", "moonshot", "schema", "tool")),
+    *(f"web/_{name}.py" for name in ("ai_sdk", "ending", "event_stream", "formats")),
+    *(f"web/_{name}.py" for name in ("openai_stream", "problems", "text")),
 }
 #: The one module of ``_providers`` that is handed the environment.
 IMPURE = {
@@ -130,11 +132,11 @@ def is_pure(path: Path) -> bool:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in CORE if is_pure(path)],
+    [path for path in SOURCES if is_pure(path)],
     ids=lambda path: str(path.relative_to(PACKAGE)),
 )
 def test_the_pure_part_does_no_io(path: Path) -> None:
-    tree = CORE[path]
+    tree = SOURCES[path]
     assert not {name.partition(".")[0] for name in imported(tree)} & IMPURE
     kinds = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await)
     assert not [node for node in ast.walk(tree) if isinstance(node, kinds)]
@@ -158,7 +160,7 @@ def loaded_by(code: str) -> set[str]:
 LATER = {
     f"kimi_async.{name}"
     for name in (
-        *("cli", "conversation", "structured", "testing", "tools"),
+        *("cli", "conversation", "structured", "testing", "tools", "web"),
         *(
             "_http._aiohttp",
             *(f"_http._{name}" for name in ("asyncio_stream", "connection", "own_client")),
@@ -212,7 +214,7 @@ def test_a_reply_waits_for_no_import_of_ours() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [kimi_async, capabilities, conversation, structured, testing, tools],
+    [kimi_async, capabilities, conversation, structured, testing, tools, web],
     ids=lambda module: module.__name__,
 )
 def test_public_names_are_listed_once_in_order_and_are_there(module: ModuleType) -> None:

@@ -1,0 +1,260 @@
+"""The body of a response, and the exchange over ASGI that sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Final, Self, TypeAlias
+
+import anyio
+
+from kimi_async._errors import ConfigurationError, KimiError
+from kimi_async.tools._run import RunEvent
+from kimi_async.web._ai_sdk import AISDKEncoder
+from kimi_async.web._ending import ending_of_failure
+from kimi_async.web._event_stream import EventsEncoder
+from kimi_async.web._formats import Encoder, Format
+from kimi_async.web._openai_stream import OpenAIEncoder
+from kimi_async.web._problems import error_answer
+from kimi_async.web._reader import Reader, Streamed
+from kimi_async.web._text import TextEncoder
+
+__all__ = ["Exchange", "ReplyBody", "asgi_body", "checked_keep_alive", "raw_headers"]
+
+_ENCODERS: Final[Mapping[str, Callable[[], Encoder]]] = {
+    "text": TextEncoder,
+    "events": EventsEncoder,
+    "openai": OpenAIEncoder,
+    "ai-sdk": AISDKEncoder,
+}
+
+#: Keep caches and proxies from keeping, compressing or holding back the body.
+_UNBUFFERED: Final = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
+
+
+class ReplyBody:
+    """The body of one response as an async iterator of bytes; made by :func:`asgi_body`.
+
+    The request is sent when the first piece is asked for. That piece comes with the first output and may be empty; a
+    failure before it is raised, so that the response can have the status of :func:`error_answer`. A later failure is
+    told in the last piece, and is raised after it only if it is not an error of this library.
+
+    Attributes:
+        headers: The headers of the response, names in lower case.
+        keep_alive: Bytes that may be sent between two pieces and that readers skip; empty if the format has none.
+    """
+
+    def __init__(self, reader: Reader, encoder: Encoder) -> None:
+        self._reader = reader
+        self._encoder = encoder
+        self._has_output = False
+        self._has_ended = False
+        self._failure: Exception | None = None
+        self.headers: Mapping[str, str] = {
+            "content-type": encoder.media_type,
+            **_UNBUFFERED,
+            **encoder.headers,
+        }
+        self.keep_alive = encoder.keep_alive
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Return the next piece.
+
+        Raises:
+            StopAsyncIteration: After the last piece.
+            KimiError: The reply failed before its first output.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self._has_ended:
+            raise StopAsyncIteration
+        if not self._has_output:
+            events = await self._reader.first()
+            self._has_output = True
+            return self._encoded(events)
+        piece = b""
+        while not piece and not self._has_ended:
+            piece = await self._next()
+        return piece
+
+    async def _next(self) -> bytes:
+        try:
+            return self._encoded(await self._reader.more())
+        except StopAsyncIteration:
+            return await self._end()
+        except Exception as error:
+            return self._broken(error)
+
+    def _encoded(self, events: Sequence[RunEvent]) -> bytes:
+        pieces: list[bytes] = []
+        try:
+            # Not a comprehension: what was encoded before a failure is sent.
+            for event in events:
+                pieces.append(self._encoder.feed(event))
+        except KimiError as error:
+            pieces.append(self._broken(error))
+        return b"".join(pieces)
+
+    async def _end(self) -> bytes:
+        try:
+            ending = await self._reader.ending()
+        except KimiError as error:
+            return self._broken(error)
+        self._has_ended = True
+        return self._encoder.end(ending)
+
+    def _broken(self, error: Exception) -> bytes:
+        self._has_ended = True
+        if not isinstance(error, KimiError):
+            self._failure = error
+        return self._encoder.end(ending_of_failure(error))
+
+    async def aclose(self) -> None:
+        """Close the stream and give its connection back; call it in any case. May be called more than once."""
+        await self._reader.aclose()
+
+
+def asgi_body(stream: Streamed, format: Format = "text") -> ReplyBody:
+    """Return the body of a response as an async iterator of bytes, for frameworks other than Starlette.
+
+    Cancel the task that reads it when the browser leaves, and await ``aclose()`` in any case.
+
+    Args:
+        stream: The result of ``client.stream()``, ``client.run()`` or ``client.stream_parse()``, not read yet.
+        format: The format of the body; see :class:`ReplyResponse`.
+
+    Raises:
+        ConfigurationError: *stream* or *format* is another value.
+    """
+    if format not in _ENCODERS:
+        known = ", ".join(_ENCODERS)
+        raise ConfigurationError(f"there is no format {format!r}; there are {known}")
+    return ReplyBody(Reader(stream), _ENCODERS[format]())
+
+
+def checked_keep_alive(seconds: float | None) -> float | None:
+    """Return *seconds* if they can be the longest silence.
+
+    Raises:
+        ConfigurationError: It is neither a number above 0 nor ``None``.
+    """
+    if seconds is None or (type(seconds) in (int, float) and seconds > 0):
+        return seconds
+    raise ConfigurationError(
+        f"keep_alive must be a number of seconds above 0, or None, not {seconds!r}"
+    )
+
+
+def raw_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return *headers* as ASGI wants them."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+class Exchange:
+    """One exchange over ASGI: it sends a body, and ends the reply when the browser leaves.
+
+    Args:
+        body: The body.
+        headers: The headers of the response, if it has a body.
+        keep_alive: The longest silence in seconds; ``None`` for any.
+        receive: ``receive`` of ASGI.
+        send: ``send`` of ASGI.
+    """
+
+    def __init__(
+        self,
+        body: ReplyBody,
+        headers: RawHeaders,
+        keep_alive: float | None,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        self._body = body
+        self._headers = headers
+        self._keep_alive = keep_alive
+        self._receive = receive
+        self._send = send
+        #: Held while a message is sent: the body and the comments come from two tasks.
+        self._sending = anyio.Lock(fast_acquire=True)
+        self._has_sent = False
+        self._has_ended = False
+
+    async def run(self) -> None:
+        """Answer the request.
+
+        Raises:
+            Exception: The exception of a tool or of ``approve``, for the log of the server.
+        """
+        failure: Exception | None = None
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._watch, tasks.cancel_scope)
+                try:
+                    await self._answer(tasks)
+                except OSError:
+                    pass  # a server may raise it when the browser is gone
+                except Exception as error:
+                    failure = error  # the task group would wrap it
+                tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._body.aclose()
+        if failure is not None:
+            raise failure
+
+    async def _watch(self, scope: anyio.CancelScope) -> None:
+        """Cancel *scope* when the browser leaves."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        scope.cancel()
+
+    async def _answer(self, tasks: anyio.abc.TaskGroup) -> None:
+        try:
+            first = await anext(self._body)
+        except KimiError as error:
+            answer = error_answer(error)
+            await self._start(answer.status, raw_headers(answer.headers))
+            await self._write(answer.body, more_body=False)
+            return
+        await self._start(200, self._headers)
+        await self._write(first)
+        if self._keep_alive is not None and self._body.keep_alive:
+            tasks.start_soon(self._keep_awake, self._keep_alive)
+        async for piece in self._body:
+            await self._write(piece)
+        await self._write(b"", more_body=False)
+
+    async def _start(self, status: int, headers: RawHeaders) -> None:
+        await self._send({"type": "http.response.start", "status": status, "headers": [*headers]})
+
+    async def _write(self, data: bytes, *, more_body: bool = True) -> None:
+        async with self._sending:
+            self._has_sent = True
+            self._has_ended = not more_body
+            await self._send({"type": "http.response.body", "body": data, "more_body": more_body})
+
+    async def _keep_awake(self, seconds: float) -> None:
+        """Send a comment in each half of *seconds* in which nothing was sent, so that no silence is longer."""
+        while True:
+            self._has_sent = False
+            await anyio.sleep(seconds / 2)
+            if not self._has_sent:
+                await self._comment()
+
+    async def _comment(self) -> None:
+        async with self._sending:
+            if not self._has_ended:
+                await self._send(
+                    {
+                        "type": "http.response.body",
+                        "body": self._body.keep_alive,
+                        "more_body": True,
+                    }
+                )

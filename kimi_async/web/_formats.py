@@ -1,0 +1,71 @@
+"""The formats of a response, and what all of them share; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias
+
+from kimi_async._codec import encode
+from kimi_async.tools._run import RunEvent
+from kimi_async.web._ending import Ending
+
+__all__ = ["KEEP_ALIVE", "SSE", "Encoder", "Format", "Paragraphs", "sse"]
+
+#: How a reply is written: plain text, our events as JSON, chunks of OpenAI's, or the UI message stream of the AI SDK.
+Format: TypeAlias = Literal["text", "events", "openai", "ai-sdk"]
+
+#: The content type of server-sent events; it has no charset, because they are always UTF-8.
+SSE: Final = "text/event-stream"
+
+#: A comment of server-sent events, which every reader skips.
+KEEP_ALIVE: Final = b": keep-alive\n\n"
+
+
+class Encoder(Protocol):
+    """Turns the events of one reply into the bytes of one response.
+
+    Attributes:
+        media_type: The content type.
+        headers: Headers of this format.
+        keep_alive: Bytes that keep an idle connection open and that readers skip; empty if the format has none.
+    """
+
+    media_type: ClassVar[str]
+    headers: ClassVar[Mapping[str, str]]
+    keep_alive: ClassVar[bytes]
+
+    def feed(self, event: RunEvent) -> bytes:
+        """Return the bytes for *event*, which may be none.
+
+        Raises:
+            StreamInterrupted: The reply was begun anew, and the bytes of its first part cannot be taken back.
+        """
+        ...
+
+    def end(self, ending: Ending) -> bytes:
+        """Return the last bytes, which tell the outcome."""
+        ...
+
+
+def sse(value: Any) -> bytes:
+    """Return one server-sent event with *value* as JSON."""
+    return b"data: %b\n\n" % encode(value)
+
+
+class Paragraphs:
+    """Puts a blank line between the texts of the steps of a run."""
+
+    def __init__(self) -> None:
+        self.has_text = False
+        self._is_next = False
+
+    def step(self) -> None:
+        """Begin a step."""
+        self._is_next = self.has_text
+
+    def joined(self, text: str) -> str:
+        """Return *text* with the blank line before it, if it is the first one of a later step."""
+        if self._is_next:
+            text = f"\n\n{text}"
+        self.has_text, self._is_next = True, False
+        return text

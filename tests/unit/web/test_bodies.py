@@ -1,0 +1,185 @@
+"""The bytes of each kind of end in each format, compared with those in tests/data/web/."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import httpx2
+import openai
+import pytest
+from paths import DATA
+from starlette.testclient import TestClient
+from web_cases import CASES, EVENT_CASES, FORMATS, Case, app, encoded
+
+import kimi_async as kimi
+from kimi_async.testing import ErrorReply, Reply
+from kimi_async.tools import RunEvent
+from kimi_async.web import Format, ReplyBody, asgi_body
+from kimi_async.web._ai_sdk import AISDKEncoder
+from kimi_async.web._event_stream import EventsEncoder
+from kimi_async.web._openai_stream import OpenAIEncoder
+from kimi_async.web._reader import Reader
+from kimi_async.web._text import TextEncoder
+
+pytestmark = pytest.mark.anyio
+
+
+def expected(case: str, format: str) -> str:
+    """Return the body of *case* as it is in the file of *format*."""
+    _, _, rest = (DATA / "web" / f"{format}.txt").read_text("utf-8").partition(f"## {case}\n")
+    return rest.partition("\n## ")[0]
+
+
+async def body_of(case: Case, format: Format) -> str:
+    body = asgi_body(case.stream(), format)
+    pieces = [piece async for piece in body]
+    await body.aclose()
+    return b"".join(pieces).decode()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("name", CASES)
+async def test_the_body_of_each_case(name: str, format: Format) -> None:
+    assert await body_of(CASES[name], format) == expected(name, format)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("name", CASES)
+async def test_no_word_of_the_provider_about_a_failure_is_shown(name: str, format: Format) -> None:
+    body = await body_of(CASES[name], format)
+    assert "secret" not in body
+    assert "test-key" not in body
+
+
+@pytest.mark.parametrize("encoder", [EventsEncoder, AISDKEncoder])
+@pytest.mark.parametrize("name", EVENT_CASES)
+async def test_the_bodies_of_attempts(
+    name: str, encoder: type[EventsEncoder | AISDKEncoder]
+) -> None:
+    form = "events" if encoder is EventsEncoder else "ai-sdk"
+    assert encoded(encoder(), EVENT_CASES[name]).decode() == expected(name, form)
+
+
+@pytest.mark.parametrize("encoder", [TextEncoder, OpenAIEncoder])
+async def test_text_that_was_shown_cannot_be_taken_back(
+    encoder: type[TextEncoder | OpenAIEncoder],
+) -> None:
+    with pytest.raises(kimi.StreamInterrupted, match="cannot be taken back"):
+        encoded(encoder(), EVENT_CASES["restarted"])
+
+
+class Refusing(TextEncoder):
+    """Takes one piece of text, as if the next one replaced it."""
+
+    def feed(self, event: RunEvent) -> bytes:
+        if isinstance(event, kimi.ContentDelta) and self._paragraphs.has_text:
+            event = kimi.StreamRestarted("cloudsway", 0)
+        return super().feed(event)
+
+
+async def test_a_restart_ends_a_text_that_was_shown() -> None:
+    stream = Case([Reply("Hello, you!")]).stream()
+    body = ReplyBody(Reader(stream), Refusing())
+    text = b"".join([piece async for piece in body]).decode()
+    assert text == "Hello, y\n\n[interrupted: The answer broke before its end.]\n"
+    await body.aclose()
+
+
+@pytest.mark.parametrize("encoder", [TextEncoder, OpenAIEncoder])
+@pytest.mark.parametrize("name", ["continued", "restarted-before-output"])
+async def test_other_attempts_are_one_text(
+    name: str, encoder: type[TextEncoder | OpenAIEncoder]
+) -> None:
+    form = "text" if encoder is TextEncoder else "openai"
+    assert encoded(encoder(), EVENT_CASES[name]).decode() == expected(name, form)
+
+
+async def test_the_events_can_be_decoded() -> None:
+    body = await body_of(CASES["complete"], "events")
+    *events, end = body.removesuffix("\n\n").split("\n\n")
+    decoded = [kimi.decode_event(event.removeprefix("data: ").encode()) for event in events]
+    assert [event.text for event in decoded if isinstance(event, kimi.ContentDelta)] == [
+        *("Hello, y", "ou!")
+    ]
+    last = decoded[-1]
+    assert isinstance(last, kimi.StreamEnd)
+    assert (last.completion.text, last.completion.record) == ("Hello, you!", None)
+    assert end.startswith('event: end\ndata: {"outcome":"complete"')
+
+
+def over_openai(case: str) -> openai.AsyncOpenAI:
+    http_client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app))
+    url = f"http://service.test/openai/{case}"
+    return openai.AsyncOpenAI(api_key="k", base_url=url, http_client=http_client, max_retries=0)
+
+
+async def read_by_openai(case: str) -> Sequence[Any]:
+    async with over_openai(case) as client:
+        stream = await client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "Hi"}], stream=True
+        )
+        return [chunk async for chunk in stream]
+
+
+@pytest.mark.parametrize(
+    ("case", "text", "reason", "told"),
+    [
+        ("complete", "Hello, you!", "stop", ("complete", None)),
+        ("length", "Hello, you", "length", ("length", None)),
+        ("only-thinking", "", "stop", ("complete", "model")),
+        ("only-thinking-at-the-limit", "", "length", ("length", "budget")),
+        ("run", "Let me look.\n\nAgain.\n\n21 degrees.", "stop", ("complete", None)),
+        ("run-with-pending", "A map.", "tool_calls", ("tool_calls", None)),
+        ("run-out-of-steps", "", "length", ("tool_calls", None)),
+    ],
+)
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_chunks_are_read_by_openai(
+    case: str, text: str, reason: str, told: tuple[str, str | None], anyio_backend: str
+) -> None:
+    *chunks, last = await read_by_openai(case)
+    deltas = [chunk.choices[0].delta for chunk in chunks]
+    assert "".join(delta.content or "" for delta in deltas) == text
+    assert chunks[-1].choices[0].finish_reason == reason
+    assert (last.kimi["outcome"], last.kimi["no_answer"]) == told
+    assert last.usage.total_tokens
+
+
+@pytest.mark.parametrize("case", ["cut", "overloaded", "unfit"])
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_failure_is_raised_by_openai(case: str, anyio_backend: str) -> None:
+    with pytest.raises(openai.APIError):
+        await read_by_openai(case)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_headers_of_a_response(format: str) -> None:
+    response = TestClient(app).get(f"/{format}/complete")
+    assert response.status_code == 200
+    headers = response.headers
+    assert headers["cache-control"] == "no-cache, no-transform"
+    assert headers["x-accel-buffering"] == "no"
+    assert headers["content-type"] == (
+        "text/plain; charset=utf-8" if format == "text" else "text/event-stream"
+    )
+    assert ("x-vercel-ai-ui-message-stream" in headers) is (format == "ai-sdk")
+    assert "content-length" not in headers
+
+
+@pytest.mark.parametrize("format", FORMATS)
+async def test_a_body_raises_what_fails_before_the_first_output(format: Format) -> None:
+    body = asgi_body(Case([ErrorReply(401)]).stream(), format)
+    with pytest.raises(kimi.AuthenticationError):
+        await anext(body)
+    await body.aclose()
+
+
+def test_an_unknown_format_and_another_value_are_refused() -> None:
+    unknown: Any = "html"
+    with pytest.raises(kimi.ConfigurationError, match="there are text, events, openai, ai-sdk"):
+        asgi_body(CASES["complete"].stream(), unknown)
+    reply: Any = httpx.Response(200)
+    with pytest.raises(kimi.ConfigurationError, match="not of a value of type Response"):
+        asgi_body(reply)

@@ -1,0 +1,307 @@
+"""A response over ASGI in virtual time: statuses, silence, and a browser that leaves at each stage."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+from starlette.background import BackgroundTask
+from web_cases import CASES, OSLO, Case, parse, run
+
+import kimi_async as kimi
+from kimi_async import web
+from kimi_async.testing import (
+    ErrorReply,
+    FakeTransport,
+    Faulty,
+    NoHeaders,
+    ReceivedRequest,
+    Reply,
+    ScriptedReply,
+    SlowHeaders,
+    Stall,
+    virtual_time,
+)
+from kimi_async.tools import tool
+from kimi_async.web import Format, ReplyResponse
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    return virtual_time(request.param)
+
+
+class Browser:
+    """The other end of ASGI: it keeps the messages and their times, and can leave."""
+
+    def __init__(self, on_message: Callable[[Browser], float] = lambda browser: 0.0) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.times: list[float] = []
+        self._on_message = on_message
+        self._has_left = anyio.Event()
+        self._has_asked = False
+
+    async def receive(self) -> dict[str, Any]:
+        if not self._has_asked:
+            self._has_asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self._has_left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        self.messages.append(message)
+        self.times.append(anyio.current_time())
+        await anyio.sleep(self._on_message(self))
+
+    def leave(self) -> None:
+        self._has_left.set()
+
+    async def ask(self, response: ReplyResponse) -> None:
+        await response({"type": "http"}, self.receive, self.send)
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message["body"] for message in self.messages[1:])
+
+    @property
+    def status(self) -> int:
+        status: int = self.messages[0]["status"]
+        return status
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        return dict(self.messages[0]["headers"])
+
+
+def over(reply: ScriptedReply) -> FakeTransport:
+    """Return a provider that gives *reply* to each request, however often it is sent."""
+
+    def script(request: ReceivedRequest) -> ScriptedReply:
+        return reply
+
+    return FakeTransport(script)
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "retry_after"),
+    [
+        (ErrorReply(429, headers={"retry-after": "7"}), 429, b"7"),
+        (ErrorReply(429), 429, b"5"),
+        (ErrorReply(503), 503, b"5"),
+        (ErrorReply(500), 503, b"5"),
+        (ErrorReply(401), 500, None),
+        (ErrorReply(400, message="secret words"), 400, None),
+        (Faulty(Reply("Hi"), NoHeaders()), 503, b"5"),
+        (Faulty(Reply("Hi"), SlowHeaders(1e6)), 504, None),
+    ],
+    ids=["429-7", "429", "503", "500", "401", "400", "no-headers", "silence"],
+)
+@pytest.mark.parametrize("format", ["text", "events", "openai", "ai-sdk"])
+async def test_a_failure_before_the_first_output_is_a_status(
+    reply: ScriptedReply, status: int, retry_after: bytes | None, format: Format
+) -> None:
+    browser, fake = Browser(), over(reply)
+    await browser.ask(ReplyResponse(fake.client().stream("secret prompt"), format))
+    assert browser.status == status
+    assert browser.headers.get(b"retry-after") == retry_after
+    assert browser.headers[b"content-type"] == b"application/json"
+    assert browser.body.startswith(b'{"error":{"type":"')
+    for secret in (b"secret", b"test-key"):
+        assert secret not in browser.body
+    assert not browser.messages[-1]["more_body"]
+    assert fake.active_requests == 0
+
+
+async def test_an_answer_that_cannot_begin_a_value_is_a_status() -> None:
+    browser = Browser()
+    await browser.ask(ReplyResponse(Case([Reply("Oslo, of course")], parse).stream()))
+    assert (browser.status, browser.headers[b"content-type"]) == (502, b"application/json")
+
+
+def leave_at_once(browser: Browser) -> float:
+    browser.leave()
+    return 0.0
+
+
+def raise_os_error(browser: Browser) -> float:
+    raise OSError
+
+
+def leave_at_the_end(browser: Browser) -> float:
+    if not browser.messages[-1].get("more_body", True):
+        browser.leave()
+    return 0.0
+
+
+WAITING = Faulty(Reply("Hello, you!", "A greeting."), Stall(after_event=3))
+
+
+@pytest.mark.parametrize(
+    ("reply", "on_message"),
+    [
+        pytest.param(WAITING, leave_at_once, id="when the response starts"),
+        pytest.param(WAITING, raise_os_error, id="the server says so"),
+        pytest.param(Reply("Hello"), leave_at_the_end, id="at the end"),
+    ],
+)
+@pytest.mark.parametrize("format", ["text", "events", "openai", "ai-sdk"])
+async def test_nothing_is_open_when_the_browser_has_left(
+    reply: ScriptedReply, on_message: Callable[[Browser], float], format: Format
+) -> None:
+    browser, fake = Browser(on_message), over(reply)
+    await browser.ask(ReplyResponse(fake.client().stream("Hi"), format))
+    assert fake.active_requests == 0
+    assert anyio.current_time() < 0.2
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(Faulty(Reply("Hi"), SlowHeaders(1e6)), id="before the headers"),
+        pytest.param(Faulty(Reply("Hi"), Stall(after_event=0)), id="before the first output"),
+        pytest.param(WAITING, id="between events"),
+    ],
+)
+@pytest.mark.parametrize("format", ["text", "events", "openai", "ai-sdk"])
+async def test_the_browser_leaving_closes_the_request_at_once(
+    reply: ScriptedReply, format: Format
+) -> None:
+    browser, fake = Browser(), over(reply)
+    response = ReplyResponse(fake.client(max_concurrency=1).stream("Hi"), format)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(browser.ask, response)
+        await anyio.sleep(10)
+        assert fake.active_requests == 1
+        browser.leave()
+    assert fake.active_requests == 0
+    assert anyio.current_time() - 10 < 0.2
+
+
+async def test_the_browser_leaving_ends_a_tool() -> None:
+    ended: list[bool] = []
+
+    @tool
+    async def weather(city: str) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.append(True)
+
+    fake, browser = FakeTransport([Reply("Wait.", tool_calls=[OSLO])]), Browser()
+    response = ReplyResponse(fake.client().run("Hi", tools=[weather], tool_timeout=None), "events")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(browser.ask, response)
+        await anyio.sleep(10)
+        browser.leave()
+    assert (ended, fake.active_requests) == ([True], 0)
+
+
+@pytest.mark.parametrize("format", ["text", "events", "openai", "ai-sdk"])
+async def test_a_response_that_never_starts_sends_nothing(format: Format) -> None:
+    fake = FakeTransport([])
+    ReplyResponse(fake.client().stream("Hi"), format)
+    assert fake.requests == []
+
+
+SILENT = Faulty(Reply("Hello, you!"), Stall(after_event=2, seconds=40.0))
+
+
+def comments_of(browser: Browser) -> list[float]:
+    messages = zip(browser.messages, browser.times, strict=True)
+    return [time for message, time in messages if message.get("body") == b": keep-alive\n\n"]
+
+
+@pytest.mark.parametrize("format", ["events", "openai", "ai-sdk"])
+async def test_comments_keep_a_silent_connection_open(format: Format) -> None:
+    browser = Browser()
+    await browser.ask(ReplyResponse(over(SILENT).client().stream("Hi"), format))
+    comments = comments_of(browser)
+    assert len(comments) >= 2
+    times = sorted({*comments, *browser.times})
+    assert max(later - time for time, later in itertools.pairwise(times)) <= 15
+
+
+@pytest.mark.parametrize(("format", "keep_alive"), [("text", 15.0), ("events", None)])
+async def test_no_comments(format: Format, keep_alive: float | None) -> None:
+    browser = Browser()
+    await browser.ask(ReplyResponse(over(SILENT).client().stream("Hi"), format, keep_alive))
+    assert comments_of(browser) == []
+
+
+def slow_at_the_end(browser: Browser) -> float:
+    return 0.0 if browser.messages[-1].get("more_body", True) else 100.0
+
+
+async def test_no_comment_comes_after_the_end() -> None:
+    browser = Browser(slow_at_the_end)
+    await browser.ask(ReplyResponse(CASES["complete"].stream(), "events"))
+    assert not browser.messages[-1]["more_body"]
+    assert browser.messages[-2]["body"] == b": keep-alive\n\n" or comments_of(browser) == []
+
+
+async def test_a_busy_connection_needs_no_comment() -> None:
+    paced = Reply("Hello, you! " * 20, pace=5.0)
+    browser = Browser()
+    await browser.ask(ReplyResponse(over(paced).client().stream("Hi"), "events"))
+    assert comments_of(browser) == []
+
+
+@tool
+async def weather(city: str) -> str:
+    raise ValueError("a secret of the tool")
+
+
+@pytest.mark.parametrize("format", ["text", "events", "openai", "ai-sdk"])
+async def test_the_exception_of_a_tool_is_told_and_raised(format: Format) -> None:
+    fake = FakeTransport([Reply("Wait.", tool_calls=[OSLO])])
+    stream = fake.client().run("Hi", tools=[weather], on_tool_error="raise")
+    browser = Browser()
+    with pytest.raises(ValueError, match="a secret of the tool"):
+        await browser.ask(ReplyResponse(stream, format))
+    assert b"This service failed." in browser.body
+    assert b"secret" not in browser.body
+
+
+async def test_a_background_task_runs_after_the_response() -> None:
+    lengths: list[int] = []
+    browser = Browser()
+
+    async def note() -> None:
+        lengths.append(len(browser.body))
+
+    task = BackgroundTask(note)
+    await browser.ask(ReplyResponse(Case([Reply("Hello")], run).stream(), background=task))
+    assert lengths == [5]
+
+
+async def test_more_headers() -> None:
+    browser = Browser()
+    headers = {"x-chat": "1", "cache-control": "no-store"}
+    await browser.ask(ReplyResponse(CASES["complete"].stream(), headers=headers))
+    assert (browser.headers[b"x-chat"], browser.headers[b"cache-control"]) == (b"1", b"no-store")
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, True, "15"])
+def test_a_wrong_keep_alive_is_refused(seconds: Any) -> None:
+    with pytest.raises(kimi.ConfigurationError, match="keep_alive must be"):
+        ReplyResponse(CASES["complete"].stream(), "events", seconds)
+
+
+def test_without_starlette_only_its_response_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "starlette.responses", None)
+    monkeypatch.delitem(sys.modules, "kimi_async.web._response", raising=False)
+    with pytest.raises(ImportError, match=r"pip install 'kimi-async\[web\]'"):
+        importlib.import_module("kimi_async.web").__getattr__("ReplyResponse")
+    assert web.asgi_body(CASES["complete"].stream()).headers
+
+
+def test_other_names_are_missing() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = web.Nothing
