@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import runpy
+import statistics
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -193,3 +197,26 @@ def test_documented_requests_are_sent_through_unchanged(name: str, provider: Pro
     wire = AsyncKimi(provider, model="m").preview(documented["messages"], wire="json", **given)
     assert wire.body is not None
     assert {key: wire.body[key] for key in documented} == documented
+
+
+def test_the_examples_of_tests_pass() -> None:
+    """They run in a process of their own, as the tests of a user do."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, str(ROOT / "examples/testing")], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "examples/testing").glob("test_*.py")), ids=lambda path: path.stem
+)
+def test_the_examples_of_tests_are_short(path: Path) -> None:
+    """Most tests have three lines, and none has more than four."""
+    tree = ast.parse(path.read_text("utf-8"))
+    functions = [node for node in tree.body if isinstance(node, ast.AsyncFunctionDef)]
+    tests = [node for node in functions if node.name.startswith("test_")]
+    lengths = [len(ast.unparse(ast.Module(test.body, [])).splitlines()) for test in tests]
+    assert max(lengths) <= 4
+    assert statistics.median(lengths) <= 3
