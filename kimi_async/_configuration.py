@@ -94,14 +94,18 @@ def _is_count(_: object, setting: _Field, value: object) -> None:
         )
 
 
+def _is_plain(value: object) -> bool:
+    return callable(value) and not inspect.iscoroutinefunction(value)
+
+
 def _is_plain_callable(_: object, setting: _Field, value: object) -> None:
-    if value is not None and (not callable(value) or inspect.iscoroutinefunction(value)):
+    if value is not None and not _is_plain(value):
         raise ConfigurationError(f"{setting.name} must be a callable that is not async")
 
 
 def _are_hooks(_: object, setting: _Field, value: object) -> None:
-    if not isinstance(value, (list, tuple)) or not all(map(callable, value)):
-        raise ConfigurationError(f"{setting.name} must be a list of callables")
+    if not isinstance(value, (list, tuple)) or not all(map(_is_plain, value)):
+        raise ConfigurationError(f"{setting.name} must be a list of callables that are not async")
 
 
 def _are_headers(_: object, setting: _Field, value: object) -> None:

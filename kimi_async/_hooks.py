@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from types import CoroutineType
 from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
@@ -54,7 +55,7 @@ class Observer:
     """The methods that a hook's object may have; each does nothing here.
 
     A child overrides the ones it needs; an object of another class may have any of them. They are plain functions and
-    run on the event loop: an exception is logged and never raised.
+    run on the event loop: an exception is logged and never raised, and an ``async`` method is not run, which is logged.
     """
 
     def attempt_started(self, _info: AttemptInfo, /) -> object:
@@ -106,9 +107,17 @@ class Observers:
 
 
 def call_safely(name: str, function: Callable[..., Any], *facts: object) -> Any:
-    """Call a function of the caller's; an exception is logged, and the reply is not affected."""
+    """Call a function of the caller's; an exception is logged, and the reply is not affected.
+
+    A coroutine is not run, because nothing here awaits it; that is logged as an error.
+    """
     try:
-        return function(*facts)
+        value = function(*facts)
     except Exception:
         _logger.exception("%s raised; the reply is not affected", name)
         return None
+    if isinstance(value, CoroutineType):
+        value.close()
+        _logger.error("%s is async, so it was not run; make it a plain function", name)
+        return None
+    return value

@@ -307,7 +307,7 @@ class ChatCompletion:
             return "; there is no answer, only thinking"
         if self.outcome == "length":
             return "; the output limit cut it, raise max_tokens"
-        if self.text.lstrip().startswith("```"):
+        if self.text.lstrip().startswith(("```", "~~~")):
             return "; it stands in a Markdown fence, ask with response_format"
         return ""
 

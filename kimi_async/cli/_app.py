@@ -180,7 +180,8 @@ _MaxTokens: TypeAlias = Annotated[
     int | None, typer.Option(min=1, help="The most tokens of the reply, thinking included.")
 ]
 _Temperature: TypeAlias = Annotated[
-    float | None, typer.Option(min=0, help="The temperature; some models take only one value.")
+    float | None,
+    typer.Option(min=0, max=2, help="0 to 2; some models take less, or only one value."),
 ]
 _Timeout: TypeAlias = Annotated[
     float | None,

@@ -126,9 +126,23 @@ def summary(completion: ChatCompletion) -> str:
             f"first output {record.first_output_after:.2f} s",
             f"total {record.ended_after:.2f} s",
         ]
-    if completion.outcome != "complete":
+    nothing = _nothing_said(completion)
+    if nothing is not None:
+        parts.append(nothing)
+    elif completion.outcome != "complete":
         parts.append(f"finish {_ending(completion)}")
     return " | ".join(parts)
+
+
+def _nothing_said(completion: ChatCompletion) -> str | None:
+    """Return why there is thinking and no answer; ``None`` if there is an answer, or no thinking."""
+    match completion.no_answer:
+        case None:
+            return None
+        case "budget":
+            return "no answer: thinking used up the limit of the output; raise --max-tokens"
+        case _:
+            return "no answer: the model thought and said nothing; ask again"
 
 
 def _tokens(usage: Usage | None) -> str:
@@ -150,6 +164,9 @@ def _notes(completion: ChatCompletion) -> list[str]:
     notes = [f"the model asks for {call_line(call)}" for call in completion.tool_calls]
     if completion.message.refusal:
         notes.append(f"the model refused: {completion.message.refusal}")
-    if completion.outcome not in {"complete", "tool_calls"}:
+    nothing = _nothing_said(completion)
+    if nothing is not None:
+        notes.append(nothing)
+    elif completion.outcome not in {"complete", "tool_calls"}:
         notes.append(f"the answer may not be whole: it ended with {_ending(completion)}")
     return notes if notes or completion.text else ["the reply has no text"]

@@ -18,6 +18,8 @@ _WORDS: Final = (
     (r"give one to AsyncKimi, or set a key", "set a key"),
     (r"\b(AceDataCloud|Cloudsway|Moonshot|OpenAICompatible): (?=[a-z])", ""),
     (r"; pass allow_http=True if that is meant", ""),
+    (r"bad parameter: (.*) - at `\$\.(\w+)`", r"\2: \1"),
+    (r"\btemperature: ", "--temperature: "),
     (r"\bbase_url\b", "--base-url"),
     (r"\bmax_(completion_)?tokens\b", "--max-tokens"),
     (r"\bendpoint_path\b", "--endpoint-path"),

@@ -228,6 +228,8 @@ def test_configuration_errors(
         pytest.param(["one", "two"], id="two-prompts"),
         pytest.param(["--max-tokens", "0", "Hello"], id="max-tokens"),
         pytest.param(["--temperature", "-1", "Hello"], id="temperature"),
+        pytest.param(["--temperature", "3", "Hello"], id="temperature-high"),
+        pytest.param(["--temperature", "nan", "Hello"], id="temperature-nan"),
         pytest.param(["--timeout", "0", "Hello"], id="timeout"),
         pytest.param(["--timeout", "nan", "Hello"], id="timeout-nan"),
     ],
@@ -237,6 +239,7 @@ def test_usage_errors(arguments: list[str]) -> None:
     assert (code, stdout) == (2, "")
     assert "Usage: " in stderr
     assert "Traceback" not in stderr
+    assert "$." not in stderr
 
 
 def test_an_error_status(fake: FakeProvider) -> None:

@@ -71,11 +71,18 @@ def completion(
     *,
     text: str | None = "Hi",
     refusal: str | None = None,
+    reasoning: str | None = None,
     calls: tuple[ToolCall, ...] = (),
     usage: Usage | None = None,
     record: ReplyRecord | None = None,
 ) -> ChatCompletion:
-    message = Message(role="assistant", content=text, refusal=refusal, tool_calls=calls)
+    message = Message(
+        role="assistant",
+        content=text,
+        reasoning_content=reasoning,
+        refusal=refusal,
+        tool_calls=calls,
+    )
     choice = Choice(index=0, message=message, finish_reason=reason)
     return ChatCompletion(provider="acedata", choices=(choice,), usage=usage, record=record)
 
@@ -128,6 +135,16 @@ def play(renderer: Renderer, events: list[StreamEvent]) -> None:
             id="refusal",
         ),
         pytest.param([UsageUpdate(Usage()), END], SUMMARY, id="nothing-said"),
+        pytest.param(
+            [
+                ReasoningDelta("So."),
+                ReasoningDone("So."),
+                StreamEnd(completion("length", text=None, reasoning="So.")),
+            ],
+            "Thinking...\nSo.\n...done thinking.\n\ntokens not reported | no answer: thinking used up"
+            " the limit of the output; raise --max-tokens\n",
+            id="thinking-only",
+        ),
         pytest.param(
             [ContentDelta("한국어\t[bold]x[/bold] :smile: http://x/1"), ContentDelta("\x1b[2J")],
             "한국어\t[bold]x[/bold] :smile: http://x/1\\x1b[2J",
@@ -192,7 +209,19 @@ def test_only_the_answer_is_not_dimmed() -> None:
             [ReasoningDelta("So."), StreamEnd(completion(text=""))],
             "",
             ["the reply has no text"],
-            id="no-answer",
+            id="nothing-at-all",
+        ),
+        pytest.param(
+            [ReasoningDelta("So."), StreamEnd(completion("length", text=None, reasoning="So."))],
+            "",
+            ["no answer: thinking used up the limit of the output; raise --max-tokens"],
+            id="thinking-only-by-length",
+        ),
+        pytest.param(
+            [ReasoningDelta("So."), StreamEnd(completion(text=None, reasoning="So."))],
+            "",
+            ["no answer: the model thought and said nothing; ask again"],
+            id="thinking-only",
         ),
     ],
 )

@@ -99,6 +99,24 @@ def test_no_advice_of_an_error_names_python() -> None:
         assert word not in in_words_of_the_shell(advice)
 
 
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (
+            "bad parameter: Expected `float` <= 2.0 - at `$.temperature`",
+            "--temperature: Expected `float` <= 2.0",
+        ),
+        (
+            "bad parameter: Expected `int` >= 1 - at `$.max_tokens`",
+            "--max-tokens: Expected `int` >= 1",
+        ),
+        ("temperature: only 0 to 1 is accepted", "--temperature: only 0 to 1 is accepted"),
+    ],
+)
+def test_a_problem_of_a_parameter_names_the_option(message: str, words: str) -> None:
+    assert in_words_of_the_shell(message) == words
+
+
 def test_a_bug_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         exit_code(raising(ZeroDivisionError()), PlainRenderer(Output(io.StringIO(), styled=False)))

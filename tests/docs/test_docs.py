@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import codeop
 import doctest
 import importlib
 import inspect
@@ -112,6 +113,36 @@ def test_a_failing_example_names_the_line_of_its_page(monkeypatch: pytest.Monkey
     with pytest.raises(ZeroDivisionError) as caught:
         run(page, Path("page.md"), monkeypatch)
     assert (str(caught.traceback[-1].path), caught.traceback[-1].lineno + 1) == ("page.md", 5)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_examples_that_await_can_be_pasted(page: Path) -> None:
+    """A blank line ends a block in ``python -m asyncio``, and a line that is not indented must follow one."""
+    for block in examples(page.read_text(encoding="utf-8")):
+        if compiled(block, page).co_flags & inspect.CO_COROUTINE:
+            assert paste(block.content) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["if 1:\n    a = 1\n\n    b = 1\n", "if 1:\n    a = 1\nb = 1\n"],
+    ids=["blank", "no-blank"],
+)
+def test_examples_that_cannot_be_pasted_are_found(text: str) -> None:
+    with pytest.raises(SyntaxError):
+        paste(text)
+
+
+def paste(text: str) -> str:
+    """Give *text* to an interactive interpreter line by line, and return the lines that wait for more."""
+    compiler = codeop.CommandCompiler()
+    compiler.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    lines: list[str] = []
+    for line in [*text.splitlines(), ""]:
+        lines.append(line)
+        if compiler("\n".join(lines)) is not None:
+            lines = []
+    return "\n".join(lines)
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,32 @@ async def test_what_a_hook_raises_is_logged(caplog: pytest.LogCaptureFixture) ->
     ]
 
 
+class Async:
+    async def attempt_started(self, _: object) -> None: ...
+
+    async def ended(self, *_: object) -> None: ...
+
+
+async def begin(_: object) -> None: ...
+
+
+def begin_later(told: object) -> object:
+    return begin(told)
+
+
+async def test_an_async_hook_is_not_run_and_that_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hooks: list[kimi.Hook] = [begin_later, lambda _: Async()]
+    client = FakeHost([HELLO]).client(hooks=hooks, on_complete=begin_later)
+    assert (await client.chat("Hi")).text == "Hello"
+    told = [record.getMessage() for record in caplog.records]
+    assert sorted(told) == [
+        f"{name} is async, so it was not run; make it a plain function"
+        for name in ("a hook", "attempt_started", "ended", "on_complete")
+    ]
+
+
 def test_an_observer_does_nothing_by_itself() -> None:
     observer: Any = kimi.Observer()
     assert [observer.attempt_started(0), observer.attempt_ended(0), observer.ended(0, None)] == [
@@ -65,7 +91,9 @@ def test_an_observer_does_nothing_by_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "hooks", [None, raising, [None]], ids=["none", "not-a-list", "not-callable"]
+    "hooks",
+    [None, raising, [None], [begin]],
+    ids=["none", "not-a-list", "not-callable", "async"],
 )
 def test_hooks_that_cannot_be_called_are_refused(hooks: Any) -> None:
     with pytest.raises(kimi.ConfigurationError, match="hooks must be a list of callables"):
