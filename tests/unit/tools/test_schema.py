@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimi_async import ConfigurationError
+from kimi_async._request._moonshot_rules import moonshot_problem
 from kimi_async.tools import moonshot_schema
 from kimi_async.tools._schema import schema_of
 
@@ -441,12 +443,12 @@ def test_what_cannot_be_written(schema: dict[str, Any], problem: str) -> None:
     assert caught.value.__context__ is None
 
 
-SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False) | st.text()
+SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.text()
 WORDS = st.sampled_from(
     [
         *("type", "properties", "items", "anyOf", "oneOf", "allOf", "$ref", "enum", "const"),
         *("default", "required", "additionalProperties", "minLength", "minimum", "format"),
-        *("description", "a"),
+        *("description", "a", "prefixItems", "nullable", "propertyNames", "multipleOf", "$defs"),
     ]
 )
 VALUES = st.recursive(
@@ -454,16 +456,36 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
     max_leaves=12,
 )
+#: A schema whose keywords are random; half of the time a known type comes first, so that more of them are written.
+NODES = st.dictionaries(WORDS, VALUES, max_size=4) | st.builds(
+    lambda node, name: {**node, "type": name},
+    st.dictionaries(WORDS, VALUES, max_size=3),
+    st.sampled_from(TYPES),
+)
 
 
-@given(st.dictionaries(WORDS | st.just("$defs"), VALUES, max_size=4))
-def test_anything_is_written_by_the_rules_or_refused(schema: dict[str, Any]) -> None:
+@given(
+    st.dictionaries(WORDS, VALUES, max_size=4),
+    st.dictionaries(st.sampled_from(["a", "b"]), NODES, max_size=2),
+)
+def test_anything_is_written_by_the_rules_or_refused(
+    schema: dict[str, Any], properties: dict[str, Any]
+) -> None:
     try:
-        written = moonshot_schema({**schema, "type": "object"})
+        written = moonshot_schema({"properties": properties, **schema, "type": "object"})
     except ConfigurationError:
         return
     check(written)
+    assert moonshot_problem(written) is None
+    assert json.loads(json.dumps(written, allow_nan=False)) == written
     assert moonshot_schema(written) == written
+
+
+@given(VALUES)
+def test_a_schema_of_any_kind_is_judged_without_an_exception(schema: Any) -> None:
+    assert moonshot_problem(schema) != ""
+    with contextlib.suppress(ConfigurationError):
+        moonshot_schema(schema)
 
 
 Schemas = st.SearchStrategy[Any]
