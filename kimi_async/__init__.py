@@ -86,6 +86,7 @@ from kimi_async._providers._acedata import AceDataCloud
 from kimi_async._providers._cloudsway import Cloudsway
 from kimi_async._providers._compatible import OpenAICompatible
 from kimi_async._providers._moonshot import Moonshot
+from kimi_async._rate_limits import Cost, Limiter, Permit, RateLimits
 from kimi_async._record import AttemptRecord, Outcome, ReplyRecord, Usage, UsageOrigin
 from kimi_async._request._media import file_part, image_part, text_part, video_part
 from kimi_async._request._params import ChatParams
@@ -121,6 +122,7 @@ __all__ = [
     "ContentFilteredError",
     "ContentPart",
     "ContextLengthError",
+    "Cost",
     "EmptyResponseError",
     "ErrorInfo",
     "Finding",
@@ -131,6 +133,7 @@ __all__ = [
     "KimiError",
     "KimiTimeoutError",
     "KimiWarning",
+    "Limiter",
     "Limits",
     "Message",
     "MessageDict",
@@ -145,6 +148,7 @@ __all__ = [
     "OutputError",
     "OverloadedError",
     "PermissionDeniedError",
+    "Permit",
     "Prefix",
     "ProgressTimeout",
     "ProtocolError",
@@ -152,6 +156,7 @@ __all__ = [
     "ProviderUnavailableError",
     "QuotaExceededError",
     "RateLimitError",
+    "RateLimits",
     "ReasoningDelta",
     "ReasoningDone",
     "ReasoningKey",

@@ -13,7 +13,7 @@ from kimi_async._http._transport import Transport
 from kimi_async._messages import Messages
 from kimi_async._models import ChatCompletion
 from kimi_async._providers import Provider
-from kimi_async._reply import Reply, SharedState, hedging, one_attempt
+from kimi_async._reply import Reply, SharedState, Stay, hedging, one_attempt
 from kimi_async._request._checks import check_body, check_request, report
 from kimi_async._request._params import chat_request
 from kimi_async._stream import ChatStream
@@ -93,11 +93,28 @@ class Caller:
         settings: The settings of every call.
         transport: The connections.
         shared: The state that replies over these connections share.
+        stay: The conversation that the calls belong to; ``None`` = none.
     """
 
     settings: ClientSettings
     transport: Transport
     shared: SharedState = field(factory=SharedState)
+    stay: Stay | None = None
+
+    def for_conversation(self) -> Caller:
+        """Return the caller of a new conversation; one that is made from a conversation has the same home."""
+        return evolve(self, stay=Stay() if self.stay is None else self.stay.copy())
+
+    def for_turn(self, params: CallParams) -> Caller:
+        """Return the caller of a new turn, whose replies stay with one provider."""
+        stay = self.stay or self._stay_of(params) or Stay()
+        stay.begin_turn()
+        return evolve(self, stay=stay)
+
+    def _stay_of(self, params: CallParams) -> Stay | None:
+        """Return the conversation that ``prompt_cache_key`` names, or ``None``."""
+        key = params.get("prompt_cache_key")
+        return None if key is None else self.shared.stays.of(str(key))
 
     def prepare(
         self, messages: Messages, params: CallParams, *, wire: Wire = "stream"
@@ -157,6 +174,7 @@ class Caller:
             headers=call.headers,
             transport=self.transport,
             shared=self.shared,
+            stay=self.stay or self._stay_of(params),
         )
         return ChatStream(reply, on_end)
 

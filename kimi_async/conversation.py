@@ -44,7 +44,7 @@ class Conversation:
     """
 
     def __init__(self, caller: Caller, params: CallParams, history: History | None = None) -> None:
-        self._caller = caller
+        self._caller = caller.for_conversation()
         self._params = params
         self._history = history or History()
         self._turn: _Turn | None = None
@@ -106,9 +106,9 @@ class Conversation:
             self._go_on(begun, with_turn(begun, asked, reply))
 
         self._check_free()
-        self._turn = turn = self._caller.open(
-            (*begun.said, *asked), self._merged(params), wire=wire, on_end=keep
-        )
+        merged = self._merged(params)
+        caller = self._caller.for_turn(merged)
+        self._turn = turn = caller.open((*begun.said, *asked), merged, wire=wire, on_end=keep)
         return turn
 
     @overload

@@ -153,7 +153,7 @@ def question_for(
         if known.json_object.value:
             asked["response_format"] = {"type": "json_object"}
     return Question(
-        caller=caller,
+        caller=caller.for_turn(params),
         messages=said,
         params=asked,
         wire=wire,

@@ -12,13 +12,25 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 
 from kimi_async._http._cancellation import loop_caller
 
-__all__ = ["ConcurrencyLimiter", "Permit"]
+__all__ = ["ConcurrencyLimiter", "Counter", "Permit"]
+
+
+class Counter(Protocol):
+    """Counts the permits that are taken."""
+
+    def release(self) -> None:
+        """Count a permit as free again, and let the next one in line have it."""
+        ...
+
+    def forget(self) -> None:
+        """Count a permit as free again, after the event loop and all who waited have ended."""
+        ...
 
 
 class ConcurrencyLimiter:
@@ -77,6 +89,10 @@ class ConcurrencyLimiter:
         else:
             self.taken -= 1
 
+    def forget(self) -> None:
+        """One permit is free again, after the event loop has ended and with it all who could wait."""
+        self.taken -= 1
+
     def close(self) -> None:
         """Send all away who wait."""
         self._closed = True
@@ -87,12 +103,12 @@ class ConcurrencyLimiter:
 
 
 class Permit:
-    """The right to have one reply in flight; given back once, however often that is asked for."""
+    """The right to have one reply, or one request, in flight; given back once, however often that is asked for."""
 
     __slots__ = ("_call_soon", "_held", "_limiter")
 
     def __init__(
-        self, limiter: ConcurrencyLimiter, call_soon: Callable[[Callable[[], object]], object]
+        self, limiter: Counter, call_soon: Callable[[Callable[[], object]], object]
     ) -> None:
         self._limiter = limiter
         self._call_soon = call_soon
@@ -109,6 +125,7 @@ class Permit:
         try:
             self._call_soon(self.release)
         except RuntimeError:
-            # The loop has ended, and with it all who could wait.
-            self._limiter.taken -= self._held
-            self._held = False
+            # The loop has ended.
+            if self._held:
+                self._held = False
+                self._limiter.forget()

@@ -16,6 +16,7 @@ from kimi_async._providers._base import (
     models_field,
 )
 from kimi_async._providers._capabilities import ACEDATA, CapabilityTable
+from kimi_async._rate_limits import Limiter, RateLimits
 
 __all__ = ["AceDataCloud"]
 
@@ -30,6 +31,8 @@ class AceDataCloud(Provider):
             (see the page Providers, section 1.1).
         models: Translation of model names.
         capabilities: The capabilities of each model family there.
+        rate_limits: The limits of the requests with one key; see :class:`~kimi_async.Provider`. The
+            default is 20 in flight (see the page Providers, section 1.1).
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
         tool_markers: The setting for tool calls that arrive as text; see :class:`~kimi_async.Provider`.
         thinking_tags: The setting for thinking between tags in the content; see :class:`~kimi_async.Provider`.
@@ -43,6 +46,9 @@ class AceDataCloud(Provider):
     base_url: str = base_url_field("https://api.acedata.cloud/kimi")
     models: Mapping[str, str] = models_field()
     capabilities: CapabilityTable = field(default=ACEDATA, kw_only=True, repr=False)
+    rate_limits: RateLimits | Limiter | None = field(
+        default=RateLimits(concurrency=20), kw_only=True, repr=False
+    )
     allow_http: bool = field(default=False, kw_only=True)
     tool_markers: ToolMarkers = field(default="pass", kw_only=True)
     thinking_tags: ThinkingTags = field(default="pass", kw_only=True)

@@ -17,6 +17,7 @@ from kimi_async._providers._errors import parse_error
 from kimi_async._providers._fast_path import parse_fast
 from kimi_async._providers._parsing import parse_any, parse_completion, parse_models
 from kimi_async._providers._texts import excerpt_of, without_key
+from kimi_async._rate_limits import Limiter, RateLimits, rate_limits_problem
 from kimi_async._wire import ChatRequest, WireRequest
 
 if TYPE_CHECKING:  # imported together with a provider
@@ -70,6 +71,9 @@ class Provider:
         models: Translation of model names, ``{"kimi-k3": "the provider's own"}``; a name without an entry is sent
             unchanged.
         capabilities: The capabilities of each model family there; ``capabilities.override(...)`` changes them.
+        rate_limits: The limits of the requests with this key: a :class:`~kimi_async.RateLimits`, or a
+            :class:`~kimi_async.Limiter` of your own that several processes share. ``RateLimits()``, the default where
+            no limit is known, only learns from refusals and headers. ``None`` learns nothing.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
         tool_markers: The setting for tool calls that the host has left in the text, in the markup of Kimi K2 or K3
             (see the page Providers, section 6.3): ``"pass"`` leaves them, so that a text that only quotes a call never
@@ -91,6 +95,7 @@ class Provider:
     base_url: str
     models: Mapping[str, str]
     capabilities: CapabilityTable
+    rate_limits: RateLimits | Limiter | None
     allow_http: bool
     tool_markers: ToolMarkers
     thinking_tags: ThinkingTags
@@ -133,6 +138,9 @@ class Provider:
             isinstance(text, str) for pair in self.models.items() for text in pair
         ):
             raise ConfigurationError(f"{type(self).__name__}: models must map names to names")
+        problem = rate_limits_problem(self.rate_limits)
+        if problem is not None:
+            raise ConfigurationError(f"{type(self).__name__}: rate_limits {problem}")
         if not isinstance(self.name, str) or not re.fullmatch(r"[\w.-]{1,64}", self.name):
             raise ConfigurationError(
                 f"{type(self).__name__}: name must be 1 to 64 letters, digits, '_', '-' or '.'"

@@ -18,6 +18,7 @@ from kimi_async._providers._base import (
     models_field,
 )
 from kimi_async._providers._capabilities import CLOUDSWAY, CapabilityTable
+from kimi_async._rate_limits import DEFAULT_RATE_LIMITS, Limiter, RateLimits
 
 __all__ = ["Cloudsway"]
 
@@ -39,6 +40,7 @@ class Cloudsway(Provider):
             of 1024 is eaten by thinking (see the page Providers, section 2.3).
         models: Translation of model names; the name is sent when one is given, and decides nothing there.
         capabilities: The capabilities of each model family there.
+        rate_limits: The limits of the requests with one key; see :class:`~kimi_async.Provider`.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
         tool_markers: The setting for tool calls that arrive as text; see :class:`~kimi_async.Provider`.
         thinking_tags: The setting for thinking between tags in the content; see :class:`~kimi_async.Provider`.
@@ -60,6 +62,9 @@ class Cloudsway(Provider):
     max_tokens_default: int = 32768
     models: Mapping[str, str] = models_field()
     capabilities: CapabilityTable = field(default=CLOUDSWAY, kw_only=True, repr=False)
+    rate_limits: RateLimits | Limiter | None = field(
+        default=DEFAULT_RATE_LIMITS, kw_only=True, repr=False
+    )
     allow_http: bool = field(default=False, kw_only=True)
     tool_markers: ToolMarkers = field(default="pass", kw_only=True)
     thinking_tags: ThinkingTags = field(default="pass", kw_only=True)

@@ -15,6 +15,7 @@ from kimi_async._providers._base import (
     models_field,
 )
 from kimi_async._providers._capabilities import COMPATIBLE, CapabilityTable
+from kimi_async._rate_limits import DEFAULT_RATE_LIMITS, Limiter, RateLimits
 
 __all__ = ["OpenAICompatible"]
 
@@ -30,6 +31,7 @@ class OpenAICompatible(Provider):
         base_url: Everything before ``/chat/completions``; ``""`` takes it from ``OPENAI_BASE_URL``.
         models: Translation of model names.
         capabilities: The capabilities of each model family there.
+        rate_limits: The limits of the requests with one key; see :class:`~kimi_async.Provider`.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
         tool_markers: The setting for tool calls that arrive as text; see :class:`~kimi_async.Provider`.
         thinking_tags: The setting for thinking between tags in the content; see :class:`~kimi_async.Provider`.
@@ -46,6 +48,9 @@ class OpenAICompatible(Provider):
     base_url: str = base_url_field("")
     models: Mapping[str, str] = models_field()
     capabilities: CapabilityTable = field(default=COMPATIBLE, kw_only=True, repr=False)
+    rate_limits: RateLimits | Limiter | None = field(
+        default=DEFAULT_RATE_LIMITS, kw_only=True, repr=False
+    )
     allow_http: bool = field(default=False, kw_only=True)
     tool_markers: ToolMarkers = field(default="pass", kw_only=True)
     thinking_tags: ThinkingTags = field(default="pass", kw_only=True)

@@ -15,6 +15,7 @@ from kimi_async._providers._base import (
     models_field,
 )
 from kimi_async._providers._capabilities import MOONSHOT, CapabilityTable
+from kimi_async._rate_limits import DEFAULT_RATE_LIMITS, Limiter, RateLimits
 
 __all__ = ["Moonshot"]
 
@@ -29,6 +30,7 @@ class Moonshot(Provider):
             ``https://api.moonshot.cn/v1``; on the other base they give a 401 (see the page Providers, section 3.1).
         models: Translation of model names.
         capabilities: The capabilities of each model family there.
+        rate_limits: The limits of the requests with one key; see :class:`~kimi_async.Provider`.
         allow_http: Whether a ``base_url`` without TLS may leave this machine.
         tool_markers: The setting for tool calls that arrive as text; see :class:`~kimi_async.Provider`.
         thinking_tags: The setting for thinking between tags in the content; see :class:`~kimi_async.Provider`.
@@ -42,6 +44,9 @@ class Moonshot(Provider):
     base_url: str = base_url_field("https://api.moonshot.ai/v1")
     models: Mapping[str, str] = models_field()
     capabilities: CapabilityTable = field(default=MOONSHOT, kw_only=True, repr=False)
+    rate_limits: RateLimits | Limiter | None = field(
+        default=DEFAULT_RATE_LIMITS, kw_only=True, repr=False
+    )
     allow_http: bool = field(default=False, kw_only=True)
     tool_markers: ToolMarkers = field(default="pass", kw_only=True)
     thinking_tags: ThinkingTags = field(default="pass", kw_only=True)

@@ -8,7 +8,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-__all__ = ["seconds_to_wait"]
+__all__ = ["seconds_of", "seconds_to_wait"]
 
 _NUMBER: Final = r"\d{1,9}(?:\.\d{1,9})?"
 _UNIT: Final = r"(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)(?![a-z])"
@@ -60,8 +60,19 @@ def _date(value: str, now: float) -> Iterator[float]:
 def _words(text: str) -> Iterator[float]:
     said = re.search(_IN_WORDS, text, re.ASCII | re.IGNORECASE)
     if said is not None:
-        parts = re.findall(rf"({_NUMBER})\s*{_UNIT}", said[1], re.ASCII | re.IGNORECASE)
-        yield sum(float(number) * _seconds_of(unit.lower()) for number, unit in parts)
+        yield _sum(said[1])
+
+
+def seconds_of(text: str) -> float | None:
+    """Return the seconds in a text that is only a time: ``"12"``, ``"1.5"`` or ``"6m20.5s"``; else ``None``."""
+    if re.fullmatch(rf"(?:{_NUMBER}\s*{_UNIT}\s*)+", text, re.ASCII | re.IGNORECASE):
+        return _sum(text)
+    return next(_number(text), None)
+
+
+def _sum(times: str) -> float:
+    parts = re.findall(rf"({_NUMBER})\s*{_UNIT}", times, re.ASCII | re.IGNORECASE)
+    return sum(float(number) * _seconds_of(unit.lower()) for number, unit in parts)
 
 
 def _seconds_of(unit: str) -> float:

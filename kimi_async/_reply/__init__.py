@@ -4,5 +4,6 @@ from kimi_async._reply._fetch import fetch
 from kimi_async._reply._plan import hedging, one_attempt
 from kimi_async._reply._reply import Reply
 from kimi_async._reply._shared import SharedState
+from kimi_async._reply._stay import Stay
 
-__all__ = ["Reply", "SharedState", "fetch", "hedging", "one_attempt"]
+__all__ = ["Reply", "SharedState", "Stay", "fetch", "hedging", "one_attempt"]

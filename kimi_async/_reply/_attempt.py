@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -19,8 +19,12 @@ from kimi_async._protocol._decoder import ReplyDecoder
 from kimi_async._providers import Provider
 from kimi_async._reply._deadlines import Deadlines
 from kimi_async._reply._fetch import status_error
+from kimi_async._reply._gate import Pass
 from kimi_async._settings import Limits
 from kimi_async._wire import WireRequest
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["Attempt"]
 
@@ -43,6 +47,7 @@ class Attempt:
         limits: The limits of size, for an error body.
         clock: The event loop's clock.
         decoder: Turns bytes into events and into the message.
+        permission: Lets the request through the limits of the provider; ``None`` = it has none.
 
     Attributes:
         response: The response, after its headers have arrived.
@@ -61,6 +66,7 @@ class Attempt:
         limits: Limits,
         clock: Callable[[], float],
         decoder: ReplyDecoder,
+        permission: Pass | None = None,
     ) -> None:
         self.provider = provider
         self.model = model
@@ -79,6 +85,7 @@ class Attempt:
         self._deadlines = deadlines
         self._limits = limits
         self._clock = clock
+        self._permission = permission
         #: When the last read ended.
         self._read_at = 0.0
         read_timeout = deadlines.read_timeout
@@ -104,7 +111,15 @@ class Attempt:
         return "streaming" if self.decoder.started else "waiting for the first output"
 
     async def start(self) -> list[StreamEvent]:
-        """Send the request, read until the first output or the end, and return the events so far."""
+        """Send the request, read until the first output or the end, and return the events so far.
+
+        Raises:
+            SlotTimeout: The limits of the provider did not let the request through in time.
+        """
+        if self._permission is not None and not self._permission.enter_now():
+            await self._enter(self._permission)
+            if self.failure is not None:
+                return []
         begun = self.begun = self._clock()
         events: list[StreamEvent] = []
         with anyio.move_on_after(self._deadlines.until_first_output(begun)):
@@ -118,6 +133,18 @@ class Attempt:
         self.failure = self._deadlines.first_output_error(begun)
         return events
 
+    async def _enter(self, permission: Pass) -> None:
+        """Wait until the limits of the provider let the request through."""
+        self.begun = self._clock()
+        with anyio.move_on_after(self._deadlines.until_permit(self.begun)):
+            try:
+                await permission.enter()
+            except KimiError as error:
+                self.failure = error
+            return
+        # Raised and not kept: it says nothing about the provider, so no other attempt follows.
+        raise self._deadlines.slot_error()
+
     async def _send(self) -> Response:
         self.response = response = await self._transport.send(
             self.provider,
@@ -127,6 +154,8 @@ class Attempt:
             read_timeout=self._deadlines.read_timeout,
         )
         self.headers_at = self._clock()
+        if self._permission is not None:
+            self._permission.answered(response.headers)
         if not 200 <= response.status < 300:
             raise await status_error(self.provider, response, self._limits)
         return response
@@ -210,6 +239,18 @@ class Attempt:
                 pass  # the reply is complete; only its connection is lost
 
     async def aclose(self) -> None:
-        """Give the connection back, or close it when the body was not read to its end."""
+        """Give the connection back, or close it when the body was not read to its end; then give the permit back."""
+        try:
+            if self.response is not None:
+                await self.response.aclose()
+        finally:
+            if self._permission is not None:
+                decoder = self.decoder
+                self._permission.leave(self.failure, decoder.usage, whole=decoder.complete)
+
+    def abandon(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Do the same from a finalizer; *loop* is that of asyncio, if it runs."""
         if self.response is not None:
-            await self.response.aclose()
+            self.response.close_soon(loop)
+        if self._permission is not None:
+            self._permission.leave_soon()

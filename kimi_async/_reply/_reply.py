@@ -52,6 +52,7 @@ from kimi_async._reply._plan import (
 )
 from kimi_async._reply._race import Raced
 from kimi_async._reply._shared import SharedState
+from kimi_async._reply._stay import Stay
 from kimi_async._reply._summary import (
     attempt_info,
     attempt_records,
@@ -88,6 +89,7 @@ class Reply:
         headers: Headers of this call.
         transport: Sends requests.
         shared: The state that all replies of the client share.
+        stay: The conversation that the reply belongs to, which stays with its provider; ``None`` = none.
 
     Attributes:
         seen: Whether the caller has got an event; set by the stream.
@@ -106,6 +108,7 @@ class Reply:
         headers: Mapping[str, str],
         transport: Transport,
         shared: SharedState,
+        stay: Stay | None = None,
     ) -> None:
         self._request = request
         self._providers = providers
@@ -114,6 +117,8 @@ class Reply:
         self._prefix = providers[0].prefix_of(request)
         self._headers = headers
         self._transport = transport
+        self._shared = shared
+        self._stay = stay
         #: The hedges of this reply.
         self._hedging: Hedging | None = None
         if settings.hedge_after is not None:
@@ -252,14 +257,15 @@ class Reply:
 
     def _decide(self) -> Decision:
         """Return the next decision of the plan."""
+        now = self._clock()
         state = PlanState(
-            providers=self._providers,
+            providers=self._shared.order(self._providers, self._stay, now),
             seen=self.seen,
             partial=None if self._chosen is None else self._chosen.decoder.snapshot().message,
             hedge_delay=None if self._hedging is None else self._hedging.delay,
         )
         chance = _random() if self._failed else 0.0
-        return self._plan(self._request, self._failed, state, self._clock(), chance)
+        return self._plan(self._request, self._failed, state, now, chance)
 
     async def _recover(self, broken: Attempt) -> list[StreamEvent]:
         """Follow the plan after the chosen attempt broke, and return the new events."""
@@ -299,6 +305,8 @@ class Reply:
         elif isinstance(decision, Restart):
             events.append(StreamRestarted(name, 0))
         self._chosen = attempt
+        if self._stay is not None:
+            self._stay.answered(name)
 
     async def _decide_after(self, attempt: Attempt, events: list[StreamEvent]) -> Decision:
         """Note the failure of an attempt, and return the next decision of the plan."""
@@ -340,10 +348,11 @@ class Reply:
         if isinstance(decision, Continue):
             request = evolve(request, messages=(*request.messages, decision.prefix.to_wire()))
         first = request is self._request and provider is self._providers[0]
+        wire_request = self._wire_request if first else provider.build_request(request)
         attempt = Attempt(
             provider=provider,
             model=request.model,
-            wire_request=self._wire_request if first else provider.build_request(request),
+            wire_request=wire_request,
             headers=self._headers,
             transport=self._transport,
             deadlines=self._deadlines(),
@@ -352,6 +361,7 @@ class Reply:
             decoder=ReplyDecoder(
                 provider, self._settings.limits, assembler, keep_wire=self._keeps_wire
             ),
+            permission=self._shared.gates.pass_for(provider, wire_request, request.model),
         )
         self._attempts.append(attempt)
         if self._observers is not None:
@@ -436,8 +446,7 @@ class Reply:
             self._settle("cancelled")
             self._fail(_left_early())
             for attempt in self._attempts:
-                if attempt.response is not None:
-                    attempt.response.close_soon(self._loop)
+                attempt.abandon(self._loop)
             if self._permit is not None:
                 self._permit.release_soon()
 

@@ -149,7 +149,7 @@ class ToolRun:
     ) -> None:
         _check_options(max_steps, tool_timeout, tool_concurrency, on_tool_error, approve)
         caller.prepare(messages, params, wire=wire)
-        self._caller = caller
+        self._caller = caller.for_turn(params)
         self._params = params
         self._wire: Wire = wire
         self._messages: list[AnyMessage] = [*as_sequence(messages)]

@@ -35,13 +35,15 @@ PURE = {
         "_prefix",
         "_record",
     ),
-    *("_settings", "_to_json", "_wire"),
+    *("_rate_limits", "_settings", "_to_json", "_wire"),
     *("_protocol", "_providers", "_request", "_types", "capabilities"),
 }
 #: Pure modules inside rooms that do I/O.
 PURE_MODULES = {
     "_http/_framing.py",
     "_reply/_percentile.py",
+    "_reply/_rates.py",
+    "_reply/_stay.py",
     "_reply/_shared.py",
     *(f"tools/_{name}.py" for name in ("call_ids", "moonshot", "schema", "tool")),
     *(f"web/_{name}.py" for name in ("ai_sdk", "ending", "event_stream", "formats")),

@@ -1,0 +1,325 @@
+"""Let requests wait in line for the limits of their provider, and give each one a pass.
+
+All requests with one key to one base URL share a gate. Only the first one in line looks at the limits, so the order is
+that of asking, and a request that ends wakes one task. Nothing is handed over to a task that waits: each takes its own
+place when it runs, so a cancelled wait loses no place.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import anyio
+from attrs import frozen
+
+from kimi_async._errors import KimiError, RateLimitError
+from kimi_async._hooks import call_safely
+from kimi_async._http._cancellation import loop_caller, loop_clock
+from kimi_async._http._limiter import Permit
+from kimi_async._providers import Provider
+from kimi_async._rate_limits import DEFAULT_RATE_LIMITS, Cost, Limiter, RateLimits
+from kimi_async._reply._rates import Rates, Reservation
+from kimi_async._wire import WireRequest
+
+if TYPE_CHECKING:
+    from kimi_async._rate_limits import Permit as LimiterPermit
+    from kimi_async._record import Usage
+
+__all__ = ["Gate", "Gates", "Line", "Pass"]
+
+_logger: Final = logging.getLogger("kimi_async")
+
+#: The number of keys whose limits are kept; a program may use any number of them.
+_GATES: Final = 256
+
+
+@frozen(kw_only=True)
+class Line:
+    """The limits of one key at one provider, as they are now.
+
+    Attributes:
+        in_flight: The requests in flight.
+        waiting: The requests that wait in line.
+        concurrency: The limit of the requests in flight that is in use; ``None`` = no limit.
+        paused: The seconds for which the provider wants no request.
+    """
+
+    in_flight: int
+    waiting: int
+    concurrency: int | None
+    paused: float
+
+
+class Gate:
+    """The line of the requests with one key to one base URL.
+
+    Attributes:
+        rates: The limits.
+    """
+
+    def __init__(self) -> None:
+        self.rates = Rates()
+        self._line: OrderedDict[_Waiting, None] = OrderedDict()
+        self._told = False
+
+    def is_full(self, limits: RateLimits, now: float) -> bool:
+        """Return whether a small request would have to wait."""
+        return bool(self._line) or self.rates.delay(limits, 1, now) > 0.0
+
+    def take(self, limits: RateLimits, tokens: int, now: float) -> Reservation | None:
+        """Return the place of a request if it need not wait."""
+        if self._line or self.rates.delay(limits, tokens, now) > 0.0:
+            return None
+        return self.rates.begin(limits, tokens, now)
+
+    async def wait(
+        self, limits: RateLimits, tokens: int, clock: Callable[[], float]
+    ) -> Reservation:
+        """Wait in line, and return the place of a request."""
+        waiting = _Waiting()
+        self._line[waiting] = None
+        try:
+            while True:
+                delay = math.inf
+                if next(iter(self._line)) is waiting:
+                    delay = self.rates.delay(limits, tokens, clock())
+                    if delay <= 0.0:
+                        return self.rates.begin(limits, tokens, clock())
+                with anyio.move_on_after(delay):
+                    await waiting.turn.wait()
+                waiting.turn = anyio.Event()
+        finally:
+            del self._line[waiting]
+            self._wake()
+
+    def release(self) -> None:
+        """Count a request as ended."""
+        self.rates.in_flight -= 1
+        self._wake()
+
+    def forget(self) -> None:
+        """Count a request as ended, after the event loop and all who waited have ended."""
+        self.rates.in_flight -= 1
+
+    def _wake(self) -> None:
+        for first in self._line:
+            first.turn.set()
+            return
+
+    def tell_reached(self, provider: str) -> None:
+        """Log that the limit of a provider is reached, once."""
+        if not self._told:
+            self._told = True
+            _logger.warning(
+                "a rate limit of %s is reached for the first time: requests wait or go to the next provider",
+                provider,
+            )
+
+    def now(self, limits: RateLimits, now: float) -> Line:
+        """Return the limits as they are now."""
+        limit = self.rates.limit(limits)
+        return Line(
+            in_flight=self.rates.in_flight,
+            waiting=len(self._line),
+            concurrency=None if limit == math.inf else int(limit),
+            paused=self.rates.pause(now),
+        )
+
+
+class _Waiting:
+    """A request in line; ``turn`` is set when it should look at the limits again."""
+
+    __slots__ = ("turn",)
+
+    def __init__(self) -> None:
+        self.turn = anyio.Event()
+
+
+class Pass(Protocol):
+    """The way of one request through the limits; used by its attempt in the order of these methods."""
+
+    def enter_now(self) -> bool:
+        """Take a place if the request need not wait."""
+        ...
+
+    async def enter(self) -> None:
+        """Wait for a place.
+
+        Raises:
+            KimiError: The limiter of the caller refused the request.
+        """
+        ...
+
+    def answered(self, headers: Mapping[str, str]) -> None:
+        """Learn from the headers of the response."""
+        ...
+
+    def leave(self, failure: KimiError | None, usage: Usage | None, *, whole: bool) -> None:
+        """Give the place back, once, after the request has ended.
+
+        Args:
+            failure: The error that ended it.
+            usage: The usage that was reported.
+            whole: Whether the reply is complete.
+        """
+        ...
+
+    def leave_soon(self) -> None:
+        """Give the place back from a finalizer, in any thread."""
+        ...
+
+
+class GatePass:
+    """The pass of a request through the gate of its provider."""
+
+    __slots__ = (
+        "_clock",
+        "_gate",
+        "_limits",
+        "_permit",
+        "_provider",
+        "_reserved",
+        "_size",
+        "_tokens",
+    )
+
+    def __init__(
+        self, gate: Gate, provider: Provider, limits: RateLimits, wire: WireRequest
+    ) -> None:
+        self._gate = gate
+        self._provider = provider.name
+        self._limits = limits
+        self._size = len(wire.content)
+        counts = gate.rates.counts_tokens(limits)
+        self._tokens = gate.rates.estimate.tokens(self._size, _asked(wire)) if counts else 0
+        self._clock = loop_clock()
+        self._reserved: Reservation | None = None
+        self._permit: Permit | None = None
+
+    def enter_now(self) -> bool:
+        return self._entered(self._gate.take(self._limits, self._tokens, self._clock()))
+
+    def _entered(self, reserved: Reservation | None) -> bool:
+        if reserved is None:
+            return False
+        self._reserved = reserved
+        self._permit = Permit(self._gate, loop_caller())
+        return True
+
+    async def enter(self) -> None:
+        self._gate.tell_reached(self._provider)
+        self._entered(await self._gate.wait(self._limits, self._tokens, self._clock))
+
+    def answered(self, headers: Mapping[str, str]) -> None:
+        self._gate.rates.told(headers, self._clock())
+
+    def leave(self, failure: KimiError | None, usage: Usage | None, *, whole: bool) -> None:
+        reserved, self._reserved = self._reserved, None
+        if reserved is None or self._permit is None:
+            return
+        rates = self._gate.rates
+        if usage is not None:
+            rates.settle(reserved, self._size, usage)
+        if isinstance(failure, RateLimitError):
+            self._gate.tell_reached(self._provider)
+            rates.refused(failure, reserved, self._limits, self._clock())
+        elif whole:
+            rates.succeeded(self._limits)
+        self._permit.release()
+
+    def leave_soon(self) -> None:
+        if self._permit is not None:
+            self._permit.release_soon()
+
+
+class LimiterPass:
+    """The pass of a request through a limiter of the caller's."""
+
+    __slots__ = ("_call_soon", "_cost", "_limiter", "_permit")
+
+    def __init__(self, limiter: Limiter, cost: Cost) -> None:
+        self._limiter = limiter
+        self._cost = cost
+        self._call_soon = loop_caller()
+        self._permit: LimiterPermit | None = None
+
+    def enter_now(self) -> bool:
+        return False
+
+    async def enter(self) -> None:
+        try:
+            self._permit = await self._limiter.acquire(self._cost)
+        except KimiError:
+            raise
+        except Exception:
+            _logger.exception("the limiter failed; the request is sent without a permit")
+
+    def answered(self, headers: Mapping[str, str]) -> None:
+        del headers
+
+    def leave(self, failure: KimiError | None, usage: Usage | None, *, whole: bool) -> None:
+        del failure, whole
+        permit, self._permit = self._permit, None
+        if permit is not None:
+            if usage is not None:
+                call_safely("Permit.settle", permit.settle, usage)
+            call_safely("Permit.release", permit.release)
+
+    def leave_soon(self) -> None:
+        permit, self._permit = self._permit, None
+        if permit is None:
+            return
+        try:
+            self._call_soon(lambda: call_safely("Permit.release", permit.release))
+        except RuntimeError:
+            call_safely("Permit.release", permit.release)  # the loop has ended
+
+
+class Gates:
+    """The gates of a client, one for each base URL and key."""
+
+    def __init__(self) -> None:
+        self._gates: dict[tuple[str, str | None], Gate] = {}
+
+    def of(self, provider: Provider) -> Gate:
+        """Return the gate of a provider. Only the newest ones are kept."""
+        key = (provider.base_url, provider.api_key)
+        gate = self._gates.get(key)
+        if gate is None:
+            if len(self._gates) == _GATES:
+                del self._gates[next(iter(self._gates))]
+            gate = self._gates[key] = Gate()
+        return gate
+
+    def pass_for(self, provider: Provider, wire: WireRequest, model: str | None) -> Pass | None:
+        """Return the pass of a request; ``None`` = the provider has no limits."""
+        limits = provider.rate_limits
+        if limits is None:
+            return None
+        gate = self.of(provider)
+        if isinstance(limits, RateLimits):
+            return GatePass(gate, provider, limits, wire)
+        tokens = gate.rates.estimate.tokens(len(wire.content), _asked(wire))
+        return LimiterPass(limits, Cost(tokens=tokens, model=model))
+
+    def is_full(self, provider: Provider, now: float) -> bool:
+        """Return whether a request to *provider* would have to wait; not known for a limiter of the caller's."""
+        limits = provider.rate_limits
+        return isinstance(limits, RateLimits) and self.of(provider).is_full(limits, now)
+
+    def now(self, provider: Provider, now: float) -> Line:
+        """Return the limits of a provider as they are now, for ``client.health()``."""
+        limits = provider.rate_limits
+        known = limits if isinstance(limits, RateLimits) else DEFAULT_RATE_LIMITS
+        return self.of(provider).now(known, now)
+
+
+def _asked(wire: WireRequest) -> int | None:
+    """Return the output limit of a request."""
+    body: Mapping[str, Any] = wire.body or {}
+    asked = body.get("max_completion_tokens") or body.get("max_tokens")
+    return asked if isinstance(asked, int) else None
