@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
@@ -18,7 +18,16 @@ from attrs import frozen
 
 from kimi_async._errors import ConfigurationError
 
-__all__ = ["Plan", "doc_of", "has_fields", "hints_of", "is_qualifier", "plans_of", "substituted"]
+__all__ = [
+    "Plan",
+    "doc_of",
+    "has_fields",
+    "hints_of",
+    "is_qualifier",
+    "plans_of",
+    "substituted",
+    "written_name",
+]
 
 #: Words around the type of a field that say nothing of its values; by name, because typing_extensions has them, too.
 _QUALIFIERS: Final = frozenset({"Required", "NotRequired", "ReadOnly", "Final", "ClassVar"})
@@ -52,6 +61,15 @@ def doc_of(cls: type) -> str:
     """Return the docstring of a class, without one that was made for it."""
     text = vars(cls).get("__doc__") or ""
     return "" if text.startswith(f"{cls.__name__}(") else text
+
+
+def written_name(name: str, owners: Iterable[type]) -> str:
+    """Return *name* as it stands in the code: inside of a class ``C``, Python reads ``__y`` as ``_C__y``."""
+    for owner in owners:
+        start = f"_{owner.__name__.lstrip('_')}"
+        if name.startswith(f"{start}__"):
+            return name.removeprefix(start)
+    return name
 
 
 def substituted(hint: Any, names: Mapping[Any, Any]) -> Any:
@@ -142,7 +160,8 @@ def _plans_of_init(cls: Any, hints: Mapping[str, Any]) -> list[Plan]:
             hint = hint.type
         is_required = each.default is each.empty
         default = None if is_required or each.default is attrs.NOTHING else each.default
-        plans.append(Plan(each.name, each.name, hint, is_required, default))
+        key = written_name(each.name, cls.__mro__)
+        plans.append(Plan(key, each.name, hint, is_required, default))
     return plans
 
 

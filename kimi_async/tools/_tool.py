@@ -51,6 +51,7 @@ class Tool(Generic[P, R_co]):
         parameters: The JSON Schema of the arguments, an object.
         function: The function, sync or async; it is called with one keyword for each argument.
         arguments: The type that the arguments are checked against; its values are dicts.
+        names: The parameters whose name is another one for the model: ``_Store__key`` for the argument ``__key``.
 
     Raises:
         ConfigurationError: The providers do not accept *name*.
@@ -61,6 +62,7 @@ class Tool(Generic[P, R_co]):
     parameters: Mapping[str, Any] = field(repr=False)
     function: Callable[P, R_co] = field(repr=False)
     arguments: object = field(default=_ANY, repr=False)
+    names: Mapping[str, str] = field(factory=dict, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if not re.fullmatch(_NAME, self.name):
@@ -96,7 +98,8 @@ class Tool(Generic[P, R_co]):
         except ValueError as error:
             problem = str(error)
         else:
-            return functools.partial(self.function, **values)
+            named = {self.names.get(key, key): value for key, value in values.items()}
+            return functools.partial(self.function, **named)
         raise OutputError(
             f"the arguments of the tool call {self.name!r} do not fit: {problem}", text=arguments
         )
@@ -179,14 +182,26 @@ def _made(function: Callable[P, R], name: str | None, description: str | None) -
     said, texts = read_docstring(_doc_of(inner))
     parameters = _parameters_of(function)
     types = _types_of(inner, parameters)
-    arguments = _typed_dict_of(parameters, types)
+    written = _written_names(inner, parameters)
+    parameters = [each.replace(name=written[each.name]) for each in parameters]
+    arguments = _typed_dict_of(parameters, {written[each]: types[each] for each in written})
     return Tool(
         name=_name_of(function) if name is None else name,
         description=(said or None) if description is None else description,
         parameters=_schema(arguments, parameters, texts),
         function=function,
         arguments=arguments,
+        names={argument: name for name, argument in written.items() if name != argument},
     )
+
+
+def _written_names(function: Any, parameters: list[inspect.Parameter]) -> dict[str, str]:
+    """Return the name of each parameter as it stands in the code, which differs in a method for ``__name``."""
+    from kimi_async._types._classes import written_name
+
+    owner = getattr(function, "__self__", None)
+    owners = inspect.getmro(owner if isinstance(owner, type) else type(owner))
+    return {each.name: written_name(each.name, owners) for each in parameters}
 
 
 def _inner(function: Any) -> Any:

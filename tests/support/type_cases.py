@@ -162,6 +162,11 @@ class Checked:
         self.width = high - self.low
 
 
+#: As of a class that annotates ``__key``.
+Hidden: Any = dataclasses.make_dataclass("Hidden", [("_Hidden__key", int)])
+Hidden.__doc__ = "A private name.\n\nAttributes:\n    __key: Of what."
+
+
 @dataclass
 class Looked:
     word: str
@@ -1213,6 +1218,21 @@ CLASSES = [
         either(LION, TEXT),
         [({"kind": "lion"}, Lion(kind="lion")), ("a", "a")],
         [({"kind": "cow"}, "kind"), (1, "")],
+    ),
+    case(
+        "dataclass-private-name",
+        Hidden,
+        ref("Hidden"),
+        [({"__key": 1}, Hidden(1))],
+        [({"_Hidden__key": 1}, ""), ({"__key": "1"}, "$.__key")],
+        defs={
+            "Hidden": class_of(
+                "Hidden",
+                {"__key": told("Of what.", INTEGER)},
+                "__key",
+                description="A private name.",
+            )
+        },
     ),
     case(
         "post-init-that-raises-KeyError",

@@ -443,6 +443,10 @@ def test_what_cannot_be_written(schema: dict[str, Any], problem: str) -> None:
     assert caught.value.__context__ is None
 
 
+def of_type(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    return {**schema, "type": name}
+
+
 SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.text()
 WORDS = st.sampled_from(
     [
@@ -458,9 +462,7 @@ VALUES = st.recursive(
 )
 #: A schema whose keywords are random; half of the time a known type comes first, so that more of them are written.
 NODES = st.dictionaries(WORDS, VALUES, max_size=4) | st.builds(
-    lambda node, name: {**node, "type": name},
-    st.dictionaries(WORDS, VALUES, max_size=3),
-    st.sampled_from(TYPES),
+    of_type, st.dictionaries(WORDS, VALUES, max_size=3), st.sampled_from(TYPES)
 )
 
 

@@ -347,6 +347,34 @@ async def test_an_object_that_can_be_called_is_a_tool() -> None:
     assert await made.call('{"times": 2}') == "ring ring "
 
 
+class Private:
+    def find(self, *, depth: int, __key: int) -> int:
+        """Find.
+
+        Args:
+            depth: How deep.
+            __key: Of what.
+        """
+        return __key * depth
+
+    @classmethod
+    def count(cls, *, depth: int, __key: int) -> int:
+        return __key * depth
+
+
+class Child(Private): ...
+
+
+def test_a_private_name_is_that_in_the_code() -> None:
+    for made in (tool(Child().find), tool(Private.count), tool(functools.partial(Private().find))):
+        assert "__key" in made.parameters["properties"]
+        assert made.call('{"depth": 2, "__key": 3}') == 6
+        with pytest.raises(OutputError, match="unknown field `_Private__key`"):
+            made.bind('{"depth": 2, "_Private__key": 3}')
+    told = tool(Private().find).parameters["properties"]["__key"]
+    assert told == {"description": "Of what.", "type": "integer"}
+
+
 class Quiet:
     """Be quiet."""
 
