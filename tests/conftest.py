@@ -35,7 +35,7 @@ settings.register_profile("thorough", settings.get_profile("default"), max_examp
 settings.register_profile(
     "long",
     settings.get_profile("default"),
-    max_examples=50_000,
+    max_examples=20_000,
     suppress_health_check=[HealthCheck.too_slow],
 )
 # `pytest --hypothesis-profile=thorough` comes after this and wins.
