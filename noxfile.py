@@ -1,6 +1,6 @@
 """The sessions of CI: ``nox`` without arguments runs every default session from top to bottom.
 
-The last ones take long and are run by hand, before a release: ``nox -s stress fuzz mutants soak clocks bench``.
+The last ones take long and are run by hand, before a release: ``nox -s stress fuzz mutants soak clocks bench js``.
 ``nox -s tests-3.12 -- tests/unit/protocol/test_sse.py -k bom`` runs one session, with arguments for pytest;
 ``nox -r`` keeps the environments of the last run and is much faster.
 """
@@ -190,6 +190,19 @@ def fuzz(session: nox.Session) -> None:
     )
 
 
+@nox.session(default=False, requires=["build"])
+def js(session: nox.Session) -> None:
+    """Read web responses with the npm packages ai and openai, and with Chromium; needs node, npm and Chromium.
+
+    ``CHROMIUM`` is the path of the browser, if it is not /usr/bin/chromium; ``SCREENSHOTS`` a folder for pictures.
+    """
+    install(session, "tests")
+    python = str(Path(session.bin, "python").absolute())
+    with session.chdir("tests/js"):
+        session.run("npm", "ci", "--no-audit", "--no-fund", external=True)
+        session.run("node", "--test", *session.posargs, external=True, env={"PYTHON": python})
+
+
 def install(session: nox.Session, *groups: str) -> None:
     """Install the wheel with all extras and the dependency *groups*, and keep the checkout out."""
     (wheel,) = DIST.glob("*.whl")
@@ -200,9 +213,9 @@ def install(session: nox.Session, *groups: str) -> None:
 
 
 def files_in(*folders: str) -> set[str]:
-    """Return the files of the checkout below *folders*, without the caches of Python and the tools."""
+    """Return the files of the checkout below *folders*, without those that tools put there."""
     paths = (path for folder in folders for path in Path(folder).rglob("*") if path.is_file())
-    left = re.compile(r"/(__pycache__|\.)")
+    left = re.compile(r"/(__pycache__|node_modules|\.)")
     return {path.as_posix() for path in paths if not left.search(path.as_posix())}
 
 

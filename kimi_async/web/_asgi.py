@@ -18,9 +18,10 @@ from kimi_async.web._problems import error_answer
 from kimi_async.web._reader import Reader, Streamed
 from kimi_async.web._text import TextEncoder
 
-__all__ = ["Exchange", "ReplyBody", "asgi_body", "checked_keep_alive", "raw_headers"]
+__all__ = ["ENCODERS", "Exchange", "ReplyBody", "asgi_body", "checked_keep_alive", "raw_headers"]
 
-_ENCODERS: Final[Mapping[str, Callable[[], Encoder]]] = {
+#: The encoder of each format.
+ENCODERS: Final[Mapping[str, Callable[[], Encoder]]] = {
     "text": TextEncoder,
     "events": EventsEncoder,
     "openai": OpenAIEncoder,
@@ -133,10 +134,10 @@ def asgi_body(stream: Streamed, format: Format = "text") -> ReplyBody:
     Raises:
         ConfigurationError: *stream* or *format* is another value.
     """
-    if format not in _ENCODERS:
-        known = ", ".join(_ENCODERS)
+    if format not in ENCODERS:
+        known = ", ".join(ENCODERS)
         raise ConfigurationError(f"there is no format {format!r}; there are {known}")
-    return ReplyBody(Reader(stream), _ENCODERS[format]())
+    return ReplyBody(Reader(stream), ENCODERS[format]())
 
 
 def checked_keep_alive(seconds: float | None) -> float | None:

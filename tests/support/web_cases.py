@@ -28,6 +28,7 @@ from kimi_async.testing import (
 )
 from kimi_async.tools import RunEvent, ToolError, tool
 from kimi_async.web import ReplyResponse, Streamed
+from kimi_async.web._asgi import ENCODERS
 from kimi_async.web._ending import Ending
 from kimi_async.web._formats import Encoder
 
@@ -167,10 +168,18 @@ def encoded(encoder: Encoder, events: Sequence[RunEvent]) -> bytes:
     return b"".join([*map(encoder.feed, events), encoder.end(Ending(outcome="complete"))])
 
 
+#: Cases of the service only: their answer to a browser is a status.
+REFUSED: Final[Mapping[str, Case]] = {"refused": Case([ErrorReply(401)])}
+
+
 async def answer(request: Request) -> Response:
     """Answer with the case and the format in the path."""
     name: Any = request.path_params
-    return ReplyResponse(CASES[name["case"]].stream(), name["format"])
+    if name["case"] in EVENT_CASES:
+        encoder = ENCODERS[name["format"]]()
+        body = encoded(encoder, EVENT_CASES[name["case"]])
+        return Response(body, headers=encoder.headers, media_type=encoder.media_type)
+    return ReplyResponse({**CASES, **REFUSED}[name["case"]].stream(), name["format"])
 
 
 #: ``/{format}/{case}``, with any path after it: clients of OpenAI add theirs.

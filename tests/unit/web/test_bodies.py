@@ -168,6 +168,12 @@ def test_the_headers_of_a_response(format: str) -> None:
     assert "content-length" not in headers
 
 
+def test_the_service_of_the_cases_answers_with_attempts_and_refusals() -> None:
+    service = TestClient(app)
+    assert service.get("/text/continued").text == "Hello"
+    assert service.get("/text/refused").status_code == 500
+
+
 @pytest.mark.parametrize("format", FORMATS)
 async def test_a_body_raises_what_fails_before_the_first_output(format: Format) -> None:
     body = asgi_body(Case([ErrorReply(401)]).stream(), format)
