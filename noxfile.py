@@ -1,6 +1,6 @@
 """The sessions of CI: ``nox`` without arguments runs every default session from top to bottom.
 
-The last ones take long and are run by hand, before a release: ``nox -s stress fuzz mutants soak clocks bench js``.
+The last ones take long and are run by hand, before a release: ``nox -s stress fuzz mutants soak clocks bench web js``.
 ``nox -s tests-3.12 -- tests/unit/protocol/test_sse.py -k bom`` runs one session, with arguments for pytest;
 ``nox -r`` keeps the environments of the last run and is much faster.
 """
@@ -188,6 +188,13 @@ def fuzz(session: nox.Session) -> None:
     session.run(
         "python", "tests/support/fuzz_partial_json.py", *(session.posargs or ["-max_total_time=60"])
     )
+
+
+@nox.session(default=False, requires=["build"])
+def web(session: nox.Session) -> None:
+    """Measure an event on its way through a web response, and 500 responses at once: ``nox -s web -- --save``."""
+    install(session, "tests")
+    session.run("python", "benchmarks/web.py", *session.posargs, env=SCRIPT)
 
 
 @nox.session(default=False, requires=["build"])

@@ -38,7 +38,8 @@ class OpenAIEncoder:
 
     def __init__(self) -> None:
         self._chunks = ChunkWriter()
-        self._head = openai_head("chat.completion.chunk", id=None, model=None, created=None)
+        #: The last chunk; its head is that of the chunk without choices.
+        self._last = openai_head("chat.completion.chunk", id=None, model=None, created=None)
         self._paragraphs = Paragraphs()
         self._is_run = False
 
@@ -67,7 +68,7 @@ class OpenAIEncoder:
         chunk = self._chunks.feed(event)
         if chunk is None:
             return b""
-        self._head = {key: value for key, value in chunk.items() if key != "choices"}
+        self._last = chunk
         return sse(chunk)
 
     def end(self, ending: Ending) -> bytes:
@@ -77,7 +78,7 @@ class OpenAIEncoder:
         finish = b"".join(map(self._chunk, _end_of_run(ending))) if self._is_run else b""
         told = ending.to_dict()
         del told["usage"], told["error"]
-        last: dict[str, Any] = {**self._head, "choices": [], "kimi": told}
+        last: dict[str, Any] = {**self._last, "choices": [], "kimi": told}
         if ending.usage is not None:
             last["usage"] = openai_usage(ending.usage)
         return finish + sse(last) + _DONE
