@@ -62,8 +62,10 @@ _NAMES: Final[Mapping[str, ProviderName]] = {name: name for name in HOSTS.values
 #: The answer to ``GET .../models``: names and :class:`~kimi_async.ModelInfo`, or a reply to every such request.
 Models: TypeAlias = Iterable[str | ModelInfo] | ScriptedReply
 
-#: The answers: replies in their order, or a function that makes the reply to each request.
-Script: TypeAlias = Iterable[ScriptedReply] | Callable[[ReceivedRequest], ScriptedReply]
+#: The answers: one reply to every request, replies in their order, or a function that makes the reply to each request.
+Script: TypeAlias = (
+    ScriptedReply | Iterable[ScriptedReply] | Callable[[ReceivedRequest], ScriptedReply]
+)
 
 
 def _as_models(models: Models | None) -> ScriptedReply:
@@ -142,7 +144,9 @@ class ScriptedProvider:
             raise TypeError("the script function is async; it must return the reply, not await")
         self._replies: deque[ScriptedReply] = deque()
         self._make: Callable[[ReceivedRequest], object] = self._take
-        if callable(script) and not isinstance(script, ScriptedReply):
+        if is_reply(script):
+            self._make = lambda _request: script
+        elif callable(script) and not isinstance(script, type):
             self._make = script
         else:
             self._replies.extend(_checked(script))
@@ -152,11 +156,13 @@ class ScriptedProvider:
         """Append replies to the script.
 
         Raises:
-            RuntimeError: The script is a function.
+            RuntimeError: The script is a function or one reply.
             TypeError: One of them is not a reply.
         """
         if self._make != self._take:
-            raise RuntimeError("the script is a function: there is no list to add replies to")
+            raise RuntimeError(
+                "the script is a function or one reply: there is no list to add replies to"
+            )
         self._replies.extend(_checked(replies))
         self._given += len(replies)
 
@@ -287,9 +293,9 @@ def _checked(script: object) -> list[ScriptedReply]:
     Raises:
         TypeError: The script is neither replies nor a function, or one of them is not a reply.
     """
-    if isinstance(script, (str, bytes, ScriptedReply)) or not isinstance(script, Iterable):
+    if isinstance(script, (str, bytes, type)) or not isinstance(script, Iterable):
         raise TypeError(
-            f"a script is a list of replies or a function of the request, not {named(script)}"
+            f"a script is a reply, a list of replies or a function of the request, not {named(script)}"
         )
     replies: list[ScriptedReply] = []
     for index, reply in enumerate(script):

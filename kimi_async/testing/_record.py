@@ -41,6 +41,7 @@ class _Tap(httpx.AsyncByteStream):
         self._pieces = aiter(stream)
         self._exchange = exchange
         self._clock = clock
+        self._is_open = True
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -58,9 +59,12 @@ class _Tap(httpx.AsyncByteStream):
         return data
 
     def _end(self, ending: Ending) -> None:
-        self._exchange.end, self._exchange.ended_at = ending, self._clock.now()
+        if self._is_open:
+            self._is_open = False
+            self._exchange.end, self._exchange.ended_at = ending, self._clock.now()
 
     async def aclose(self) -> None:
+        self._end("stall")
         await self._stream.aclose()
 
 

@@ -73,7 +73,7 @@ class MockedKimi:
         """Append replies to the script, also while it runs.
 
         Raises:
-            RuntimeError: The script is a function.
+            RuntimeError: The script is a function or one reply.
         """
         self._transport.add(*replies)
 
@@ -102,7 +102,8 @@ def mock_kimi(
     request to a host without a route, raises :class:`ScriptError`.
 
     Args:
-        script: The replies in their order, or a function that makes the reply to each :class:`ReceivedRequest`.
+        script: One reply to every request, replies in their order, or a function that makes the reply to each
+            :class:`ReceivedRequest`.
         provider: Whose client it is.
         model: The client's model.
         options: See :class:`FakeOptions`.

@@ -188,7 +188,8 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
     it then raises the :class:`ScriptError`; the request itself was answered with status 400.
 
     Args:
-        script: The replies in their order, or a function that makes the reply to each :class:`ReceivedRequest`.
+        script: One reply to every request, replies in their order, or a function that makes the reply to each
+            :class:`ReceivedRequest`.
         api_key: The key that requests must carry; ``None`` = any, or none.
         host: The address to listen on.
         port: The port to listen on; 0 = a free one.
@@ -245,7 +246,7 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
         """Append replies to the script, also while it runs.
 
         Raises:
-            RuntimeError: The script is a function.
+            RuntimeError: The script is a function or one reply.
         """
         self._provider.add(*replies)
 

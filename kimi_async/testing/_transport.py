@@ -156,7 +156,8 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
     the transport, for programs that hid it.
 
     Args:
-        script: The replies in their order, or a function that makes the reply to each :class:`ReceivedRequest`.
+        script: One reply to every request, replies in their order, or a function that makes the reply to each
+            :class:`ReceivedRequest`.
         api_key: The key that requests must carry; ``None`` = any, or none.
         host: The host of :attr:`url`; fakes of one client need different ones.
         connect: Seconds until a request has its connection; ``None`` = never.
@@ -205,7 +206,7 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
         """Append replies to the script, also while it runs.
 
         Raises:
-            RuntimeError: The script is a function.
+            RuntimeError: The script is a function or one reply.
         """
         self._provider.add(*replies)
 

@@ -38,7 +38,7 @@ TESTS = [*islice(cycle(KINDS), 200)]
 async def tell(reply: ScriptedReply, number: int) -> tuple[type[kimi.KimiError] | None, float]:
     """Stream a story, and return its error and the seconds that it took."""
     latency = Latency(first=LogNormal(median=2, p95=20), seed=number)
-    client = FakeTransport(lambda _: reply, latency=latency).client()
+    client = FakeTransport(reply, latency=latency).client()
     try:
         async for _ in client.stream("Tell me a story").text_deltas():
             pass

@@ -146,4 +146,17 @@ MUTANTS = {
         replace="",
         test="tests/exits/test_max_concurrency.py::test_every_way_to_leave_a_reply_gives_its_slot_back",
     ),
+    # The test kit
+    "no-key-in-a-recording": Mutant(
+        file="testing/_record.py",
+        find="refuse_keys(kept, self._keys)",
+        replace="pass",
+        test="tests/unit/testing/test_record.py::test_a_planted_key_is_refused",
+    ),
+    "a-limit-gives-its-place-back": Mutant(
+        file="testing/_rate_limits.py",
+        find="self.in_flight -= is_accepted",
+        replace="pass",
+        test="tests/unit/testing/test_options.py::test_too_many_requests_at_once_are_refused_as_ace_data_cloud_does",
+    ),
 }

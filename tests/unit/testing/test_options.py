@@ -19,8 +19,10 @@ from kimi_async.testing import (
     FakeProvider,
     FakeRateLimits,
     FakeTransport,
+    Faulty,
     Latency,
     LogNormal,
+    MissingDone,
     Reply,
     Seconds,
     Send,
@@ -86,7 +88,7 @@ async def refused(client: kimi.AsyncKimi, **params: Any) -> kimi.RateLimitError:
 
 
 async def test_too_many_requests_at_once_are_refused_as_ace_data_cloud_does() -> None:
-    fake = FakeTransport(lambda _: Reply("Hi"), rate_limits=FakeRateLimits(concurrency=20))
+    fake = FakeTransport(Reply("Hi"), rate_limits=FakeRateLimits(concurrency=20))
     client = fake.client()
     streams = [client.stream("Hi") for _ in range(20)]
     for stream in streams:
@@ -127,7 +129,7 @@ async def test_a_script_that_fails_holds_no_place() -> None:
 
 
 async def test_requests_per_minute() -> None:
-    fake = FakeTransport(lambda _: Reply("Hi"), rate_limits=FakeRateLimits(requests_per_minute=2))
+    fake = FakeTransport(Reply("Hi"), rate_limits=FakeRateLimits(requests_per_minute=2))
     client = fake.client()
     async with client.stream("Hi") as stream:
         assert stream.response is not None
@@ -155,7 +157,7 @@ async def test_requests_per_minute() -> None:
 
 async def test_tokens_per_minute_count_the_output_limit() -> None:
     limits = FakeRateLimits(tokens_per_minute=1_000, requests_per_minute=10)
-    fake = FakeTransport(lambda _: Reply("Hi"), rate_limits=limits)
+    fake = FakeTransport(Reply("Hi"), rate_limits=limits)
     client = fake.client(provider=fake.moonshot())
     await client.chat("Hi", max_tokens=600)
     error = await refused(client, max_tokens=600)
@@ -217,7 +219,7 @@ def test_the_waits_of_an_answer() -> None:
 
 async def times(*, seed: int, overlapping: bool) -> list[float]:
     latency = Latency(first=LogNormal(median=1, p95=5), seed=seed)
-    fake = FakeTransport(lambda _: Reply("Hi"), latency=latency)
+    fake = FakeTransport(Reply("Hi"), latency=latency)
     client = fake.client()
     taken = [0.0] * 5
 
@@ -282,7 +284,7 @@ async def test_messages_are_read_as_values() -> None:
     ],
 )
 async def test_messages_that_are_none_are_left_out(body: Any, expected: int) -> None:
-    fake = FakeTransport(lambda _: Reply("Hi"))
+    fake = FakeTransport(Reply("Hi"))
     async with httpx.AsyncClient(transport=fake) as client:
         key = {"authorization": "Bearer test-key"}
         await client.post("https://kimi.test/acedata/kimi/chat/completions", json=body, headers=key)
@@ -299,11 +301,19 @@ async def test_a_line_of_the_log_has_no_content() -> None:
     )
 
 
-# Keys, hosts and providers
+# Scripts, keys, hosts and providers
+
+
+@pytest.mark.parametrize("reply", [Reply("Hi"), Faulty(Reply("Hi"), MissingDone())])
+async def test_one_reply_answers_every_request(reply: Reply | Faulty) -> None:
+    fake = FakeTransport(reply)
+    assert [(await fake.client().chat("Hi")).text for _ in range(3)] == ["Hi"] * 3
+    with pytest.raises(RuntimeError, match="a function or one reply"):
+        fake.add(reply)
 
 
 async def test_any_key_is_accepted_if_none_is_set() -> None:
-    fake = FakeTransport(lambda _: Reply("Hi"), api_key=None)
+    fake = FakeTransport(Reply("Hi"), api_key=None)
     assert (await fake.client().chat("Hi")).text == "Hi"
     assert (await fake.client(provider=fake.acedata(api_key="other-key")).chat("Hi")).text == "Hi"
 
