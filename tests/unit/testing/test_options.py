@@ -89,7 +89,7 @@ async def refused(client: kimi.AsyncKimi, **params: Any) -> kimi.RateLimitError:
 
 async def test_too_many_requests_at_once_are_refused_as_ace_data_cloud_does() -> None:
     fake = FakeTransport(Reply("Hi"), rate_limits=FakeRateLimits(concurrency=20))
-    client = fake.client()
+    client = fake.client(provider=fake.acedata(rate_limits=None))
     streams = [client.stream("Hi") for _ in range(20)]
     for stream in streams:
         await anext(stream)
@@ -110,7 +110,7 @@ async def test_too_many_requests_at_once_are_refused_as_ace_data_cloud_does() ->
 
 async def test_moonshot_refuses_in_its_own_words() -> None:
     fake = FakeTransport([Reply("Hi")], rate_limits=FakeRateLimits(concurrency=1))
-    client = fake.client(provider=fake.moonshot())
+    client = fake.client(provider=fake.moonshot(rate_limits=None))
     async with client.stream("Hi"):
         error = await refused(client)
     assert error.type == "rate_limit_reached_error"
@@ -130,7 +130,7 @@ async def test_a_script_that_fails_holds_no_place() -> None:
 
 async def test_requests_per_minute() -> None:
     fake = FakeTransport(Reply("Hi"), rate_limits=FakeRateLimits(requests_per_minute=2))
-    client = fake.client()
+    client = fake.client(provider=fake.acedata(rate_limits=None))
     async with client.stream("Hi") as stream:
         assert stream.response is not None
         headers = {
@@ -158,7 +158,7 @@ async def test_requests_per_minute() -> None:
 async def test_tokens_per_minute_count_the_output_limit() -> None:
     limits = FakeRateLimits(tokens_per_minute=1_000, requests_per_minute=10)
     fake = FakeTransport(Reply("Hi"), rate_limits=limits)
-    client = fake.client(provider=fake.moonshot())
+    client = fake.client(provider=fake.moonshot(rate_limits=None))
     await client.chat("Hi", max_tokens=600)
     error = await refused(client, max_tokens=600)
     assert error.retry_after == 60
