@@ -113,14 +113,15 @@ def _save(path: Path, calls: int) -> None:
     for axes, title in zip(plots, titles, strict=True):
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_xticks(*_ticks(0.05, 0.1, 0.5, 1, 5, 25))
+        axes.set_xticks(*_ticks(0.05, 0.25, 1, 5, 25))
+        axes.set_xlim(0.02, 40)
         axes.set_yticks(*_ticks(0.1, 1, 5, 50))
         axes.set_ylim(0.05, 100)
         axes.minorticks_off()
         axes.axhline(1, color=COLOURS["floor"], linewidth=0.8)
         axes.set_xlabel("seconds to the first output")
         axes.set_title(title, loc="left", fontsize=10)
-        axes.legend(frameon=False, fontsize=7.5, loc="upper right")
+        axes.legend(frameon=False, fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.18))
     plots[0].set_ylabel("% of the calls take longer")
     figure.savefig(path, metadata={"Date": None}, bbox_inches="tight", facecolor="white")
 

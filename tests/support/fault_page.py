@@ -13,7 +13,7 @@ from paths import ROOT
 
 import kimi_async as kimi
 
-__all__ = ["PAGE", "as_markdown"]
+__all__ = ["PAGE", "as_markdown", "code", "linked", "table"]
 
 PAGE = ROOT / "docs" / "faults.md"
 
@@ -58,33 +58,36 @@ def as_markdown(
             [_whole(row) for row in whole.values()],
         ),
     }
-    tables = (f"\n## {name}\n\n{_table(head, rows)}" for name, (head, rows) in sections.items())
+    tables = (f"\n## {name}\n\n{table(head, rows)}" for name, (head, rows) in sections.items())
     return _INTRO + "".join(tables)
 
 
 def _fault(row: FaultCase) -> list[str]:
-    partial = "" if row.error is None else _code(row.text)
-    return [row.server, row.gets, _code(row.outcome), _linked(row.error), partial]
+    partial = "" if row.error is None else code(row.text)
+    return [row.server, row.gets, code(row.outcome), linked(row.error), partial]
 
 
 def _broken(row: Broken) -> list[str]:
-    return [row.server, _code(row.outcome), _linked(row.error), _code(row.partial)]
+    return [row.server, code(row.outcome), linked(row.error), code(row.partial)]
 
 
 def _whole(row: Whole) -> list[str]:
-    late = _code(row.late_error and f"{row.late_error}…")
-    return [row.server, _code("complete"), "reported" if row.usage else _code(None), late]
+    late = code(row.late_error and f"{row.late_error}…")
+    return [row.server, code("complete"), "reported" if row.usage else code(None), late]
 
 
-def _code(text: str | None) -> str:
+def code(text: str | None) -> str:
+    """Return *text* as code of Markdown."""
     return f"`{text}`"
 
 
-def _linked(error: type[kimi.KimiError] | None) -> str:
+def linked(error: type[kimi.KimiError] | None) -> str:
+    """Return a link to a class of errors, or nothing."""
     return "" if error is None else f"{{class}}`~kimi_async.{error.__name__}`"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table of Markdown."""
     return "".join(_line(cells) for cells in (head, ["---"] * len(head), *rows))
 
 
