@@ -10,7 +10,7 @@ from typing import Final
 from scenarios import HELLO, Crowd, Host, Policy, Scenario, Seen
 
 import kimi_async as kimi
-from kimi_async import Timeouts
+from kimi_async import RateLimits, Timeouts
 from kimi_async.testing import (
     Drip,
     ErrorReply,
@@ -28,6 +28,7 @@ A: Final = Host("answers", (FROM_A,))
 B: Final = Host("answers", (FROM_B,))
 SILENT: Final = Host("takes the request and never answers", (Faulty(HELLO, SlowHeaders(3600.0)),))
 
+PLAIN: Final = Policy("default settings")
 HEDGE: Final = Policy("`hedge_after=2.0`", {"hedge_after": 2.0})
 SOON: Final = Policy("`hedge_after=0.01`", {"hedge_after": 0.01})
 
@@ -264,5 +265,50 @@ CROWDS: Final = [
         outcomes={"complete": 400},
         slowest=3.0,
         seen=Seen(a=400, b=range(9, 21)),
+    ),
+    Crowd(
+        id="spill",
+        a=slow(1, FROM_A),
+        b=slow(1, FROM_B),
+        policy=PLAIN,
+        calls=25,
+        together=25,
+        outcomes={"complete": 25},
+        slowest=1.0,
+        seen=Seen(a=20, b=5),
+    ),
+    Crowd(
+        id="wait-in-line",
+        a=slow(1, FROM_A),
+        policy=PLAIN,
+        calls=45,
+        together=45,
+        outcomes={"complete": 45},
+        slowest=3.0,
+        seen=Seen(a=45),
+    ),
+    Crowd(
+        id="requests-per-minute",
+        a=Host(
+            "answers; `requests_per_minute=10`",
+            (FROM_A,),
+            {"rate_limits": RateLimits(requests_per_minute=10)},
+        ),
+        b=B,
+        policy=PLAIN,
+        calls=30,
+        together=30,
+        outcomes={"complete": 30},
+        slowest=0.0,
+        seen=Seen(a=10, b=20),
+    ),
+    Crowd(
+        id="refused-for-its-content",
+        a=fails(400),
+        b=B,
+        policy=PLAIN,
+        calls=10,
+        outcomes={"BadRequestError": 10},
+        seen=Seen(a=10),
     ),
 ]

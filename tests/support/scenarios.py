@@ -41,10 +41,12 @@ class Host:
     Attributes:
         told: Its behaviour in words, as "answers with status 500".
         replies: The replies in their order, the last of them again and again; or a function.
+        settings: Settings of the provider.
     """
 
     told: str
     replies: tuple[ScriptedReply, ...] | Script = (HELLO,)
+    settings: Mapping[str, Any] = field(factory=dict)
 
     def reply(self, number: int, now: float) -> ScriptedReply:
         """Return the reply to the request with this number."""
@@ -169,9 +171,9 @@ class Rig:
 
     def options(self, fake: FakeTransport | FakeProvider) -> dict[str, Any]:
         """Return the settings of the client over *fake*."""
-        providers: list[kimi.Provider] = [fake.acedata(name="A")]
+        providers: list[kimi.Provider] = [fake.acedata(name="A", **self._row.a.settings)]
         if self._row.b is not None:
-            providers.append(fake.cloudsway(name="B"))
+            providers.append(fake.cloudsway(name="B", **self._row.b.settings))
         return {"provider": providers, "checks": "off", **self._row.policy.options}
 
     def check(self, seen: Seen) -> None:
