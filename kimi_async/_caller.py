@@ -13,7 +13,7 @@ from kimi_async._http._transport import Transport
 from kimi_async._messages import Messages
 from kimi_async._models import ChatCompletion
 from kimi_async._providers import Provider
-from kimi_async._reply import Reply, SharedState, Stay, hedging, one_attempt
+from kimi_async._reply import Reply, SharedState, Stay, finishing, hedging, one_attempt
 from kimi_async._request._checks import check_body, check_request, report
 from kimi_async._request._params import chat_request
 from kimi_async._stream import ChatStream
@@ -168,7 +168,7 @@ class Caller:
         reply = Reply(
             call.request,
             settings.providers,
-            one_attempt if settings.hedge_after is None else hedging(one_attempt),
+            finishing(one_attempt if settings.hedge_after is None else hedging(one_attempt)),
             settings=settings,
             wire_request=wire_request,
             headers=call.headers,

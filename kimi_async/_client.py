@@ -17,6 +17,7 @@ from kimi_async._configuration import (
     ClientSettings,
     HedgeAfter,
     NoOptions,
+    OnInterrupt,
     chosen_providers,
 )
 from kimi_async._errors import ConfigurationError, KimiError
@@ -68,6 +69,11 @@ class AsyncKimi:
             ended in any way. It must not be async. An exception that it raises is logged and not raised.
         hooks: Called when a reply begins, each with a :class:`~kimi_async.CallInfo`. The object that a hook returns is
             called when attempts begin and end, and when the reply has ended; see :class:`~kimi_async.Observer`.
+        on_interrupt: The treatment of a reply that breaks after its first output. ``"raise"`` raises the error.
+            ``"restart"`` begins the reply anew; :class:`~kimi_async.StreamRestarted` announces it.
+            ``"continue"`` asks for the rest where the provider honours a prefix
+            (:class:`~kimi_async.StreamContinued`), else it restarts. ``"auto"`` raises if you have got an event of
+            the reply, and else does the same as ``"continue"``. See the page Retries and fail-over.
         hedge_after: Seconds after which a request without output gets a hedge: a second request, to the next provider.
             The first output wins and the other request is closed. ``"p95"`` waits as long as 95 of 100 requests of the
             last 1,000 took (any percentile from ``"p50"`` to ``"p99"``). At most 5 % of the requests get a hedge. It
@@ -95,6 +101,7 @@ class AsyncKimi:
         max_concurrency: int | None = 1000,
         on_complete: OnComplete | None = None,
         hooks: Sequence[Hook] = (),
+        on_interrupt: OnInterrupt = "auto",
         hedge_after: HedgeAfter = None,
         headers: Mapping[str, str] | None = None,
         checks: Checks = "warn",
@@ -110,6 +117,7 @@ class AsyncKimi:
             max_concurrency=max_concurrency,
             on_complete=on_complete,
             hooks=hooks,
+            on_interrupt=on_interrupt,
             hedge_after=hedge_after,
             headers={} if headers is None else headers,
             checks=checks,

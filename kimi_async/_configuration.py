@@ -32,6 +32,7 @@ __all__ = [
     "ClientSettings",
     "HedgeAfter",
     "NoOptions",
+    "OnInterrupt",
     "chosen_providers",
 ]
 
@@ -40,6 +41,9 @@ Checks: TypeAlias = Literal["error", "warn", "off"]
 
 #: The wait before a second request: seconds, a percentile from ``"p50"`` to ``"p99"``, or ``None`` for no hedge.
 HedgeAfter: TypeAlias = float | str | None
+
+#: The treatment of a reply that breaks after its first output; :class:`AsyncKimi` explains the words.
+OnInterrupt: TypeAlias = Literal["auto", "raise", "continue", "restart"]
 
 _Field: TypeAlias = "attrs.Attribute[Any]"
 
@@ -56,6 +60,7 @@ class CallOptions(TypedDict, total=False):
     on_complete: OnComplete | None
     checks: Checks
     hooks: Sequence[Hook]
+    on_interrupt: OnInterrupt
     hedge_after: HedgeAfter
 
 
@@ -152,6 +157,7 @@ class ClientSettings:
     headers: Mapping[str, str] = field(validator=_are_headers)
     checks: Checks = field(validator=_is_one_of(get_args(Checks)))
     hooks: Sequence[Hook] = field(default=(), validator=_are_hooks)
+    on_interrupt: OnInterrupt = field(default="auto", validator=_is_one_of(get_args(OnInterrupt)))
     hedge_after: HedgeAfter = field(default=None, validator=_is_hedge_after)
 
     def with_options(self, options: Mapping[str, Any]) -> ClientSettings:

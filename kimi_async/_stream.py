@@ -91,18 +91,21 @@ class ChatStream:
             KimiError: The reply failed; raised again by every later call.
             RuntimeError: Another task is already reading this stream.
         """
-        events = self._events
-        if not events:
+        if not self._events:
             if self._reply.completion is not None:
                 raise StopAsyncIteration
-            if not self._started:
-                await self._start()
-            while not events:
-                if self._reply.over:
-                    return self._end()
-                events.extend(await self._reply.advance())
+            await self._fill()
+            if not self._events:
+                return self._end()
         self._reply.seen = True
-        return events.popleft()
+        return self._events.popleft()
+
+    async def _fill(self) -> None:
+        """Read until there is an event, or until the reply is over."""
+        if not self._started:
+            await self._start()
+        while not self._events and not self._reply.over:
+            self._events.extend(await self._reply.advance())
 
     async def _start(self) -> None:
         """Send the request, unless it was sent."""
@@ -142,12 +145,23 @@ class ChatStream:
         The stream is closed at the end of this generator. After an early ``break`` it is closed when the generator is
         collected; use ``async with`` around the stream to close it at once.
 
+        A text cannot be taken back. So after the first piece a reply that breaks is not begun anew; until then, it is
+        not seen in the sense of ``on_interrupt``.
+
         Raises:
             KimiError: The reply failed.
+            RuntimeError: The stream has ended.
         """
+        aiter(self)
         try:
-            async for event in self:
+            while self._reply.completion is None:
+                await self._fill()
+                if not self._events:
+                    self._end()
+                    return
+                event = self._events.popleft()
                 if isinstance(event, ContentDelta) and event.choice == 0:
+                    self._reply.seen, self._reply.may_restart = True, False
                     yield event.text
         finally:
             await self.aclose()
@@ -155,9 +169,10 @@ class ChatStream:
     async def sse(self) -> AsyncGenerator[httpx_sse.ServerSentEvent, None]:
         """Iterate over the server-sent events of the response, unchanged and with ``[DONE]``.
 
-        A reply that is one JSON object is one event. The reply is also assembled: ``final()`` returns it afterwards,
-        and the errors are the same. Call this before the stream is entered or read. It closes the stream like
-        :meth:`text_deltas`.
+        The events are those of one response, so a reply that breaks is not continued, and not begun anew after the
+        first event. A reply that is one JSON object is one event. The reply is also assembled: ``final()`` returns it
+        afterwards, and the errors are the same. Call this before the stream is entered or read. It closes the stream
+        like :meth:`text_deltas`.
 
         Raises:
             KimiError: The reply failed.
@@ -174,6 +189,7 @@ class ChatStream:
             while self._reply.completion is None:
                 self._events.clear()
                 for event in self._reply.take_wire():
+                    self._reply.seen, self._reply.may_restart = True, False
                     yield ServerSentEvent(event.event, event.text, event.id, event.retry)
                 await self._advance()
         finally:

@@ -16,7 +16,7 @@ from attrs import evolve, field, frozen
 from kimi_async._caller import Caller
 from kimi_async._configuration import CallParams
 from kimi_async._errors import ConfigurationError, OutputError
-from kimi_async._events import ContentDelta, StreamEvent
+from kimi_async._events import ContentDelta, StreamEvent, StreamRestarted
 from kimi_async._json_text import read_json_text
 from kimi_async._messages import AnyMessage, Message, Messages, as_sequence, system, user
 from kimi_async._models import ChatCompletion
@@ -276,7 +276,8 @@ class ParsedStream(Generic[T]):
     It is an async context manager and an async iterator of the value so far, once for each piece of the answer. The
     first value comes when some part of it is certain. The values are JSON values (dict, list, str, ...), because an
     incomplete value fits no type. Each step extends the same objects and lists, so do not change them, and copy those
-    that you keep. See also :meth:`ToolCallDelta.partial() <kimi_async.ToolCallDelta.partial>`.
+    that you keep. After a restart the value grows anew, in new objects. See also
+    :meth:`ToolCallDelta.partial() <kimi_async.ToolCallDelta.partial>`.
 
     Entering the stream sends the request and returns at the first output. Leaving it gives the connection back, as with
     :class:`~kimi_async.ChatStream`. Only one task at a time may read it; any task may call :meth:`aclose`.
@@ -285,6 +286,9 @@ class ParsedStream(Generic[T]):
     def __init__(self, question: Question[T]) -> None:
         self._question = question
         self._stream = question.open(question.messages)
+        self._begin()
+
+    def _begin(self) -> None:
         self._fence = FenceRemover()
         self._growing = PartialJSON()
 
@@ -333,6 +337,8 @@ class ParsedStream(Generic[T]):
         event = await self._stream.__anext__()
         if _is_answer(event):
             self._feed(event.text)
+        elif isinstance(event, StreamRestarted):
+            self._begin()
         return event
 
     def _feed(self, text: str) -> None:

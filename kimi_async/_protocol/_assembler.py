@@ -121,6 +121,11 @@ class MessageAssembler:
         """Whether text without an event yet is held back, because it may become a tool call or thinking."""
         return any(choice.holds for choice in self._choices.values())
 
+    def resume(self) -> None:
+        """Prepare for the chunks of another body, which continues the message and reports its own usage."""
+        self.failure = None
+        self._usage = None
+
     def feed(self, chunk: Chunk) -> list[StreamEvent]:
         """Add one chunk and return its events, in order.
 

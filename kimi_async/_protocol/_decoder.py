@@ -37,6 +37,7 @@ from kimi_async._json_text import decode_object, is_deeper
 from kimi_async._models import ChatCompletion
 from kimi_async._protocol._assembler import MessageAssembler
 from kimi_async._protocol._chunk import Chunk, Done, ReplyParser
+from kimi_async._protocol._seam import Seam
 from kimi_async._protocol._sse import STRAY, SSEDecoder, SSEEvent
 from kimi_async._record import Usage
 from kimi_async._settings import DEFAULT_LIMITS, Limits
@@ -70,6 +71,7 @@ class ReplyDecoder:
         provider: The provider that sent the body; it does not need a key.
         limits: The limits of size; :class:`~kimi_async.Limits` has the defaults.
         assembler: The message to continue; ``None`` begins a new one.
+        seam: Fits the chunks to the message to continue.
         keep_wire: Whether to keep the server-sent events for ``take_wire()``.
 
     Attributes:
@@ -91,6 +93,7 @@ class ReplyDecoder:
         "_limits",
         "_provider",
         "_read",
+        "_seam",
         "_shallow",
         "_sse",
         "_unread",
@@ -113,15 +116,16 @@ class ReplyDecoder:
         limits: Limits = DEFAULT_LIMITS,
         assembler: MessageAssembler | None = None,
         *,
+        seam: Seam | None = None,
         keep_wire: bool = False,
     ) -> None:
+        self._provider = provider
+        self._limits = limits
+        self._seam = seam
         if assembler is None:
-            assembler = MessageAssembler(
-                provider.name,
-                provider.tool_markers,
-                limits,
-                thinking_tags=provider.thinking_tags,
-            )
+            assembler = self._new_assembler()
+        else:
+            assembler.resume()
         self.assembler = assembler
         self.started = False
         self.progressed = False
@@ -131,8 +135,6 @@ class ReplyDecoder:
         self.late_error: KimiError | None = None
         self.chunks = 0
         self.usage: Usage | None = None
-        self._provider = provider
-        self._limits = limits
         #: A text of at most so many bytes is too short for more levels of nesting than the limit.
         self._shallow = 2 * limits.nesting
         self._sse = SSEDecoder(limits.event_bytes, strays=True)
@@ -146,6 +148,20 @@ class ReplyDecoder:
         self._last_decoded: tuple[Chunk, Mapping[str, Any] | None] | None = None
         #: The way in which the next bytes are read.
         self._read: Callable[[bytes, list[StreamEvent]], None] = self._sniff
+
+    def _new_assembler(self) -> MessageAssembler:
+        provider = self._provider
+        return MessageAssembler(
+            provider.name,
+            provider.tool_markers,
+            self._limits,
+            thinking_tags=provider.thinking_tags,
+        )
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether the body should continue a message, and began a new one."""
+        return self._seam is not None and self._seam.begins_anew
 
     @property
     def complete(self) -> bool:
@@ -381,6 +397,8 @@ class ReplyDecoder:
         self._last = chunk
         if chunk.usage is not None:
             self.usage = chunk.usage
+        if self._seam is not None:
+            chunk = self._across(self._seam, chunk)
         assembler = self.assembler
         made = assembler.feed(chunk)
         if made:
@@ -394,6 +412,14 @@ class ReplyDecoder:
             raise self._provider.parse_error_object(chunk.data)
         if assembler.failure is not None:
             raise assembler.failure
+
+    def _across(self, seam: Seam, chunk: Chunk) -> Chunk:
+        """Return *chunk* as it fits to the message; a body that begins anew gets a new message."""
+        was_open = seam.is_open
+        chunk = seam.feed(chunk)
+        if was_open and seam.begins_anew:
+            self.assembler = self._new_assembler()
+        return chunk
 
     def _take_done(self, events: list[StreamEvent]) -> None:
         if not self.assembler.complete:

@@ -1,9 +1,10 @@
 """One reply: the requests that are sent for it, and its end."""
 
 from kimi_async._reply._fetch import fetch
+from kimi_async._reply._interrupted import finishing
 from kimi_async._reply._plan import hedging, one_attempt
 from kimi_async._reply._reply import Reply
 from kimi_async._reply._shared import SharedState
 from kimi_async._reply._stay import Stay
 
-__all__ = ["Reply", "SharedState", "Stay", "fetch", "hedging", "one_attempt"]
+__all__ = ["Reply", "SharedState", "Stay", "fetch", "finishing", "hedging", "one_attempt"]

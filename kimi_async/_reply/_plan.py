@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from attrs import evolve, frozen
 
+from kimi_async._configuration import OnInterrupt
 from kimi_async._errors import KimiError, RateLimitError
 from kimi_async._messages import Message
 from kimi_async._providers import Provider
@@ -56,6 +57,9 @@ class PlanState:
         providers: The providers of the client, in their order.
         seen: Whether the caller has got an event of this reply.
         partial: The message so far of the attempt that broke, or ``None`` before any output.
+        on_interrupt: The treatment of a reply that breaks after its first output.
+        may_restart: Whether a restart can be told to the caller; text that a text-only view has shown stays.
+        may_continue: Whether the rest may come from another response; it may not after its raw events were shown.
         hedge_delay: Returns the seconds between a request to a provider and its hedge; ``None``, also in place of the
             function, = no hedge.
     """
@@ -63,6 +67,9 @@ class PlanState:
     providers: tuple[Provider, ...]
     seen: bool = False
     partial: Message | None = None
+    on_interrupt: OnInterrupt = "auto"
+    may_restart: bool = True
+    may_continue: bool = True
     hedge_delay: Callable[[Provider], float | None] | None = None
 
 

@@ -29,6 +29,7 @@ from kimi_async._http._limiter import Permit
 from kimi_async._http._transport import Transport
 from kimi_async._models import ChatCompletion
 from kimi_async._protocol._decoder import ReplyDecoder
+from kimi_async._protocol._seam import Seam
 from kimi_async._protocol._sse import SSEEvent
 from kimi_async._providers import Provider
 from kimi_async._record import (
@@ -40,6 +41,7 @@ from kimi_async._record import (
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._deadlines import Deadlines
 from kimi_async._reply._hedging import Hedging
+from kimi_async._reply._interrupted import continued, prefix_sent
 from kimi_async._reply._plan import (
     Continue,
     Decision,
@@ -93,6 +95,7 @@ class Reply:
 
     Attributes:
         seen: Whether the caller has got an event; set by the stream.
+        may_restart: Whether the caller can be told of a restart; a text-only view clears it after its first text.
         completion: The complete reply, after the caller got its end.
         record: The record, after the reply has ended.
     """
@@ -143,6 +146,7 @@ class Reply:
         self._keeps_wire = False
         self._observers: Observers | None = None
         self.seen = False
+        self.may_restart = True
         self.completion: ChatCompletion | None = None
         self.record: ReplyRecord | None = None
 
@@ -262,6 +266,9 @@ class Reply:
             providers=self._shared.order(self._providers, self._stay, now),
             seen=self.seen,
             partial=None if self._chosen is None else self._chosen.decoder.snapshot().message,
+            on_interrupt=self._settings.on_interrupt,
+            may_restart=self.may_restart,
+            may_continue=not self._keeps_wire,
             hedge_delay=None if self._hedging is None else self._hedging.delay,
         )
         chance = _random() if self._failed else 0.0
@@ -300,10 +307,13 @@ class Reply:
     ) -> None:
         """Read the reply from *attempt* from now on, because it has brought output."""
         name = attempt.provider.name
-        if isinstance(decision, Continue):
-            events.append(StreamContinued(name, len(decision.prefix.content or "")))
-        elif isinstance(decision, Restart):
+        if isinstance(decision, Restart) or attempt.decoder.begins_anew:
+            if not self.seen:
+                # Nobody has the events of the text that is not valid any more.
+                events[:] = [event for event in events if isinstance(event, AttemptFailed)]
             events.append(StreamRestarted(name, 0))
+        elif isinstance(decision, Continue):
+            events.append(StreamContinued(name, len(decision.prefix.content or "")))
         self._chosen = attempt
         if self._stay is not None:
             self._stay.answered(name)
@@ -342,11 +352,10 @@ class Reply:
         )
 
     def _new_attempt(self, provider: Provider, decision: Send | Continue | Restart) -> Attempt:
-        continues = isinstance(decision, Continue) and self._chosen is not None
-        assembler = self._chosen.decoder.assembler if continues and self._chosen else None
-        request = self._request
-        if isinstance(decision, Continue):
-            request = evolve(request, messages=(*request.messages, decision.prefix.to_wire()))
+        request, assembler, seam = self._request, None, None
+        if isinstance(decision, Continue) and self._chosen is not None:
+            request = continued(request, decision.prefix, provider)
+            assembler, seam = self._chosen.decoder.assembler, Seam(prefix_sent(request))
         first = request is self._request and provider is self._providers[0]
         wire_request = self._wire_request if first else provider.build_request(request)
         attempt = Attempt(
@@ -359,7 +368,11 @@ class Reply:
             limits=self._settings.limits,
             clock=self._clock,
             decoder=ReplyDecoder(
-                provider, self._settings.limits, assembler, keep_wire=self._keeps_wire
+                provider,
+                self._settings.limits,
+                assembler,
+                seam=seam,
+                keep_wire=self._keeps_wire,
             ),
             permission=self._shared.gates.pass_for(provider, wire_request, request.model),
         )

@@ -15,6 +15,8 @@ from kimi_async import (
     RefusalDelta,
     StreamEnd,
     StreamEvent,
+    StreamInterrupted,
+    StreamRestarted,
     ToolCall,
     ToolCallDone,
     Usage,
@@ -59,6 +61,9 @@ class TerminalRenderer:
             case ToolCallDone(call=call):
                 self._begin("calls")
                 self._output.write(f"Tool call: {call_line(call)}\n")
+            case StreamRestarted():
+                self._begin("restart")
+                self._output.write("The reply broke. It begins anew:\n", DIM)
             case StreamEnd(completion=completion):
                 self._begin("summary")
                 self._output.write(f"{summary(completion)}\n", DIM)
@@ -84,12 +89,22 @@ class PlainRenderer:
 
     def __init__(self, output: Output) -> None:
         self._output = output
+        self._has_text = False
 
     def show(self, event: StreamEvent, /) -> None:
-        """Write the answer's text; its last line is ended."""
+        """Write the answer's text; its last line is ended.
+
+        Raises:
+            StreamInterrupted: The reply was begun anew after some text.
+        """
         match event:
             case ContentDelta(text=text):
+                self._has_text = True
                 self._output.write(text)
+            case StreamRestarted() if self._has_text:
+                raise StreamInterrupted(
+                    "the reply was begun anew, and its first text cannot be taken back"
+                )
             case StreamEnd(completion=completion):
                 self._output.end_line()
                 for note in _notes(completion):

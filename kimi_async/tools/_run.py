@@ -223,7 +223,7 @@ class ToolRun:
         """
         while self._result is None:
             self._events.clear()
-            await self._guard(self._advance)
+            await self._guard(self._advance_unseen)
         self._events.clear()
         return self._result
 
@@ -293,8 +293,18 @@ class ToolRun:
             event = await self._stream.__anext__()
             self._events.append(event)
             if isinstance(event, StreamEnd):
-                self._completions.append(event.completion)
-                self._replied = True
+                self._keep(event.completion)
+
+    async def _advance_unseen(self) -> None:
+        """Read one whole reply whose events nobody gets, or run all calls of a step."""
+        if self._stream is None or self._replied:
+            await self._advance()
+        else:
+            self._keep(await self._stream.final())
+
+    def _keep(self, completion: ChatCompletion) -> None:
+        self._completions.append(completion)
+        self._replied = True
 
     def _start_step(self) -> None:
         self._stream = self._first or self._open(is_checked=False)

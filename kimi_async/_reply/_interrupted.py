@@ -1,0 +1,104 @@
+"""Decide how a reply that broke after its first output is finished; pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve
+
+from kimi_async._configuration import OnInterrupt
+from kimi_async._messages import Message
+from kimi_async._protocol._seam import TELLING_CHARS
+from kimi_async._providers import Provider
+from kimi_async._reply._plan import (
+    Continue,
+    Decision,
+    Failed,
+    Plan,
+    PlanState,
+    Raise,
+    Restart,
+    Send,
+)
+from kimi_async._wire import ChatRequest
+
+__all__ = ["continued", "finishing", "prefix_sent"]
+
+
+def finishing(plan: Plan) -> Plan:
+    """Return *plan* with a rule for replies that broke after their first output.
+
+    *plan* decides which provider is asked, and when; this rule decides between the rest of the reply and a new one.
+    """
+
+    def finished(
+        request: ChatRequest,
+        history: tuple[Failed, ...],
+        state: PlanState,
+        now: float,
+        chance: float,
+    ) -> Decision:
+        partial = state.partial
+        if partial is None:
+            return plan(request, history, state, now, chance)
+        # The attempts after the break may have failed in other ways; the break is the error of the reply.
+        broken = next(failed.error for failed in reversed(history) if failed.started)
+        way = state.on_interrupt
+        if way == "auto":
+            way = "raise" if state.seen else "continue"
+        if way == "raise" or not history[-1].error.retryable:
+            return Raise(broken)
+        decision = plan(request, history, state, now, chance)
+        if not isinstance(decision, Send):
+            return Raise(broken)
+        return _resumed(request, state, partial, decision, way) or Raise(broken)
+
+    return finished
+
+
+def _resumed(
+    request: ChatRequest, state: PlanState, partial: Message, send: Send, way: OnInterrupt
+) -> Continue | Restart | None:
+    """Return the decision that finishes the reply with the request *send*, or ``None`` if none may."""
+    if way == "continue" and state.may_continue and _can_continue(request, partial, send.provider):
+        prefix = evolve(partial, partial=True)
+        return Continue(provider=send.provider, prefix=prefix, after=send.after)
+    return Restart(provider=send.provider, after=send.after) if state.may_restart else None
+
+
+def _can_continue(request: ChatRequest, partial: Message, provider: Provider) -> bool:
+    """Return whether *provider* continues *partial*: only plain text that is long enough to be told apart."""
+    text = partial.content
+    if not isinstance(text, str) or len(text.strip()) < TELLING_CHARS:
+        return False
+    if partial.tool_calls or partial.refusal is not None or _wants_json(request):
+        return False
+    if request.params.get("n", 1) != 1:
+        return False
+    prefix = provider.prefix_of(continued(request, partial, provider))
+    return prefix is not None and prefix.honoured is True
+
+
+def _wants_json(request: ChatRequest) -> bool:
+    wanted: Any = {**request.params, **request.extra_body}.get("response_format")
+    return wanted is not None and wanted != {"type": "text"}
+
+
+def continued(request: ChatRequest, partial: Message, provider: Provider) -> ChatRequest:
+    """Return the request for the rest of *partial*.
+
+    If the caller has sent a prefix, *partial* continues it, and both are sent as one message.
+    """
+    message = evolve(partial, partial=True).to_wire()
+    messages = request.messages
+    prefix = provider.prefix_of(request)
+    if prefix is not None:
+        message = {**messages[-1], **message}
+        message["content"] = prefix.joined_with(str(partial.content))
+        messages = messages[:-1]
+    return evolve(request, messages=(*messages, message))
+
+
+def prefix_sent(request: ChatRequest) -> str:
+    """Return the text of the prefix of a request that :func:`continued` made."""
+    return str(request.messages[-1]["content"])
