@@ -77,7 +77,8 @@ def _streams(watch: Watch) -> Generator[None]:
     start, abandon = vars(ChatStream)["_start"], Reply.abandon
 
     async def started(self: ChatStream) -> None:
-        watch.begun.setdefault(id(self._reply), (self._reply, _place()))
+        reply: Reply = vars(self)["_reply"]
+        watch.begun.setdefault(id(reply), (reply, _place()))
         await start(self)
 
     def abandoned(self: Reply) -> None:
