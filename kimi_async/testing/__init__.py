@@ -9,6 +9,7 @@ waiting take no time.
 
 from kimi_async.testing._checks import ScriptError
 from kimi_async.testing._completion import FakeToolCall, ReplyChoice
+from kimi_async.testing._contract import check_provider
 from kimi_async.testing._exchanges import RecordingError
 from kimi_async.testing._faults import (
     BodyFault,
@@ -119,6 +120,7 @@ __all__ = [
     "Step",
     "Uniform",
     "Wait",
+    "check_provider",
     "mock_kimi",
     "oddities",
     "record",

@@ -6,6 +6,7 @@ needs the event loop of the test.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    import httpx
+
     from kimi_async.testing._server import FakeProvider
     from kimi_async.testing._transport import FakeTransport
 
-__all__ = ["fake_kimi", "fake_transport"]
+__all__ = ["fake_kimi", "fake_transport", "kimi_recording", "pytest_addoption"]
 
 
 @pytest.fixture
@@ -49,6 +52,44 @@ def fake_kimi() -> Iterator[FakeProvider]:
         portal.wrap_async_context_manager(FakeProvider()) as fake,
     ):
         yield fake
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--kimi-record``."""
+    parser.getgroup("kimi_async").addoption(
+        "--kimi-record",
+        action="store_true",
+        help="send the requests of tests with kimi_recording, and write their recordings anew",
+    )
+
+
+@pytest.fixture
+def kimi_recording(request: pytest.FixtureRequest) -> Iterator[httpx.AsyncClient]:
+    """An HTTP client for ``AsyncKimi(http_client=...)`` that replays ``recordings/<name of the test>.kimi``.
+
+    The folder is beside the module of the test. With ``pytest --kimi-record`` the requests are sent, and the file is
+    written. The waits of the recording are left out.
+
+    The test fails if it leaves a stream open, or if it sends a request that was not recorded.
+    """
+    import httpx
+
+    from kimi_async.testing._record import record, replay
+    from kimi_async.testing._transport import FakeTransport
+
+    path = request.path.parent / "recordings" / f"{request.node.name}.kimi"
+    if request.config.getoption("--kimi-record"):
+        path.parent.mkdir(exist_ok=True)
+        recorder = record(path)
+        yield recorder.http_client
+        recorder.write()
+    else:
+        if not path.exists():
+            pytest.fail(f"there is no {path}; write it with pytest --kimi-record", pytrace=False)
+        with _failing_at_the_end():
+            fake = FakeTransport(replay(path, speed=math.inf), api_key=None)
+            yield httpx.AsyncClient(transport=fake)
+            fake.raise_failure()
 
 
 @contextmanager

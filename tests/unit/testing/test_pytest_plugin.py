@@ -7,6 +7,9 @@ from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import pytest
+from anyio.from_thread import start_blocking_portal
+
+from kimi_async.testing import FakeProvider, Reply
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,6 +105,14 @@ def test_a_client_for_the_whole_module(pytester: pytest.Pytester) -> None:
     assert outcomes == {"passed": 2}, shown
 
 
+ONE_LOOP = """
+import pytest
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+"""
+
 LEFT = """
 @pytest.mark.anyio
 async def test_it({fixture}):
@@ -124,13 +135,7 @@ def test_a_stream_that_is_left_open_fails_the_test(
     pytester: pytest.Pytester, fixture: str, rest: str, backend: str
 ) -> None:
     test = LEFT.format(fixture=fixture, client=CLIENTS[fixture], rest=rest)
-    pytester.makeconftest(f"""
-        import pytest
-
-        @pytest.fixture
-        def anyio_backend():
-            return "{backend}"
-    """)
+    pytester.makeconftest(ONE_LOOP.replace("asyncio", backend))
     outcomes, shown = outcome(pytester, test, "-W", "ignore::ResourceWarning")
     assert outcomes["errors"] == 1, shown
     (module,) = pytester.path.glob("test_*.py")
@@ -199,6 +204,43 @@ def test_a_script_that_is_used_up_fails_the_test(pytester: pytest.Pytester, fixt
     outcomes, shown = outcome(pytester, test)
     assert outcomes == {"passed": 1, "errors": 1}, shown
     assert "ScriptError" in shown
+
+
+RECORDED = """
+@pytest.mark.anyio
+async def test_it(kimi_recording):
+    provider = kimi.AceDataCloud("test-key", {url!r})
+    client = kimi.AsyncKimi(provider, model="kimi-k3", http_client=kimi_recording)
+    assert (await client.chat("Hi")).text == "Hello"
+    {rest}
+    await kimi_recording.aclose()
+"""
+
+
+def test_a_recording_is_written_and_replayed(pytester: pytest.Pytester) -> None:
+    with start_blocking_portal() as portal:
+        with portal.wrap_async_context_manager(FakeProvider([Reply("Hello")])) as fake:
+            test = RECORDED.format(url=f"{fake.url}/acedata/kimi", rest="")
+            pytester.makeconftest(ONE_LOOP)
+            outcomes, shown = outcome(pytester, test)
+            assert outcomes == {"errors": 1}, shown
+            assert "write it with pytest --kimi-record" in shown
+            outcomes, shown = outcome(pytester, test, "--kimi-record")
+            assert outcomes == {"passed": 1}, shown
+    assert (pytester.path / "recordings" / "test_it.kimi").exists()
+    outcomes, shown = outcome(pytester, test)  # the server is gone
+    assert outcomes == {"passed": 1}, shown
+
+
+def test_a_request_that_was_not_recorded_fails_the_test(pytester: pytest.Pytester) -> None:
+    recorded = pytester.mkdir("recordings") / "test_it.kimi"
+    recorded.write_text('{"kimi_recording": 1}\n')
+    pytester.makeconftest(ONE_LOOP)
+    pytester.makepyfile(HEAD + RECORDED.format(url="https://kimi.test/acedata/kimi", rest=""))
+    # In a process of its own: the error is no Exception, and would end the event loop of this one.
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-W", QUIET, *PLUGIN)
+    assert result.parseoutcomes() == {"failed": 1, "errors": 1}
+    result.stdout.fnmatch_lines(["*every exchange of the recording was used*"])
 
 
 def test_under_xdist(pytester: pytest.Pytester) -> None:
