@@ -47,6 +47,10 @@ nitpick_ignore_regex = [
         "py:class",
         r"(kimi_async\._(http\._clients|wire|configuration)\.)?(HttpClient|AiohttpClient|ToolDefinition|NoOptions|Said)",
     ),  # protocols and aliases of annotations, which have no page
+    (
+        "py:class",
+        r"kimi_async\.testing\._(completion\.Completion|wire\.ErrorSpec|latency\.Distribution|oddity\.Oddities)",
+    ),  # types of the values that only a fake of one's own reads
 ]
 
 
