@@ -169,6 +169,7 @@ class AsyncKimi:
 
     async def aclose(self) -> None:
         """Close the HTTP client, unless the caller gave it; idempotent. Streams that still run are interrupted."""
+        self._caller.shared.gates.close()
         await self._caller.transport.aclose()
 
     async def chat(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import anyio
 from attrs import frozen
 
-from kimi_async._errors import KimiError, RateLimitError
+from kimi_async._errors import KimiError, RateLimitError, TransportError
 from kimi_async._hooks import call_safely
 from kimi_async._http._cancellation import loop_caller, loop_clock
 from kimi_async._http._limiter import Permit
@@ -65,6 +65,7 @@ class Gate:
         self.rates = Rates()
         self._line: OrderedDict[_Waiting, None] = OrderedDict()
         self._told = False
+        self._closed = False
 
     def is_full(self, limits: RateLimits, now: float) -> bool:
         """Return whether a small request would have to wait."""
@@ -79,11 +80,15 @@ class Gate:
     async def wait(
         self, limits: RateLimits, tokens: int, clock: Callable[[], float]
     ) -> Reservation:
-        """Wait in line, and return the place of a request."""
+        """Wait in line, and return the place of a request.
+
+        Raises:
+            TransportError: The client was closed meanwhile.
+        """
         waiting = _Waiting()
         self._line[waiting] = None
         try:
-            while True:
+            while not self._closed:
                 delay = math.inf
                 if next(iter(self._line)) is waiting:
                     delay = self.rates.delay(limits, tokens, clock())
@@ -95,6 +100,12 @@ class Gate:
         finally:
             del self._line[waiting]
             self._wake()
+        raise TransportError("the client was closed meanwhile", stage="waiting for a slot")
+
+    def close(self) -> None:
+        """Send away all requests that wait."""
+        self._closed = True
+        self._wake()
 
     def release(self) -> None:
         """Count a request as ended."""
@@ -294,6 +305,11 @@ class Gates:
                 del self._gates[next(iter(self._gates))]
             gate = self._gates[key] = Gate()
         return gate
+
+    def close(self) -> None:
+        """Send away all requests that wait."""
+        for gate in self._gates.values():
+            gate.close()
 
     def pass_for(self, provider: Provider, wire: WireRequest, model: str | None) -> Pass | None:
         """Return the pass of a request; ``None`` = the provider has no limits."""

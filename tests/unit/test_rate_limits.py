@@ -104,6 +104,29 @@ async def test_a_full_limit_sends_calls_to_the_next_provider() -> None:
     assert sorted(reply.provider for reply in replies) == ["acedata"] * 20 + ["cloudsway"] * 5
 
 
+async def test_closing_the_client_sends_away_all_who_wait() -> None:
+    """Also those that wait for a time, which no other reply ends."""
+    fake = FakeTransport([Reply("Hello")])
+    limits = RateLimits(requests_per_minute=1)
+    client = fake.client(provider=evolve(fake.acedata(), rate_limits=limits))
+    began = anyio.current_time()
+    errors: list[str] = []
+
+    async def ask() -> None:
+        with pytest.raises(kimi.TransportError) as caught:
+            await client.chat("Hi")
+        errors.append(caught.value.message)
+
+    await client.chat("Hi")
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        await client.aclose()
+    assert errors == ["the client was closed meanwhile"] * 3
+    assert anyio.current_time() == began
+
+
 async def test_a_wait_for_a_place_ends_after_slot() -> None:
     fake = FakeTransport([slow(seconds=100.0)])
     provider = evolve(fake.acedata(), rate_limits=RateLimits(concurrency=1))
