@@ -114,8 +114,8 @@ class MinuteLimit:
 
     def known(self, given: int | None) -> float:
         """Return the lower one of the limit that is *given* and the limit that the provider told."""
-        limits = [float(limit) for limit in (given, self.told) if limit is not None]
-        return min(limits, default=math.inf)
+        known = math.inf if given is None else given
+        return known if self.told is None else min(known, self.told)
 
     def used(self, now: float) -> int:
         """Return the amount of the last minute."""
@@ -254,15 +254,12 @@ class Rates:
         """
         if self.in_flight and self.in_flight + 1 > self.limit(limits):
             return math.inf
-        waits = [self.pause(now)]
-        for minute, amount, known in (
-            (self.requests, 1, limits.requests_per_minute),
-            (self.tokens, tokens, limits.tokens_per_minute),
-        ):
-            limit = minute.limit(known)
-            if limit < math.inf:
-                waits.append(minute.delay(amount, limit, now))
-        return max(waits)
+        delay = self.pause(now)
+        if (limit := self.requests.limit(limits.requests_per_minute)) < math.inf:
+            delay = max(delay, self.requests.delay(1, limit, now))
+        if (limit := self.tokens.limit(limits.tokens_per_minute)) < math.inf:
+            delay = max(delay, self.tokens.delay(tokens, limit, now))
+        return delay
 
     def begin(self, limits: RateLimits, tokens: int, now: float) -> Reservation:
         """Count a request that is sent now."""
@@ -285,10 +282,12 @@ class Rates:
 
     def succeeded(self, limits: RateLimits) -> None:
         """Raise the learned limits a little. A limit that is not used teaches nothing, so it stays."""
-        if self.in_flight >= self.limit(limits) - 1.0:
+        if self.concurrency.value is not None and self.in_flight >= self.limit(limits) - 1.0:
             self.concurrency.succeed(_or_none(limits.concurrency))
-        for minute, known in self._minutes(limits):
-            minute.learned.succeed(minute.known(known))
+        if self.requests.learned.value is not None:
+            self.requests.learned.succeed(self.requests.known(limits.requests_per_minute))
+        if self.tokens.learned.value is not None:
+            self.tokens.learned.succeed(self.tokens.known(limits.tokens_per_minute))
 
     def refused(
         self, error: RateLimitError, reserved: Reservation, limits: RateLimits, now: float
@@ -325,7 +324,7 @@ class Rates:
             if seconds is not None and seconds <= _LONGEST_PAUSE:
                 self.paused_until = now + seconds
         for name, minute in (("requests", self.requests), ("tokens", self.tokens)):
-            left = _count(headers.get(f"x-ratelimit-remaining-{name}"))
+            left = _count(headers.get("x-ratelimit-remaining-" + name))
             if left is not None:
                 limit = _count(headers.get(f"x-ratelimit-limit-{name}"))
                 seconds = _seconds(headers.get(f"x-ratelimit-reset-{name}"))

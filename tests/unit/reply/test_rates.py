@@ -209,12 +209,13 @@ def test_a_limit_that_is_not_used_is_not_raised() -> None:
 
 
 def test_a_refusal_for_a_minute_lowers_the_limits_of_a_minute() -> None:
-    rates, limits = Rates(), RateLimits(concurrency=5, requests_per_minute=100)
+    rates = Rates()
+    limits = RateLimits(concurrency=5, requests_per_minute=100, tokens_per_minute=50)
     refuse(rates, refusal(), limits, 0.0)
-    assert (rates.limit(limits), rates.requests.limit(100)) == (5, 70)
+    assert (rates.limit(limits), rates.requests.limit(100), rates.tokens.limit(50)) == (5, 70, 35)
     for _ in range(700):
         rates.succeeded(limits)
-    assert rates.requests.limit(100) == 100
+    assert (rates.requests.limit(100), rates.tokens.limit(50)) == (100, 50)
 
 
 def test_a_refusal_of_an_unknown_kind_lowers_the_requests_at_once() -> None:
