@@ -25,6 +25,7 @@ from kimi_async.cli._ask import ask as run_ask
 from kimi_async.cli._batch import Job, estimate, run_batch
 from kimi_async.cli._demo import demo as run_demo
 from kimi_async.cli._demo import program_name
+from kimi_async.cli._doctor import DOCTOR_EXIT_CODES, DOCTOR_HELP, run_doctor
 from kimi_async.cli._fake import FakeServer, serve
 from kimi_async.cli._json import JsonRenderer
 from kimi_async.cli._models import list_models
@@ -262,6 +263,9 @@ _Oddity: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help="An oddity of the provider; may be given several times."),
 ]
+_Yes: TypeAlias = Annotated[
+    bool, typer.Option("--yes", help="Send the requests without asking; they cost tokens.")
+]
 _Speed: TypeAlias = Annotated[
     float,
     typer.Option(metavar="FACTOR", callback=_speed, help="Of a recording: 2 is twice as fast."),
@@ -399,6 +403,30 @@ def models(
 
     renderer = _renderer(sys.stdout, as_json=as_json)
     raise typer.Exit(exit_code(command, renderer))
+
+
+@app.command(help=DOCTOR_HELP, epilog=DOCTOR_EXIT_CODES)
+def doctor(
+    *,
+    provider: _Provider = None,
+    model: _Model = None,
+    yes: _Yes = False,
+    as_json: _JsonLines = False,
+    base_url: _BaseUrl = None,
+    endpoint_path: _EndpointPath = None,
+) -> None:
+    """Examine a provider and exit."""
+    never_fail_on_characters(sys.stdout, "utf-8" if as_json else None)
+    never_fail_on_characters(sys.stderr)
+    answered = False
+
+    def command() -> None:
+        nonlocal answered
+        chosen = chosen_provider(provider, base_url, endpoint_path)
+        answered = run_doctor(chosen, model, yes=yes, as_json=as_json)
+
+    code = exit_code(command, _renderer(sys.stdout, as_json=as_json))
+    raise typer.Exit(code or int(not answered))
 
 
 @app.command(help=_FAKE_HELP)
