@@ -28,6 +28,7 @@ from typing import Any, Final
 
 from _server import Pipe, serving
 
+import kimi_async as kimi
 from kimi_async import AsyncKimi, OpenAICompatible, Timeouts, http_client
 from kimi_async.testing import RenderContext, Reply, Send
 
@@ -112,7 +113,13 @@ async def measure(url: str, engine: str, rounds: int) -> dict[str, dict[str, lis
     taken: dict[str, dict[str, list[float]]] = {way: {name: [] for name in LIMITS} for way in WAYS}
     async with ENGINES[engine][1]() as http:
         clients = {
-            name: AsyncKimi(provider, model="m", timeouts=timeouts, http_client=http)
+            name: AsyncKimi(
+                provider,
+                model="m",
+                timeouts=timeouts,
+                http_client=http,
+                retries=kimi.Retries.none(),
+            )
             for name, timeouts in LIMITS.items()
         }
         for number in range(-1, rounds):

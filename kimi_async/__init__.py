@@ -62,6 +62,7 @@ from kimi_async._events import (
     UsageUpdate,
     decode_event,
 )
+from kimi_async._health import BreakerHealth, ProviderHealth
 from kimi_async._hooks import AttemptInfo, CallInfo, Hook, Observer
 from kimi_async._http._clients import aiohttp_client, http_client
 from kimi_async._messages import (
@@ -78,6 +79,7 @@ from kimi_async._messages import (
 )
 from kimi_async._models import ChatCompletion, Choice, ModelInfo, NoAnswer, Thinking, ThinkingDict
 from kimi_async._openai_chunks import to_openai_chunks
+from kimi_async._policies import Breaker, Retries, RetryBudget
 from kimi_async._prefix import Prefix
 from kimi_async._protocol._chunk import ThinkingTags, ToolMarkers
 from kimi_async._protocol._decoder import ReplyDecoder
@@ -104,6 +106,8 @@ __all__ = [
     "AttemptRecord",
     "AuthenticationError",
     "BadRequestError",
+    "Breaker",
+    "BreakerHealth",
     "CallInfo",
     "CallOptions",
     "CallParams",
@@ -153,6 +157,7 @@ __all__ = [
     "ProgressTimeout",
     "ProtocolError",
     "Provider",
+    "ProviderHealth",
     "ProviderUnavailableError",
     "QuotaExceededError",
     "RateLimitError",
@@ -165,6 +170,8 @@ __all__ = [
     "ReplyDecoder",
     "ReplyRecord",
     "ResponseInfo",
+    "Retries",
+    "RetryBudget",
     "ServerError",
     "SlotTimeout",
     "StreamContinued",

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from attrs import evolve, field, frozen
 
 from kimi_async._configuration import CallParams, ClientSettings
-from kimi_async._errors import ConfigurationError
+from kimi_async._errors import ConfigurationError, KimiError
 from kimi_async._http._transport import Transport
 from kimi_async._messages import Messages
 from kimi_async._models import ChatCompletion
 from kimi_async._providers import Provider
-from kimi_async._reply import Reply, SharedState, Stay, finishing, hedging, one_attempt
+from kimi_async._reply import (
+    Plan,
+    Reply,
+    SharedState,
+    Stay,
+    finishing,
+    hedging,
+    one_attempt,
+    retrying,
+)
 from kimi_async._request._checks import check_body, check_request, report
 from kimi_async._request._params import chat_request
 from kimi_async._stream import ChatStream
@@ -66,7 +75,7 @@ class PreparedCall:
     def preview(self) -> WireRequest:
         """Return the request of :meth:`build` with its findings; raises the same errors."""
         wire_request = self.build()
-        return evolve(wire_request, findings=self._findings(wire_request))
+        return evolve(wire_request, findings=self._findings(wire_request, self.provider))
 
     def check(self, wire_request: WireRequest) -> None:
         """Warn about the findings or raise them, depending on ``checks``.
@@ -76,13 +85,38 @@ class PreparedCall:
                 ``"error"``.
         """
         if self.settings.checks != "off":
-            report(self._findings(wire_request), strict=self.settings.checks == "error")
+            report(
+                self._findings(wire_request, self.provider), strict=self.settings.checks == "error"
+            )
 
-    def _findings(self, wire_request: WireRequest) -> tuple[Finding, ...]:
+    def problem_at(self, provider: Provider) -> KimiError | None:
+        """Return the reason why *provider*, which is not asked first, cannot serve the request, or ``None``."""
+        try:
+            wire_request = provider.build_request(self.request)
+        except KimiError as error:
+            error.provider = provider.name
+            return error
+        if self.settings.checks == "off":
+            return None
+        findings = self._findings(wire_request, provider)
+        refused = [str(each) for each in findings if each.level == "error"]
+        if not refused:
+            return None
+        problem = ConfigurationError(f"it is known to refuse this request: {'; '.join(refused)}")
+        problem.provider = provider.name
+        return problem
+
+    def _findings(self, wire_request: WireRequest, provider: Provider) -> tuple[Finding, ...]:
         return (
-            *check_request(self.request, self.provider),
-            *check_body(len(wire_request.content), self.request, self.provider),
+            *check_request(self.request, provider),
+            *check_body(len(wire_request.content), self.request, provider),
         )
+
+
+def _plan_of(settings: ClientSettings) -> Plan:
+    if settings.retries.ceiling == len(settings.providers) == 1:
+        return one_attempt
+    return finishing(retrying if settings.hedge_after is None else hedging(retrying))
 
 
 @frozen
@@ -168,13 +202,14 @@ class Caller:
         reply = Reply(
             call.request,
             settings.providers,
-            finishing(one_attempt if settings.hedge_after is None else hedging(one_attempt)),
+            _plan_of(settings),
             settings=settings,
             wire_request=wire_request,
             headers=call.headers,
             transport=self.transport,
             shared=self.shared,
             stay=self.stay or self._stay_of(params),
+            check=call.problem_at,
         )
         return ChatStream(reply, on_end)
 

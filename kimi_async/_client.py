@@ -21,12 +21,14 @@ from kimi_async._configuration import (
     chosen_providers,
 )
 from kimi_async._errors import ConfigurationError, KimiError
+from kimi_async._health import ProviderHealth
 from kimi_async._hooks import Hook
-from kimi_async._http._cancellation import prepare_loop
+from kimi_async._http._cancellation import loop_clock, prepare_loop
 from kimi_async._http._clients import HttpClient
 from kimi_async._http._transport import Transport
 from kimi_async._messages import Messages
 from kimi_async._models import ChatCompletion, ModelInfo
+from kimi_async._policies import DEFAULT_BREAKER, DEFAULT_RETRIES, Breaker, Retries
 from kimi_async._providers import Provider
 from kimi_async._record import OnComplete
 from kimi_async._reply import fetch
@@ -69,11 +71,14 @@ class AsyncKimi:
             ended in any way. It must not be async. An exception that it raises is logged and not raised.
         hooks: Called when a reply begins, each with a :class:`~kimi_async.CallInfo`. The object that a hook returns is
             called when attempts begin and end, and when the reply has ended; see :class:`~kimi_async.Observer`.
+        retries: The rules of retries and fail-over; ``Retries.none()`` sends each request once. See the page Retries
+            and fail-over.
         on_interrupt: The treatment of a reply that breaks after its first output. ``"raise"`` raises the error.
             ``"restart"`` begins the reply anew; :class:`~kimi_async.StreamRestarted` announces it.
             ``"continue"`` asks for the rest where the provider honours a prefix
             (:class:`~kimi_async.StreamContinued`), else it restarts. ``"auto"`` raises if you have got an event of
             the reply, and else does the same as ``"continue"``. See the page Retries and fail-over.
+        breaker: The rules by which a provider that keeps failing gets no requests for a while.
         hedge_after: Seconds after which a request without output gets a hedge: a second request, to the next provider.
             The first output wins and the other request is closed. ``"p95"`` waits as long as 95 of 100 requests of the
             last 1,000 took (any percentile from ``"p50"`` to ``"p99"``). At most 5 % of the requests get a hedge. It
@@ -101,7 +106,9 @@ class AsyncKimi:
         max_concurrency: int | None = 1000,
         on_complete: OnComplete | None = None,
         hooks: Sequence[Hook] = (),
+        retries: Retries = DEFAULT_RETRIES,
         on_interrupt: OnInterrupt = "auto",
+        breaker: Breaker = DEFAULT_BREAKER,
         hedge_after: HedgeAfter = None,
         headers: Mapping[str, str] | None = None,
         checks: Checks = "warn",
@@ -117,7 +124,9 @@ class AsyncKimi:
             max_concurrency=max_concurrency,
             on_complete=on_complete,
             hooks=hooks,
+            retries=retries,
             on_interrupt=on_interrupt,
+            breaker=breaker,
             hedge_after=hedge_after,
             headers={} if headers is None else headers,
             checks=checks,
@@ -143,6 +152,34 @@ class AsyncKimi:
         It is 0 when nothing runs. If it stays above 0, some streams were neither read to their end nor closed.
         """
         return self._caller.transport.limiter.taken
+
+    def health(self) -> dict[str, ProviderHealth]:
+        """Return the health of each provider, by its name, as the requests of this client saw it."""
+        return self._caller.shared.breakers.health(self.providers, loop_clock()())
+
+    def isolate(self, name: str) -> None:
+        """Send nothing to a provider until :meth:`restore`; replies that run are not touched.
+
+        Raises:
+            ConfigurationError: No provider of this client has that name.
+        """
+        self._caller.shared.breakers.isolate(self._checked_name(name))
+
+    def restore(self, name: str) -> None:
+        """Undo :meth:`isolate`.
+
+        Raises:
+            ConfigurationError: No provider of this client has that name.
+        """
+        self._caller.shared.breakers.restore(self._checked_name(name))
+
+    def _checked_name(self, name: str) -> str:
+        names = [provider.name for provider in self.providers]
+        if name not in names:
+            raise ConfigurationError(
+                f"no provider is named {name!r}; expected {' or '.join(names)}"
+            )
+        return name
 
     def with_options(self, **options: Unpack[ClientOptions]) -> Self:
         """Return a client with other settings and the same connections; closing one of the two closes both.

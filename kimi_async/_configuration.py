@@ -18,6 +18,7 @@ from attrs import evolve, field, frozen
 
 from kimi_async._errors import ConfigurationError
 from kimi_async._hooks import Hook
+from kimi_async._policies import DEFAULT_BREAKER, DEFAULT_RETRIES, Breaker, Retries
 from kimi_async._providers import Provider
 from kimi_async._record import OnComplete
 from kimi_async._request._borrowed import refuse_unknown
@@ -42,7 +43,7 @@ Checks: TypeAlias = Literal["error", "warn", "off"]
 #: The wait before a second request: seconds, a percentile from ``"p50"`` to ``"p99"``, or ``None`` for no hedge.
 HedgeAfter: TypeAlias = float | str | None
 
-#: The treatment of a reply that breaks after its first output; :class:`AsyncKimi` explains the words.
+#: The treatment of a reply that breaks after its first output.
 OnInterrupt: TypeAlias = Literal["auto", "raise", "continue", "restart"]
 
 _Field: TypeAlias = "attrs.Attribute[Any]"
@@ -60,6 +61,7 @@ class CallOptions(TypedDict, total=False):
     on_complete: OnComplete | None
     checks: Checks
     hooks: Sequence[Hook]
+    retries: Retries
     on_interrupt: OnInterrupt
     hedge_after: HedgeAfter
 
@@ -68,6 +70,7 @@ class ClientOptions(CallOptions, total=False):
     """The settings that ``with_options()`` can replace; :class:`AsyncKimi` explains each of them."""
 
     model: str | None
+    breaker: Breaker
     max_concurrency: int | None
     headers: Mapping[str, str]
 
@@ -157,7 +160,9 @@ class ClientSettings:
     headers: Mapping[str, str] = field(validator=_are_headers)
     checks: Checks = field(validator=_is_one_of(get_args(Checks)))
     hooks: Sequence[Hook] = field(default=(), validator=_are_hooks)
+    retries: Retries = field(default=DEFAULT_RETRIES, validator=_is_a(Retries))
     on_interrupt: OnInterrupt = field(default="auto", validator=_is_one_of(get_args(OnInterrupt)))
+    breaker: Breaker = field(default=DEFAULT_BREAKER, validator=_is_a(Breaker))
     hedge_after: HedgeAfter = field(default=None, validator=_is_hedge_after)
 
     def with_options(self, options: Mapping[str, Any]) -> ClientSettings:

@@ -2,9 +2,20 @@
 
 from kimi_async._reply._fetch import fetch
 from kimi_async._reply._interrupted import finishing
-from kimi_async._reply._plan import hedging, one_attempt
+from kimi_async._reply._plan import Plan, hedging, one_attempt
 from kimi_async._reply._reply import Reply
+from kimi_async._reply._retrying import retrying
 from kimi_async._reply._shared import SharedState
 from kimi_async._reply._stay import Stay
 
-__all__ = ["Reply", "SharedState", "Stay", "fetch", "finishing", "hedging", "one_attempt"]
+__all__ = [
+    "Plan",
+    "Reply",
+    "SharedState",
+    "Stay",
+    "fetch",
+    "finishing",
+    "hedging",
+    "one_attempt",
+    "retrying",
+]

@@ -49,6 +49,11 @@ class Deadlines:
         longest = max(_or_never(self.timeouts.first_output), self._idle)
         return None if longest == math.inf else longest
 
+    @property
+    def end(self) -> float:
+        """When ``total`` runs out, by the event loop's clock; infinity without a limit."""
+        return self._total_at
+
     def until_first_output(self, now: float) -> float:
         """Return the seconds that an attempt that begins *now* may take until its first output."""
         return min(_or_never(self.timeouts.first_output), self._total_at - now)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from kimi_async._errors import ConfigurationError, KimiError
 from kimi_async._providers import Provider
 from kimi_async._reply._attempt import Attempt
+from kimi_async._reply._endpoints import endpoint_of
 from kimi_async._reply._percentile import HedgeState
 from kimi_async._reply._plan import Hedge, starts_hedge
 from kimi_async._reply._race import Raced, race
-from kimi_async._reply._shared import endpoint_of
 
 __all__ = ["Hedging"]
 
@@ -22,10 +22,14 @@ class Hedging:
         state: The state that all replies of the client share.
         after: Seconds, or a percentile such as ``"p95"``.
         model: The model, by the name that the caller gave.
+        pay: Pays for a hedge from the budget of retries; returns whether the budget allowed it.
     """
 
-    def __init__(self, state: HedgeState, after: float | str, model: str | None) -> None:
+    def __init__(
+        self, state: HedgeState, after: float | str, model: str | None, pay: Callable[[], bool]
+    ) -> None:
         self._state = state
+        self._pay = pay
         self._after = after
         self._model = model
 
@@ -51,7 +55,7 @@ class Hedging:
             assert hedge is not None
             if failure is not None and not starts_hedge(failure):
                 return None
-            if not self._state.cap.take():
+            if not self._state.cap.take() or not self._pay():
                 return None
             try:
                 return make_attempt(hedge.provider)

@@ -49,7 +49,7 @@ def finishing(plan: Plan) -> Plan:
         if way == "raise" or not history[-1].error.retryable:
             return Raise(broken)
         decision = plan(request, history, state, now, chance)
-        if not isinstance(decision, Send):
+        if not isinstance(decision, Send) or not (decision.paid or state.health.has_budget(now)):
             return Raise(broken)
         return _resumed(request, state, partial, decision, way) or Raise(broken)
 
@@ -62,8 +62,10 @@ def _resumed(
     """Return the decision that finishes the reply with the request *send*, or ``None`` if none may."""
     if way == "continue" and state.may_continue and _can_continue(request, partial, send.provider):
         prefix = evolve(partial, partial=True)
-        return Continue(provider=send.provider, prefix=prefix, after=send.after)
-    return Restart(provider=send.provider, after=send.after) if state.may_restart else None
+        return Continue(provider=send.provider, prefix=prefix, after=send.after, paid=True)
+    if not state.may_restart:
+        return None
+    return Restart(provider=send.provider, after=send.after, paid=True)
 
 
 def _can_continue(request: ChatRequest, partial: Message, provider: Provider) -> bool:

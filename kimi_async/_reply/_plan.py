@@ -7,14 +7,16 @@ A plan is called before the first request and after every attempt that failed. I
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from attrs import evolve, frozen
 
 from kimi_async._configuration import OnInterrupt
 from kimi_async._errors import KimiError, RateLimitError
 from kimi_async._messages import Message
+from kimi_async._policies import Retries
 from kimi_async._providers import Provider
 from kimi_async._wire import ChatRequest
 
@@ -22,6 +24,7 @@ __all__ = [
     "Continue",
     "Decision",
     "Failed",
+    "Health",
     "Hedge",
     "Plan",
     "PlanState",
@@ -29,6 +32,7 @@ __all__ = [
     "Restart",
     "Send",
     "hedging",
+    "no_problem",
     "one_attempt",
     "starts_hedge",
 ]
@@ -42,11 +46,58 @@ class Failed:
         provider: The provider that was asked.
         error: The error that ended the attempt.
         started: Whether the attempt had brought output.
+        at: When it failed, by the event loop's clock in seconds.
     """
 
     provider: Provider
     error: KimiError
     started: bool
+    at: float = 0.0
+
+
+class Health(Protocol):
+    """The state of the breakers and of the budget, as a plan reads it."""
+
+    def allows(self, provider: Provider, now: float, /) -> bool:
+        """Return whether a request may be sent to *provider*."""
+        ...
+
+    def is_closed(self, provider: Provider, /) -> bool:
+        """Return whether the breaker of *provider* lets retries through."""
+        ...
+
+    def due(self, provider: Provider, /) -> float:
+        """Return when *provider* gets a request again; 0 = now, infinity = never."""
+        ...
+
+    def has_budget(self, now: float, /) -> bool:
+        """Return whether a retry may be sent."""
+        ...
+
+
+class _Healthy:
+    """No breaker is open, and retries cost nothing."""
+
+    def allows(self, _provider: Provider, _now: float, /) -> bool:
+        return True
+
+    def is_closed(self, _provider: Provider, /) -> bool:
+        return True
+
+    def due(self, _provider: Provider, /) -> float:
+        return 0.0
+
+    def has_budget(self, _now: float, /) -> bool:
+        return True
+
+
+_HEALTHY: Final = _Healthy()
+_NO_RETRIES: Final = Retries.none()
+
+
+def no_problem(_provider: Provider, /) -> KimiError | None:
+    """Return ``None``: the provider can serve the request."""
+    return None
 
 
 @frozen(kw_only=True)
@@ -62,6 +113,11 @@ class PlanState:
         may_continue: Whether the rest may come from another response; it may not after its raw events were shown.
         hedge_delay: Returns the seconds between a request to a provider and its hedge; ``None``, also in place of the
             function, = no hedge.
+        retries: The rules of retries.
+        on_interrupt: The treatment of a reply that breaks after its first output.
+        deadline: When the time for the whole reply ends, by the event loop's clock.
+        health: The breakers and the budget.
+        problem_of: Returns the reason why a provider cannot serve the request, or ``None``.
     """
 
     providers: tuple[Provider, ...]
@@ -71,6 +127,10 @@ class PlanState:
     may_restart: bool = True
     may_continue: bool = True
     hedge_delay: Callable[[Provider], float | None] | None = None
+    retries: Retries = _NO_RETRIES
+    deadline: float = math.inf
+    health: Health = _HEALTHY
+    problem_of: Callable[[Provider], KimiError | None] = no_problem
 
 
 @frozen(kw_only=True)
@@ -95,11 +155,13 @@ class Send:
         provider: The provider to ask.
         after: Seconds to wait before the request.
         hedge: A second request; the attempt with the first output wins.
+        paid: Whether the budget of retries pays for it.
     """
 
     provider: Provider
     after: float = 0.0
     hedge: Hedge | None = None
+    paid: bool = False
 
 
 @frozen(kw_only=True)
@@ -110,11 +172,13 @@ class Continue:
         provider: The provider to ask.
         prefix: The message to continue, which is sent as the last one.
         after: Seconds to wait before the request.
+        paid: Whether the budget of retries pays for it.
     """
 
     provider: Provider
     prefix: Message
     after: float = 0.0
+    paid: bool = False
 
 
 @frozen(kw_only=True)
@@ -124,10 +188,12 @@ class Restart:
     Attributes:
         provider: The provider to ask.
         after: Seconds to wait before the request.
+        paid: Whether the budget of retries pays for it.
     """
 
     provider: Provider
     after: float = 0.0
+    paid: bool = False
 
 
 @frozen

@@ -15,7 +15,12 @@ import anyio
 from attrs import evolve
 
 from kimi_async._configuration import ClientSettings
-from kimi_async._errors import ErrorInfo, KimiError, StreamInterrupted
+from kimi_async._errors import (
+    ErrorInfo,
+    KimiError,
+    ProviderUnavailableError,
+    StreamInterrupted,
+)
 from kimi_async._events import (
     AttemptFailed,
     StreamContinued,
@@ -51,6 +56,7 @@ from kimi_async._reply._plan import (
     Raise,
     Restart,
     Send,
+    no_problem,
 )
 from kimi_async._reply._race import Raced
 from kimi_async._reply._shared import SharedState
@@ -62,6 +68,7 @@ from kimi_async._reply._summary import (
     outcome_of_failure,
     reply_record,
 )
+from kimi_async._reply._watches import Watches
 from kimi_async._wire import ChatRequest, WireRequest
 
 if TYPE_CHECKING:
@@ -92,6 +99,7 @@ class Reply:
         transport: Sends requests.
         shared: The state that all replies of the client share.
         stay: The conversation that the reply belongs to, which stays with its provider; ``None`` = none.
+        check: Returns the reason why a provider other than the first one cannot serve the request, or ``None``.
 
     Attributes:
         seen: Whether the caller has got an event; set by the stream.
@@ -112,6 +120,7 @@ class Reply:
         transport: Transport,
         shared: SharedState,
         stay: Stay | None = None,
+        check: Callable[[Provider], KimiError | None] = no_problem,
     ) -> None:
         self._request = request
         self._providers = providers
@@ -122,11 +131,18 @@ class Reply:
         self._transport = transport
         self._shared = shared
         self._stay = stay
+        self._settings = settings
+        self._check = check
+        self._watches = Watches(shared, settings, request.model)
         #: The hedges of this reply.
         self._hedging: Hedging | None = None
         if settings.hedge_after is not None:
-            self._hedging = Hedging(shared.hedges, settings.hedge_after, request.model)
-        self._settings = settings
+            self._hedging = Hedging(
+                shared.hedges,
+                settings.hedge_after,
+                request.model,
+                lambda: self._watches.pay(self._clock()),
+            )
         self._clock: Callable[[], float] = time.monotonic
         self._loop: asyncio.AbstractEventLoop | None = None
         self._begun = 0.0
@@ -203,6 +219,7 @@ class Reply:
     async def _begin(self) -> list[StreamEvent]:
         with anyio.CancelScope() as self._scope:
             await self._acquire_permit()
+            self._watches.reply_began(self._begun)
             if self._failure is None:  # aclose() was not called in the meantime
                 events: list[StreamEvent] = []
                 await self._follow(self._decide(), events)
@@ -270,9 +287,18 @@ class Reply:
             may_restart=self.may_restart,
             may_continue=not self._keeps_wire,
             hedge_delay=None if self._hedging is None else self._hedging.delay,
+            retries=self._settings.retries,
+            deadline=self._deadlines().end,
+            health=self._watches.health,
+            problem_of=self._problem_of,
         )
         chance = _random() if self._failed else 0.0
         return self._plan(self._request, self._failed, state, now, chance)
+
+    def _problem_of(self, provider: Provider) -> KimiError | None:
+        """Return the reason why *provider* cannot serve the request, or ``None``."""
+        # The request to the first one was built and checked when the reply was made.
+        return None if provider is self._providers[0] else self._check(provider)
 
     async def _recover(self, broken: Attempt) -> list[StreamEvent]:
         """Follow the plan after the chosen attempt broke, and return the new events."""
@@ -287,6 +313,8 @@ class Reply:
     async def _follow(self, decision: Decision, events: list[StreamEvent]) -> None:
         """Follow decisions until an attempt brings output or the plan says to raise."""
         while not isinstance(decision, Raise):
+            if decision.paid:
+                self._watches.spend(self._clock())
             if decision.after:
                 await anyio.sleep(decision.after)
             raced = await self._try(decision)
@@ -294,6 +322,8 @@ class Reply:
             if loser is not None and loser.failure is not None:
                 await self._note_failure(loser)
                 events.append(self._last_failure(0.0))
+            elif loser is not None:
+                self._watches.lost(loser)
             if attempt.decoder.started:
                 self._choose(attempt, decision, events)
                 events += raced.events
@@ -317,6 +347,7 @@ class Reply:
         self._chosen = attempt
         if self._stay is not None:
             self._stay.answered(name)
+        self._watches.first_output(attempt, self._clock(), _random)
 
     async def _decide_after(self, attempt: Attempt, events: list[StreamEvent]) -> Decision:
         """Note the failure of an attempt, and return the next decision of the plan."""
@@ -332,7 +363,14 @@ class Reply:
         assert error is not None
         self._explain(attempt, error)
         await attempt.aclose()
-        failed = Failed(provider=attempt.provider, error=error, started=attempt.decoder.started)
+        now = self._clock()
+        self._watches.failed(attempt, error, now, _random())
+        failed = Failed(
+            provider=attempt.provider,
+            error=error.with_traceback(None),
+            started=attempt.decoder.started,
+            at=now,
+        )
         self._failed = (*self._failed, failed)
         self._tell_ended(attempt)
 
@@ -377,6 +415,7 @@ class Reply:
             permission=self._shared.gates.pass_for(provider, wire_request, request.model),
         )
         self._attempts.append(attempt)
+        self._watches.began(attempt, self._clock())
         if self._observers is not None:
             self._observers.attempt_started(attempt_info(attempt, len(self._attempts)))
         return attempt
@@ -395,9 +434,12 @@ class Reply:
     def _fail(self, error: KimiError) -> None:
         if self._failure is None:
             attempt = self.attempt
-            if attempt is not None:
+            if isinstance(error, ProviderUnavailableError):
+                pass  # it speaks of several
+            elif attempt is not None:
                 self._explain(attempt, error)
-            error.provider = error.provider or self._providers[0].name
+            else:
+                error.provider = error.provider or self._providers[0].name
             # Drop the traceback: its frames hold bytes of the body, in which a host may have repeated the key.
             self._failure = error.with_traceback(None)
 
@@ -476,6 +518,8 @@ class Reply:
         if self.record is not None:
             return self.record
         record = self.record = self._make_record(outcome)
+        is_whole = outcome in _FROM_BEST_TO_WORST
+        self._watches.ended(self._chosen if is_whole else None, self._clock)
         if completion is not None:
             self.completion = completion.with_record(record)
         if self._settings.on_complete is not None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
+from kimi_async._policies import RetryBudget
 from kimi_async._providers import Provider
+from kimi_async._reply._breakers import Breakers
+from kimi_async._reply._budget import BudgetState
 from kimi_async._reply._gate import Gates
 from kimi_async._reply._percentile import HedgeState
 from kimi_async._reply._stay import Stay, Stays
 
-__all__ = ["SharedState", "endpoint_of"]
+__all__ = ["ReplyHealth", "SharedState"]
 
 
 class SharedState:
     """The state that the replies of one client, and of clients made from it, share.
 
     Attributes:
+        breakers: The breakers of each key and model.
         hedges: The first outputs and the cap of hedges.
         gates: The limits of each provider, and the requests that wait for them.
         stays: The providers of conversations, by their ``prompt_cache_key``.
@@ -25,6 +27,8 @@ class SharedState:
         self.hedges = HedgeState()
         self.gates = Gates()
         self.stays = Stays()
+        self.breakers = Breakers()
+        self._budget: BudgetState | None = None
 
     def order(
         self, providers: tuple[Provider, ...], stay: Stay | None, now: float
@@ -37,8 +41,41 @@ class SharedState:
             kept, providers = stay.order(providers)
         return (*kept, *sorted(providers, key=lambda each: self.gates.is_full(each, now)))
 
+    def budget(self, budget: RetryBudget) -> BudgetState:
+        """Return the budget of retries; the first call decides the length of its window."""
+        if self._budget is None:
+            self._budget = BudgetState(budget.window)
+        return self._budget
 
-def endpoint_of(provider: Provider, model: str | None) -> Hashable:
-    """Return the key of one model of one provider: the base URL, the key and the model as it is sent."""
-    sent = None if model is None else provider.models.get(model, model)
-    return provider.base_url, provider.api_key, sent
+
+class ReplyHealth:
+    """The breakers and the budget, as the plan of one reply reads them.
+
+    Args:
+        shared: The state of all replies.
+        model: The model, by the name that the caller gave.
+        budget: The rules of the budget.
+    """
+
+    __slots__ = ("_budget", "_model", "_shared")
+
+    def __init__(self, shared: SharedState, model: str | None, budget: RetryBudget) -> None:
+        self._shared = shared
+        self._model = model
+        self._budget = budget
+
+    def allows(self, provider: Provider, now: float, /) -> bool:
+        """Return whether a request may be sent to *provider*."""
+        return self._shared.breakers.allows(provider, self._model, now)
+
+    def is_closed(self, provider: Provider, /) -> bool:
+        """Return whether the breaker of *provider* lets retries through."""
+        return self.due(provider) == 0
+
+    def due(self, provider: Provider, /) -> float:
+        """Return when *provider* gets a request again."""
+        return self._shared.breakers.due(provider, self._model)
+
+    def has_budget(self, now: float, /) -> bool:
+        """Return whether a retry may be sent."""
+        return self._shared.budget(self._budget).allows(self._budget, now)

@@ -14,7 +14,7 @@ __all__ = ["refuse_functions", "refuse_unknown"]
 _OURS: Final = {
     "api_key": "give the key to the provider, such as AceDataCloud(api_key=...)",
     "base_url": "give the URL to the provider, such as OpenAICompatible(base_url=...)",
-    "max_retries": "a request is sent once; send it again when the error is .retryable",
+    "max_retries": "the number of requests for a reply is retries=Retries(attempts=3); Retries.none() sends one",
     "timeout": "each wait has a limit of its own, such as timeouts=Timeouts(idle=60, total=600)",
     "stream": 'client.stream() gives events; wire="json" asks for the reply as one JSON body',
 }

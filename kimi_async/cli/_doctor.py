@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kimi_async import AsyncKimi, ConfigurationError, KimiError, Provider, Timeouts
+from kimi_async import AsyncKimi, ConfigurationError, KimiError, Provider, Retries, Timeouts
 from kimi_async.capabilities import Capabilities, Fact
 from kimi_async.cli._json import json_line
 from kimi_async.cli._output import clean, report
@@ -118,7 +118,12 @@ def run_doctor(provider: Provider, model: str | None, *, yes: bool, as_json: boo
         raise ConfigurationError("no model: give --model, or set KIMI_MODEL")
     # A continuation, a retry or a check would hide the things that the provider does.
     client = AsyncKimi(
-        provider, model=model, timeouts=_TIMEOUTS, checks="off", on_interrupt="raise"
+        provider,
+        model=model,
+        timeouts=_TIMEOUTS,
+        checks="off",
+        on_interrupt="raise",
+        retries=Retries.none(),
     )
     if not yes and not agrees(f"{provider.name} {model or ''}".strip(), sys.stdin, sys.stderr):
         report("nothing was sent")

@@ -19,6 +19,7 @@ from kimi_async import (
     Moonshot,
     OpenAICompatible,
     Provider,
+    Retries,
 )
 from kimi_async.testing._checks import ScriptError
 from kimi_async.testing._provider import HOSTS, FakeOptions, Script
@@ -141,6 +142,8 @@ async def _mocked(
     async with (
         transport,
         httpx.AsyncClient(transport=httpx.MockTransport(refusing_others)) as http_client,
-        AsyncKimi(_ADAPTERS[name], model=model, http_client=http_client) as client,
+        AsyncKimi(
+            _ADAPTERS[name], model=model, retries=Retries.none(), http_client=http_client
+        ) as client,
     ):
         yield MockedKimi(client=client, http_client=http_client, router=router, transport=transport)

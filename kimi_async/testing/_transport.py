@@ -16,7 +16,7 @@ import anyio
 import anyio.lowlevel
 import httpx
 
-from kimi_async import AsyncKimi, ClientOptions
+from kimi_async import AsyncKimi, ClientOptions, Retries
 from kimi_async.testing._hosts import FakeHosts
 from kimi_async.testing._provider import FakeOptions, Script, ScriptedProvider, Served
 from kimi_async.testing._received import ReceivedRequest
@@ -221,6 +221,9 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
     def client(self, *others: FakeTransport, **options: Unpack[ClientOptions]) -> AsyncKimi:
         """Return a client over this transport, for Ace Data Cloud and ``kimi-k3`` if *options* say nothing else.
 
+        It sends each request once, because a script has one reply for each request. ``retries=Retries()`` retries and
+        fails over as in production.
+
         Args:
             others: More fakes, each with a ``host=`` of its own. With them and
                 ``provider=[first.acedata(), second.cloudsway()]`` the client has two providers.
@@ -228,7 +231,9 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
         """
         mounts = {other.url: other for other in others}
         http_client = httpx.AsyncClient(transport=self, mounts=mounts)
-        client = AsyncKimi(self.acedata(), model="kimi-k3", http_client=http_client)
+        client = AsyncKimi(
+            self.acedata(), model="kimi-k3", retries=Retries.none(), http_client=http_client
+        )
         return client.with_options(**options)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve, frozen
 from doctor_host import capable
 
-from kimi_async import AsyncKimi, ConfigurationError, Provider
+from kimi_async import AsyncKimi, ConfigurationError, Provider, Retries
 from kimi_async.cli._doctor import examine
 from kimi_async.cli._probes import MAX_TOKENS, PROBES, Finding, Heard, findings
 from kimi_async.testing import (
@@ -141,7 +141,9 @@ CHANGED: Mapping[str, Report] = {
 
 async def examined(provider: Provider) -> list[Finding]:
     """Run doctor on a provider."""
-    client = AsyncKimi(provider, model="kimi-k3", checks="off", on_interrupt="raise")
+    client = AsyncKimi(
+        provider, model="kimi-k3", checks="off", on_interrupt="raise", retries=Retries.none()
+    )
     return [*await examine(client)]
 
 

@@ -108,7 +108,7 @@ async def test_every_way_of_asking_gives_the_same_completion(
 ) -> None:
     async with (
         FakeProvider([reply] * 4) as fake,
-        AsyncKimi(ADAPTERS[name](fake), model="kimi-k3") as client,
+        AsyncKimi(ADAPTERS[name](fake), model="kimi-k3", retries=kimi.Retries.none()) as client,
     ):
         whole = await client.chat("Hi")
         unstreamed = await client.chat("Hi", wire="json")
@@ -156,7 +156,7 @@ async def test_usage_where_nobody_asked_for_it(
     unasked = {"stream_options": {"include_usage": False}}
     async with (
         FakeProvider([Reply("Hi", usage=USAGE)]) as fake,
-        AsyncKimi(ADAPTERS[name](fake), model="kimi-k3") as client,
+        AsyncKimi(ADAPTERS[name](fake), model="kimi-k3", retries=kimi.Retries.none()) as client,
     ):
         assert (await client.chat("Hi", extra_body=unasked)).usage == expected
 

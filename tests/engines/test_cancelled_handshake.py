@@ -12,6 +12,7 @@ import trustme
 from anyio.streams.tls import TLSListener
 from event_loops import on_loop
 
+import kimi_async as kimi
 from kimi_async import AsyncKimi, OpenAICompatible, aiohttp_client
 from kimi_async._http._aiohttp import _Protocol
 
@@ -54,7 +55,7 @@ async def test_it_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         tasks.start_soon(listener.serve, serve)
         provider = OpenAICompatible("test-key", f"https://127.0.0.1:{port}")
-        client = AsyncKimi(provider, model="m", http_client=http)
+        client = AsyncKimi(provider, model="m", http_client=http, retries=kimi.Retries.none())
         asking = asyncio.create_task(client.chat("Hi"))
         await asyncio.wait([asking])
         assert asking.cancelled()

@@ -61,7 +61,9 @@ def head(encoding: str, status: int = 200) -> bytes:
 
 def client_of(server: Server, http: Any) -> AsyncKimi:
     provider = OpenAICompatible("test-key", f"http://127.0.0.1:{server.port}")
-    return AsyncKimi(provider, model="m", http_client=http, checks="off")
+    return AsyncKimi(
+        provider, model="m", http_client=http, checks="off", retries=kimi.Retries.none()
+    )
 
 
 @pytest.mark.parametrize(

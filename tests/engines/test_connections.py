@@ -71,7 +71,9 @@ async def test_a_kept_connection_that_is_gone_costs_no_reply(
     gone: Faulty, size: int, engine: str, anyio_backend: Loop
 ) -> None:
     async with FakeProvider([Reply("one"), gone, Reply("two")]) as fake, ENGINES[engine]() as http:
-        client = AsyncKimi(fake.acedata(), model="m", http_client=http, checks="off")
+        client = AsyncKimi(
+            fake.acedata(), model="m", http_client=http, checks="off", retries=kimi.Retries.none()
+        )
         assert (await client.chat("Hi")).text == "one"
         assert (await client.chat("x" * size)).text == "two"
         assert (len(fake.requests), fake.total_connections) == (3, 2)
@@ -82,7 +84,7 @@ async def test_it_is_sent_again_once_and_over_a_new_connection(
     gone: Faulty, engine: str, anyio_backend: Loop
 ) -> None:
     async with FakeProvider([Reply("one"), gone, gone]) as fake, ENGINES[engine]() as http:
-        client = AsyncKimi(fake.acedata(), model="m", http_client=http)
+        client = AsyncKimi(fake.acedata(), model="m", http_client=http, retries=kimi.Retries.none())
         await client.chat("Hi")
         with pytest.raises(kimi.TransportError):
             await client.chat("Hi")
@@ -98,7 +100,7 @@ async def test_it_is_not_sent_over_another_kept_connection(
         FakeProvider([*script, GONE[0], Reply("two")]) as fake,
         ENGINES[engine]() as http,
     ):
-        client = AsyncKimi(fake.acedata(), model="m", http_client=http)
+        client = AsyncKimi(fake.acedata(), model="m", http_client=http, retries=kimi.Retries.none())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(client.chat, "Hi")
             tasks.start_soon(client.chat, "Hi")
@@ -118,7 +120,13 @@ NOT_SENT_AGAIN = {
 async def test_it_is_not_sent_again(fault: Faulty, engine: str, anyio_backend: Loop) -> None:
     async with FakeProvider([Reply("one"), fault]) as fake, ENGINES[engine]() as http:
         limits = Timeouts(first_output=0.2, idle=0.2)
-        client = AsyncKimi(fake.acedata(), model="m", http_client=http, timeouts=limits)
+        client = AsyncKimi(
+            fake.acedata(),
+            model="m",
+            http_client=http,
+            timeouts=limits,
+            retries=kimi.Retries.none(),
+        )
         await client.chat("Hi")
         with pytest.raises(kimi.TransportError):
             await client.chat("Hi")
@@ -127,7 +135,7 @@ async def test_it_is_not_sent_again(fault: Faulty, engine: str, anyio_backend: L
 
 async def test_a_new_connection_that_breaks_is_a_failure(engine: str, anyio_backend: Loop) -> None:
     async with FakeProvider([GONE[0]]) as fake, ENGINES[engine]() as http:
-        client = AsyncKimi(fake.acedata(), model="m", http_client=http)
+        client = AsyncKimi(fake.acedata(), model="m", http_client=http, retries=kimi.Retries.none())
         with pytest.raises(kimi.TransportError):
             await client.chat("Hi")
         assert len(fake.requests) == 1

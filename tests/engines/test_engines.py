@@ -50,6 +50,7 @@ async def test_a_fault_is_the_same_error_over_each_engine(
             timeouts=fault.timeouts,
             http_client=http,
             checks="off",
+            retries=kimi.Retries.none(),
         )
         await fails(client, server, fault)
 
@@ -62,7 +63,13 @@ async def test_a_proxy_that_fails_is_a_failure_to_connect(
     async with Server(fault) as server:
         async with ENGINES[engine](proxy=f"http://127.0.0.1:{server.port}") as http:
             provider = OpenAICompatible("test-key", "https://api.test")
-            client = AsyncKimi(provider, model="m", http_client=http, timeouts=fault.timeouts)
+            client = AsyncKimi(
+                provider,
+                model="m",
+                http_client=http,
+                timeouts=fault.timeouts,
+                retries=kimi.Retries.none(),
+            )
             await fails(client, server, fault)
 
 
@@ -79,7 +86,9 @@ async def test_a_proxy_that_asks_for_a_password_is_named(
         async with ENGINES[engine](proxy=f"http://127.0.0.1:{server.port}") as http:
             provider = OpenAICompatible("test-key", url, allow_http=True)
             with pytest.raises(kimi.TransportError, match="the proxy refused") as caught:
-                await AsyncKimi(provider, model="m", http_client=http).chat("Hi")
+                await AsyncKimi(
+                    provider, model="m", http_client=http, retries=kimi.Retries.none()
+                ).chat("Hi")
     assert type(caught.value) is kimi.TransportError
     assert caught.value.stage == "connecting"
 
@@ -94,7 +103,9 @@ async def test_what_came_before_a_break_is_given_to_a_slow_reader(
     fault = EngineFault(id="", says=CHUNKED + chunk(sse(*map(delta, words))), then=b"1", end=end)
     async with Server(fault) as server, ENGINES[engine]() as http:
         provider = OpenAICompatible("test-key", f"http://127.0.0.1:{server.port}")
-        stream = AsyncKimi(provider, model="m", http_client=http).stream("Hi")
+        stream = AsyncKimi(
+            provider, model="m", http_client=http, retries=kimi.Retries.none()
+        ).stream("Hi")
         async with stream:
             await anext(stream)
             server.told.set()
@@ -110,7 +121,7 @@ async def test_what_came_before_a_break_is_given_to_a_slow_reader(
 async def test_a_hundred_streams_use_one_connection(engine: str, anyio_backend: Loop) -> None:
     """Read to the end, or left at the last event, when the rest of the body is read for them."""
     async with FakeProvider(lambda _: Reply("Hello", "hm")) as fake, ENGINES[engine]() as http:
-        client = AsyncKimi(fake.acedata(), model="m", http_client=http)
+        client = AsyncKimi(fake.acedata(), model="m", http_client=http, retries=kimi.Retries.none())
         for number in range(100):
             if number % 2:
                 assert (await client.chat("Hi")).text == "Hello"
@@ -132,7 +143,7 @@ async def test_closing_ends_a_request_that_waits(engine: str, anyio_backend: Loo
     """The caller's HTTP client stays open, and the request would wait up to its limits."""
     late = Faulty(Reply("late"), SlowHeaders())
     async with FakeProvider([late]) as fake, ENGINES[engine]() as http:
-        client = AsyncKimi(fake.acedata(), model="m", http_client=http)
+        client = AsyncKimi(fake.acedata(), model="m", http_client=http, retries=kimi.Retries.none())
 
         async def ask() -> None:
             with pytest.raises(kimi.TransportError, match="closed meanwhile"):
@@ -155,7 +166,12 @@ def test_the_clients_of_httpx_and_httpx2_are_taken() -> None:
         httpx2.AsyncClient(),
     ]
     for client in clients:
-        assert AsyncKimi(kimi.AceDataCloud("test-key"), http_client=client).in_flight == 0
+        assert (
+            AsyncKimi(
+                kimi.AceDataCloud("test-key"), http_client=client, retries=kimi.Retries.none()
+            ).in_flight
+            == 0
+        )
 
 
 @pytest.mark.parametrize("module", ["aiohttp", "yarl"])
@@ -171,7 +187,7 @@ def test_the_extra_is_named_where_it_is_missing(
 @pytest.mark.parametrize("anyio_backend", ["trio"])
 async def test_aiohttp_on_trio_is_refused_with_the_way_out() -> None:
     async with FakeProvider([]) as fake, aiohttp_client() as http:
-        client = AsyncKimi(fake.acedata(), model="m", http_client=http)
+        client = AsyncKimi(fake.acedata(), model="m", http_client=http, retries=kimi.Retries.none())
         with pytest.raises(kimi.ConfigurationError, match="asyncio only") as caught:
             await client.chat("Hi")
     assert caught.value.__context__ is None

@@ -34,7 +34,13 @@ def no_socket(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
 
 
 def client_of(http: Any) -> AsyncKimi:
-    return AsyncKimi(OpenAICompatible("test-key", URL), model="m", http_client=http, checks="off")
+    return AsyncKimi(
+        OpenAICompatible("test-key", URL),
+        model="m",
+        http_client=http,
+        checks="off",
+        retries=kimi.Retries.none(),
+    )
 
 
 @on_each_engine

@@ -72,7 +72,9 @@ async def test_the_default_client_says_so_with_its_first_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", PROXIES["socks"])
-    async with AsyncKimi(AceDataCloud("test-key"), model="m") as client:
+    async with AsyncKimi(
+        AceDataCloud("test-key"), model="m", retries=kimi.Retries.none()
+    ) as client:
         with pytest.raises(kimi.ConfigurationError, match="write socks5://") as caught:
             await client.chat("Hi")
     assert caught.value.__context__ is None

@@ -33,7 +33,12 @@ NOWHERE = "https://kimi.invalid/v1"
 
 
 def client_of(http: Any, url: str) -> AsyncKimi:
-    return AsyncKimi(Moonshot("test-key", base_url=url), model="kimi-k3", http_client=http)
+    return AsyncKimi(
+        Moonshot("test-key", base_url=url),
+        model="kimi-k3",
+        http_client=http,
+        retries=kimi.Retries.none(),
+    )
 
 
 async def test_pytest_httpx_answers(engine: str, httpx_mock: HTTPXMock) -> None:

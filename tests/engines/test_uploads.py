@@ -40,6 +40,7 @@ def client_of(port: int, http: HttpClient, write: float) -> AsyncKimi:
         http_client=http,
         timeouts=Timeouts(write=write),
         checks="off",
+        retries=kimi.Retries.none(),
     )
 
 

@@ -32,6 +32,7 @@ from exit_cases import (
 from fake_host import break_at_once, fail_at_once
 from paths import ROOT
 
+import kimi_async as kimi
 from kimi_async import AsyncKimi, StreamEnd, Timeouts
 from kimi_async.testing import FakeProvider, Reply
 
@@ -92,7 +93,7 @@ async def test_exit(
         assert [record.outcome for record in at.records] == [outcome(stage, exit_)]
         if exit_.takes_client:
             await at.client.aclose()
-            at.client = AsyncKimi(fake.acedata(), model="m")
+            at.client = AsyncKimi(fake.acedata(), model="m", retries=kimi.Retries.none())
         await still_works(at)
         if kept:
             assert fake.total_connections == 1
@@ -115,7 +116,7 @@ async def still_works(at: Situation) -> None:
 async def test_exhausting_a_reply_keeps_the_connection() -> None:
     """Leaving the loop again after the end changes nothing."""
     async with FakeProvider([Reply("a", "b")] * 2) as fake:
-        async with AsyncKimi(fake.acedata(), model="m") as client:
+        async with AsyncKimi(fake.acedata(), model="m", retries=kimi.Retries.none()) as client:
             for _ in range(2):
                 stream = client.stream("Hi")
                 async with stream:
@@ -130,7 +131,7 @@ async def test_exhausting_a_reply_keeps_the_connection() -> None:
 async def test_break_out_of_the_text() -> None:
     """Without ``async with`` the stream is closed when its generator is collected."""
     async with FakeProvider([Reply("content", cut_after=2, end="stall")]) as fake:
-        async with AsyncKimi(fake.acedata(), model="m") as client:
+        async with AsyncKimi(fake.acedata(), model="m", retries=kimi.Retries.none()) as client:
             await break_at_once(client.stream("Hi").text_deltas())
             gc.collect()
             await fake.wait_until(lambda: fake.open_connections == 0)

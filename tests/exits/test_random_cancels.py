@@ -14,6 +14,7 @@ import pytest
 from event_loops import EVERY_LOOP
 from exit_actions import until
 
+import kimi_async as kimi
 from kimi_async import AsyncKimi
 from kimi_async.testing import FakeProvider, Reply
 
@@ -102,7 +103,9 @@ async def test_many_random_cancels_leave_nothing_open(
     tasks = set(anyio.get_running_tasks())
     async with FakeProvider(lambda _: choose.choice(script)) as fake:
         served = set(anyio.get_running_tasks()) - tasks
-        async with AsyncKimi(fake.acedata(), model="m", max_concurrency=15) as client:
+        async with AsyncKimi(
+            fake.acedata(), model="m", max_concurrency=15, retries=kimi.Retries.none()
+        ) as client:
             sizes = list[int]()
             for half in range(2):
                 sweep = Sweep(client, 2 * seed + half, twice=anyio_backend_name == "asyncio")

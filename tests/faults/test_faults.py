@@ -59,7 +59,7 @@ async def check(client: kimi.AsyncKimi, case: FaultCase) -> None:
 async def test_over_a_socket(case: FaultCase) -> None:
     async with (
         FakeProvider(script_of(case)) as fake,
-        kimi.AsyncKimi(fake.acedata(), model="kimi-k3") as client,
+        kimi.AsyncKimi(fake.acedata(), model="kimi-k3", retries=kimi.Retries.none()) as client,
     ):
         await check(client, case)
         # A request that got no byte of an answer over a connection that was used before is sent once more.

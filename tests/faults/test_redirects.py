@@ -37,7 +37,10 @@ async def test_the_key_stays_with_the_origin(
         async with FakeProvider([moved], models=moved) as fake:
             async with httpx.AsyncClient(follow_redirects=True) as http:
                 async with AsyncKimi(
-                    fake.acedata(), model="m", http_client=http if follows else None
+                    fake.acedata(),
+                    model="m",
+                    http_client=http if follows else None,
+                    retries=kimi.Retries.none(),
                 ) as client:
                     with pytest.raises(kimi.APIError, match="redirects are not followed") as caught:
                         await ask(client)

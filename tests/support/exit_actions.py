@@ -179,6 +179,7 @@ class Situation:
             timeouts=self._limits,
             on_complete=self.records.append,
             hooks=[self.watcher.begin],
+            retries=kimi.Retries.none(),
             max_concurrency=1,  # so that the next request needs the permit of this one
         )
         self.stream = self.client.stream("Hi")

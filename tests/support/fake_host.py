@@ -10,7 +10,7 @@ import anyio.lowlevel
 import httpx
 import msgspec
 
-from kimi_async import AceDataCloud, AsyncKimi, Provider
+from kimi_async import AceDataCloud, AsyncKimi, Provider, Retries
 
 #: Instead of bytes: wait until cancelled, or for the HTTP client's read timeout.
 STALL = object()
@@ -77,6 +77,7 @@ class FakeHost(httpx.AsyncBaseTransport):
         """A client that talks to this host alone."""
         defaults: dict[str, Any] = {
             "model": "kimi-k2.6",
+            "retries": Retries.none(),
             "http_client": httpx.AsyncClient(transport=self),
         }
         return AsyncKimi(provider, **(defaults | settings))

@@ -10,6 +10,7 @@ import msgspec
 from anyio.abc import SocketAttribute, SocketStream
 from fake_host import delta, sse
 
+import kimi_async as kimi
 from kimi_async import AsyncKimi, OpenAICompatible
 from kimi_async._http._clients import HttpClient
 
@@ -48,7 +49,9 @@ class KeptHost(anyio.AsyncContextManagerMixin):
     def client(self, http: HttpClient) -> AsyncKimi:
         """A client of this host."""
         provider = OpenAICompatible("test-key", f"http://127.0.0.1:{self._port}")
-        return AsyncKimi(provider, model="m", http_client=http, checks="off")
+        return AsyncKimi(
+            provider, model="m", http_client=http, checks="off", retries=kimi.Retries.none()
+        )
 
     @contextlib.asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[KeptHost]:

@@ -94,7 +94,9 @@ async def test_ten_turns_with_thinking_tools_and_a_failed_one(
 ) -> None:
     """The last request is checked completely; failed turns are sent again and leave no trace."""
     async with FakeProvider(SCRIPT) as fake:
-        async with AsyncKimi(provider(fake), model="kimi-k2.6") as client:
+        async with AsyncKimi(
+            provider(fake), model="kimi-k2.6", retries=kimi.Retries.none()
+        ) as client:
             chat = client.conversation(system="Be brief.", tools=[WEATHER])
             await chat.send("Hi", wire=wire)
             await chat.send("How are you?", wire=wire)
@@ -209,7 +211,9 @@ async def test_a_conversation_survives_a_turn_that_ends_badly(
     """The history then has the turn whole or not at all, and the checks accept the next turn."""
     script = [Reply("Hello.", "Hm."), bad, Reply("Fine.", "Hm.")]
     async with FakeProvider(script) as fake:
-        async with AsyncKimi(provider(fake), model="kimi-k2.6", checks="error") as client:
+        async with AsyncKimi(
+            provider(fake), model="kimi-k2.6", retries=kimi.Retries.none(), checks="error"
+        ) as client:
             chat = client.conversation(tools=[broken])
             await chat.send("Hi", wire=wire)
             before = chat.messages
@@ -231,7 +235,9 @@ async def test_so_does_one_whose_turn_is_sent_without_a_run(
 ) -> None:
     bad, is_kept = BAD_TURNS[name]
     async with FakeProvider([bad, Reply("Fine.", "Hm.")]) as fake:
-        async with AsyncKimi(provider(fake), model="kimi-k2.6", checks="error") as client:
+        async with AsyncKimi(
+            provider(fake), model="kimi-k2.6", retries=kimi.Retries.none(), checks="error"
+        ) as client:
             chat = client.conversation()
             with contextlib.suppress(kimi.KimiError):
                 await chat.send("And?")

@@ -154,7 +154,7 @@ async def test_preview_stream_and_chat_refuse_the_same(
 BORROWED = {
     "api_key": "give the key to the provider",
     "base_url": "give the URL to the provider",
-    "max_retries": "a request is sent once",
+    "max_retries": r"retries=Retries\(",
     "timeout": r"timeouts=Timeouts\(",
     "stream": 'wire="json"',
 }
@@ -330,6 +330,9 @@ async def test_every_option_of_a_copy_counts() -> None:
         "headers": {"x-team": "a"},
         "checks": "off",
         "hooks": [seen.append],
+        "retries": kimi.Retries(attempts=2),
+        "breaker": kimi.Breaker(consecutive=9),
+        "on_interrupt": "raise",
         "hedge_after": "p95",
     }
     assert options.keys() == ClientOptions.__annotations__.keys()
@@ -345,7 +348,9 @@ async def test_every_option_of_a_copy_counts() -> None:
     assert request.headers["x-team"] == "a"
     assert "x-old" not in request.headers
     assert client._caller.settings.limits is LARGE
-    assert client._caller.settings.hedge_after == "p95"
+    settings = client._caller.settings
+    assert (settings.hedge_after, settings.on_interrupt) == ("p95", "raise")
+    assert (settings.retries, settings.breaker) == (options["retries"], options["breaker"])
     assert repr(client) == "<AsyncKimi cloudsway model='b'>"
 
 

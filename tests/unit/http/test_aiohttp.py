@@ -14,7 +14,7 @@ from event_loops import LOOPS
 from fake_host import HELLO
 
 import kimi_async as kimi
-from kimi_async import AsyncKimi, OpenAICompatible, Timeouts, aiohttp_client
+from kimi_async import AsyncKimi, OpenAICompatible, Retries, Timeouts, aiohttp_client
 from kimi_async._http._clients import HttpClient
 from kimi_async.testing import FakeProvider, Faulty, NoHeaders, Reply, SlowHeaders
 
@@ -28,14 +28,17 @@ WHOLE = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(HELLO), HELLO)
 
 def client_of(server: Server, http: HttpClient, **settings: Any) -> AsyncKimi:
     provider = OpenAICompatible("test-key", f"http://127.0.0.1:{server.port}")
-    return AsyncKimi(provider, model="m", http_client=http, checks="off", **settings)
+    once = Retries.none()
+    return AsyncKimi(provider, model="m", http_client=http, checks="off", retries=once, **settings)
 
 
 async def test_there_is_no_limit_on_connections() -> None:
     """Aiohttp has one of 100 by default."""
     waiting = Faulty(Reply("late"), SlowHeaders())
     async with FakeProvider(lambda _: waiting) as fake, aiohttp_client() as http:
-        client = AsyncKimi(fake.acedata(), model="m", http_client=http)
+        client = AsyncKimi(
+            fake.acedata(rate_limits=None), model="m", http_client=http, retries=kimi.Retries.none()
+        )
         async with anyio.create_task_group() as tasks:
             for _ in range(101):
                 tasks.start_soon(client.chat, "Hi")
@@ -54,6 +57,7 @@ async def test_looking_up_the_name_counts_as_connecting(monkeypatch: pytest.Monk
             model="m",
             http_client=http,
             timeouts=Timeouts(connect=0.05),
+            retries=kimi.Retries.none(),
         )
         with pytest.raises(kimi.ConnectTimeout):
             await client.chat("Hi")
@@ -63,7 +67,11 @@ async def test_looking_up_the_name_counts_as_connecting(monkeypatch: pytest.Monk
 async def test_a_large_request_is_sent_whole(write: float | None) -> None:
     async with FakeProvider([Reply("Hello")]) as fake, aiohttp_client() as http:
         client = AsyncKimi(
-            fake.acedata(), model="m", http_client=http, timeouts=Timeouts(write=write)
+            fake.acedata(),
+            model="m",
+            http_client=http,
+            timeouts=Timeouts(write=write),
+            retries=kimi.Retries.none(),
         )
         assert (await client.chat("x" * 1_000_000)).text == "Hello"
     assert fake.requests[0].body["messages"][0]["content"] == "x" * 1_000_000
@@ -73,7 +81,11 @@ async def test_the_limit_for_writing_ends_with_the_request() -> None:
     slow = Faulty(Reply("Hello"), SlowHeaders(0.4))
     async with FakeProvider([slow]) as fake, aiohttp_client() as http:
         client = AsyncKimi(
-            fake.acedata(), model="m", http_client=http, timeouts=Timeouts(write=0.2)
+            fake.acedata(),
+            model="m",
+            http_client=http,
+            timeouts=Timeouts(write=0.2),
+            retries=kimi.Retries.none(),
         )
         assert (await client.chat("x" * 300_000)).text == "Hello"
 
@@ -113,7 +125,9 @@ async def test_a_proxy_gets_the_whole_url_and_its_password() -> None:
         proxy = f"http://me:secret@127.0.0.1:{server.port}"
         async with aiohttp_client(proxy=proxy) as http:
             provider = OpenAICompatible("test-key", "http://api.test/v1", allow_http=True)
-            reply = await AsyncKimi(provider, model="m", http_client=http).chat("Hi")
+            reply = await AsyncKimi(
+                provider, model="m", http_client=http, retries=kimi.Retries.none()
+            ).chat("Hi")
     assert reply.text == "Hello"
     head = server.heard.lower()
     assert head.startswith(b"post http://api.test/v1/chat/completions http/1.1\r\n")
@@ -134,7 +148,7 @@ async def test_a_proxy_of_another_kind_is_refused(
 async def test_this_machine_is_never_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     async with FakeProvider([Reply("Hello")]) as fake, aiohttp_client() as http:
-        client = AsyncKimi(fake.acedata(), model="m", http_client=http)
+        client = AsyncKimi(fake.acedata(), model="m", http_client=http, retries=Retries.none())
         assert (await client.chat("Hi")).text == "Hello"
 
 
@@ -142,7 +156,7 @@ async def test_a_connection_that_is_lost_leaves_no_exception_that_nobody_looks_a
     """Asyncio would log it when it is collected, and the runner of the tests would raise it."""
     lost = Faulty(Reply("Hello"), NoHeaders("reset"))
     async with FakeProvider([Reply("Hello"), lost, lost]) as fake, aiohttp_client() as http:
-        client = AsyncKimi(fake.acedata(), model="m", http_client=http)
+        client = AsyncKimi(fake.acedata(), model="m", http_client=http, retries=Retries.none())
         await client.chat("Hi")
         with pytest.raises(kimi.TransportError):
             await client.chat("Hi")

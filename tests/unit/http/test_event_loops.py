@@ -14,6 +14,7 @@ from anyio.from_thread import start_blocking_portal
 from event_loops import LOOPS, Loop
 from fake_host import HELLO, FakeHost
 
+import kimi_async as kimi
 from kimi_async import AsyncKimi, http_client
 from kimi_async.testing import FakeProvider, Reply
 
@@ -42,7 +43,7 @@ def wait_until_closed(fake: FakeProvider) -> None:
 @on_each_loop
 def test_a_client_is_used_on_one_loop_after_the_other(fake: FakeProvider, loop: Loop) -> None:
     """With ``asyncio.run`` each time, or a test client; nothing is warned of, and no connection is left."""
-    client = AsyncKimi(fake.acedata(), model="m")
+    client = AsyncKimi(fake.acedata(), model="m", retries=kimi.Retries.none())
     for number in range(1, 4):
         for _ in range(2):
             assert run(loop, client.chat, "Hi").text == "Hello"
@@ -59,7 +60,7 @@ def test_a_client_that_nobody_closes_is_closed_with_its_loop(
     fake: FakeProvider, loop: Loop
 ) -> None:
     async def main() -> None:
-        client = AsyncKimi(fake.acedata(), model="m")
+        client = AsyncKimi(fake.acedata(), model="m", retries=kimi.Retries.none())
         assert (await client.chat("Hi")).text == "Hello"
 
     run(loop, main)
@@ -82,7 +83,7 @@ def test_a_client_that_is_busy_on_another_loop_is_not_taken_from_it(
             assert (await stream.final()).text == "Hello"
         await client.aclose()
 
-    client = AsyncKimi(fake.acedata(), model="m")
+    client = AsyncKimi(fake.acedata(), model="m", retries=kimi.Retries.none())
     run(loop, main)
 
 
@@ -96,7 +97,7 @@ def test_a_client_over_the_caller_s_http_client_stays_on_its_loop(
         assert (await client.chat("Hi")).text == "Hello"
         await http.aclose()
 
-    client = AsyncKimi(fake.acedata(), model="m", http_client=http)
+    client = AsyncKimi(fake.acedata(), model="m", http_client=http, retries=kimi.Retries.none())
     anyio.run(main)
     with pytest.raises(RuntimeError, match="first used on another event loop"):
         anyio.run(client.chat, "Hi")

@@ -135,7 +135,12 @@ async def test_replies_come_whole_over_one_connection(
     scheme: Scheme, authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
     async with Host(scheme, authority) as host, http_client(verify=trusting) as http:
-        client = AsyncKimi(OpenAICompatible("test-key", host.url), model="m", http_client=http)
+        client = AsyncKimi(
+            OpenAICompatible("test-key", host.url),
+            model="m",
+            http_client=http,
+            retries=kimi.Retries.none(),
+        )
         for _ in range(3):
             assert (await client.chat("Hi")).text == "".join(WORDS)
         assert host.connections == 1
@@ -146,7 +151,12 @@ async def test_what_came_before_a_broken_record_is_given(
 ) -> None:
     """In the same read, where the error waits for the next one."""
     async with Host("https", authority, GARBAGE) as host, http_client(verify=trusting) as http:
-        client = AsyncKimi(OpenAICompatible("test-key", host.url), model="m", http_client=http)
+        client = AsyncKimi(
+            OpenAICompatible("test-key", host.url),
+            model="m",
+            http_client=http,
+            retries=kimi.Retries.none(),
+        )
         async with client.stream("Hi") as stream:
             await host.said.wait()
             await anyio.wait_all_tasks_blocked()

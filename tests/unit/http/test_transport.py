@@ -93,7 +93,9 @@ def _is_transport_error(kind: object) -> bool:
 async def test_nobody_listening_is_a_transport_error_while_connecting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    client = AsyncKimi(AceDataCloud("test-key", f"http://127.0.0.1:{port}"), model="m")
+    client = AsyncKimi(
+        AceDataCloud("test-key", f"http://127.0.0.1:{port}"), model="m", retries=kimi.Retries.none()
+    )
     async with client:
         with pytest.raises(kimi.TransportError) as caught:
             await client.chat("Hi")
@@ -195,9 +197,9 @@ async def test_an_error_body_is_read_up_to_a_bound_and_survives_a_break() -> Non
 
 async def test_a_client_closes_its_own_http_client_and_never_the_caller_s() -> None:
     async with FakeProvider([Reply("a")]) as fake:
-        client = AsyncKimi(fake.acedata(), model="m")
+        client = AsyncKimi(fake.acedata(), model="m", retries=kimi.Retries.none())
         await client.aclose()
-        async with AsyncKimi(fake.acedata(), model="m") as client:
+        async with AsyncKimi(fake.acedata(), model="m", retries=kimi.Retries.none()) as client:
             await client.chat("Hi")
             own = client._caller.transport._client
         assert own is not None
@@ -229,11 +231,11 @@ async def test_tls_is_prepared_once_and_off_the_event_loop(monkeypatch: pytest.M
     context = httpx.create_ssl_context()
     monkeypatch.setattr(httpx, "create_ssl_context", build)
     async with FakeProvider([Reply("a"), Reply("b"), Reply("c")]) as fake:
-        async with AsyncKimi(fake.acedata(), model="m") as client:
+        async with AsyncKimi(fake.acedata(), model="m", retries=kimi.Retries.none()) as client:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(client.chat, "Hi")
                 tasks.start_soon(client.chat, "Hi")
-        async with AsyncKimi(fake.acedata(), model="m") as client:
+        async with AsyncKimi(fake.acedata(), model="m", retries=kimi.Retries.none()) as client:
             await client.chat("Hi")
     assert len(threads) == 1
     assert threads[0] != threading.get_ident()
@@ -242,7 +244,7 @@ async def test_tls_is_prepared_once_and_off_the_event_loop(monkeypatch: pytest.M
 @pytest.mark.fact("6.1/events-after-done-or-bytes")
 async def test_a_connection_is_used_again() -> None:
     async with FakeProvider([Reply("a")] * 5) as fake:
-        async with AsyncKimi(fake.acedata(), model="m") as client:
+        async with AsyncKimi(fake.acedata(), model="m", retries=kimi.Retries.none()) as client:
             for _ in range(5):
                 await client.chat("Hi")
         assert fake.total_connections == 1
@@ -411,5 +413,5 @@ async def test_this_machine_is_never_behind_a_proxy(monkeypatch: pytest.MonkeyPa
     for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
     async with FakeProvider([Reply("Hello")]) as fake:
-        async with AsyncKimi(fake.acedata(), model="m") as client:
+        async with AsyncKimi(fake.acedata(), model="m", retries=kimi.Retries.none()) as client:
             assert (await client.chat("Hi")).text == "Hello"

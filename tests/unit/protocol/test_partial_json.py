@@ -94,7 +94,6 @@ REFUSED: dict[str, tuple[int, str]] = {
     "": (0, "a value"),
     " ": (1, "a value"),
     "Sure!": (0, "a value"),
-    "\ufeff1": (0, "a value"),
     "'a'": (0, "a value"),
     "]": (0, "a value"),
     "NaN": (0, "a value"),

@@ -9,8 +9,8 @@ import pytest
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, Thinking
+from kimi_async._reply._endpoints import endpoint_of
 from kimi_async._reply._plan import Decision, Failed, Hedge, PlanState, Send, hedging
-from kimi_async._reply._shared import endpoint_of
 from kimi_async._request._params import chat_request
 from kimi_async.testing import (
     ErrorReply,

@@ -102,7 +102,12 @@ def path(tmp_path: Path) -> Path:
 async def recorded(path: Path, script: Script, count: int, **options: Any) -> list[Timed]:
     fake = FakeTransport(script)
     async with record(path, over=fake, **options) as recorder:
-        client = kimi.AsyncKimi(fake.acedata(), model="kimi-k3", http_client=recorder.http_client)
+        client = kimi.AsyncKimi(
+            fake.acedata(),
+            model="kimi-k3",
+            http_client=recorder.http_client,
+            retries=kimi.Retries.none(),
+        )
         return await replies(client, count)
 
 

@@ -501,8 +501,9 @@ async def test_usage_is_summed(usages: list[Usage | None], expected: Usage | Non
 
 async def test_a_broken_reply_ends_the_run_and_leaves_the_messages() -> None:
     broken = Reply("Once upon a time", chunk_chars=2, cut_after=4, end="hangup")
+    once = kimi.Retries.none()
     async with FakeProvider([Reply(tool_calls=[say("a")]), broken]) as fake:
-        async with kimi.AsyncKimi(fake.acedata(), model="m") as client:
+        async with kimi.AsyncKimi(fake.acedata(), model="m", retries=once) as client:
             run = client.run("Hi", tools=TOOLS)
             with pytest.raises(kimi.StreamInterrupted) as caught:
                 await run.final()

@@ -1,0 +1,204 @@
+"""Retries, fail-over and breakers before the first output, over fakes and in virtual time."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anyio
+import pytest
+
+import kimi_async as kimi
+from kimi_async import AsyncKimi, Breaker, Retries, Timeouts
+from kimi_async.testing import (
+    ErrorReply,
+    FakeTransport,
+    Faulty,
+    ReceivedRequest,
+    Reply,
+    ScriptedReply,
+    SlowHeaders,
+    virtual_time,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    return virtual_time(request.param)
+
+
+def asked(fake: FakeTransport) -> list[str]:
+    return [request.path.split("/")[1] for request in fake.requests]
+
+
+def both(fake: FakeTransport, **options: Any) -> AsyncKimi:
+    providers = [fake.acedata(), fake.cloudsway()]
+    defaults: dict[str, Any] = {"provider": providers, "retries": Retries()}
+    return fake.client(**(defaults | options))
+
+
+def answers(acedata: ScriptedReply, cloudsway: ScriptedReply) -> FakeTransport:
+    def answer(request: ReceivedRequest) -> ScriptedReply:
+        return acedata if request.path.startswith("/acedata") else cloudsway
+
+    return FakeTransport(answer)
+
+
+A, B = "acedata", "cloudsway"
+MUTE = Faulty(Reply("never"), SlowHeaders(1e6))
+BUSY = ErrorReply(429, headers={"retry-after": "7"})
+
+
+@pytest.mark.parametrize(
+    ("failures", "expected"),
+    [
+        pytest.param([ErrorReply(500)], [A, A], id="5xx"),
+        pytest.param([ErrorReply(500)] * 3, [A, A, A, B], id="5xx-used-up"),
+        pytest.param([MUTE], [A, B], id="mute"),
+        pytest.param([BUSY], [A, B], id="rate-limit"),
+        pytest.param([BUSY, BUSY], [A, B, A], id="rate-limit-of-both"),
+        pytest.param([ErrorReply(409)], [A, A], id="409"),
+        pytest.param([ErrorReply(409)] * 2, [A, A, B], id="409-twice"),
+        pytest.param([ErrorReply(401)], [A, B], id="key"),
+        pytest.param([ErrorReply(402)], [A, B], id="money"),
+        pytest.param([ErrorReply(404)], [A, B], id="model"),
+    ],
+)
+async def test_who_is_asked_after_each_failure(
+    failures: list[ScriptedReply], expected: list[str]
+) -> None:
+    fake = FakeTransport([*failures, Reply("Hello")])
+    stream = both(fake).stream("Hi")
+    events = [event async for event in stream]
+    assert asked(fake) == expected
+    assert [type(event) for event in events[: len(failures)]] == [kimi.AttemptFailed] * len(
+        failures
+    )
+    assert [each.provider for each in stream.attempts] == expected
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+async def test_a_refused_request_is_sent_once(status: int) -> None:
+    fake = FakeTransport([ErrorReply(status)])
+    with pytest.raises(kimi.APIError):
+        await both(fake).chat("Hi")
+    assert asked(fake) == [A]
+
+
+async def test_one_provider_raises_its_one_error() -> None:
+    fake = FakeTransport([ErrorReply(500)] * 3)
+    with pytest.raises(kimi.ServerError):
+        await fake.client(retries=Retries()).chat("Hi")
+    assert len(fake.requests) == 3
+
+
+async def test_several_providers_raise_the_last_error_of_each() -> None:
+    fake = FakeTransport([ErrorReply(404), ErrorReply(401)])
+    with pytest.raises(kimi.ProviderUnavailableError) as caught:
+        await both(fake).chat("Hi")
+    assert [type(each) for each in caught.value.errors] == [
+        kimi.NotFoundError,
+        kimi.AuthenticationError,
+    ]
+    assert not caught.value.retryable
+
+
+async def test_a_wait_that_is_too_long_is_not_taken() -> None:
+    fake = FakeTransport([ErrorReply(429, headers={"retry-after": "61"})])
+    with pytest.raises(kimi.RateLimitError) as caught:
+        await fake.client(retries=Retries()).chat("Hi")
+    assert caught.value.retry_after == 61
+
+
+async def test_an_outage_of_one_costs_few_requests() -> None:
+    """1,000 calls, 20 at a time: all succeed, and the sick provider sees at most 30 requests."""
+    fake = answers(ErrorReply(500), Reply("Hello"))
+    client = both(fake)
+    texts: list[str | None] = []
+
+    async def work() -> None:
+        texts.extend([(await client.chat("Hi")).text for _ in range(50)])
+
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(work)
+    assert texts == ["Hello"] * 1000
+    assert asked(fake).count(A) <= 5 + 20 + 30
+
+
+async def test_an_outage_of_both_costs_one_request_each_call() -> None:
+    client = both(fake := answers(ErrorReply(500), ErrorReply(503)))
+
+    async def fail(count: int) -> None:
+        for _ in range(count):
+            with pytest.raises(kimi.KimiError):
+                await client.chat("Hi")
+
+    await fail(20)
+    assert [each.models["kimi-k3"].state for each in client.health().values()] != ["closed"] * 2
+    before = len(fake.requests)
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(fail, 50)
+    assert len(fake.requests) - before <= 1200
+
+
+async def test_a_mute_provider_costs_one_first_output() -> None:
+    fake = answers(MUTE, Reply("Hello"))
+    client = both(fake, timeouts=Timeouts(first_output=10))
+    begun = anyio.current_time()
+    assert (await client.chat("Hi")).provider == B
+    assert 10 <= anyio.current_time() - begun < 11
+
+
+async def test_a_provider_is_isolated_and_restored() -> None:
+    fake = FakeTransport([Reply("1"), Reply("2")])
+    client = both(fake)
+    client.isolate(A)
+    assert client.health()[A].isolated
+    assert not client.health()[A].available
+    await client.chat("Hi")
+    client.isolate(B)
+    with pytest.raises(kimi.ProviderUnavailableError) as caught:
+        await client.chat("Hi")
+    assert len(caught.value.errors) == 2
+    client.restore(A)
+    await client.chat("Hi")
+    assert asked(fake) == [B, A]
+    with pytest.raises(kimi.ConfigurationError, match="no provider is named 'c'"):
+        client.isolate("c")
+
+
+async def test_a_breaker_opens_and_closes(caplog: pytest.LogCaptureFixture) -> None:
+    fake = FakeTransport([ErrorReply(500)] * 2 + [Reply("1")])
+    client = fake.client(breaker=Breaker(consecutive=2))
+    with caplog.at_level(logging.INFO, "kimi_async"):
+        for _ in range(2):
+            with pytest.raises(kimi.ServerError):
+                await client.chat("Hi")
+        assert client.health()[A].models["kimi-k3"].state == "open"
+        await anyio.sleep(10)
+        assert client.health()[A].models["kimi-k3"].state == "half-open"
+        await client.chat("Hi")
+    assert client.health()[A].models["kimi-k3"].state == "closed"
+    assert [("opened" in record.message) for record in caplog.records] == [True, False]
+
+
+async def test_a_cancelled_call_counts_neither_way() -> None:
+    client = (answers(MUTE, MUTE)).client(retries=Retries(), breaker=Breaker(consecutive=1))
+    with anyio.move_on_after(1):
+        await client.chat("Hi")
+    assert client.health()[A].models["kimi-k3"].requests == 0
+
+
+async def test_a_provider_that_cannot_serve_the_request_is_skipped_with_its_reason() -> None:
+    fake = FakeTransport([ErrorReply(404)])
+    compatible = fake.moonshot()
+    client = both(fake, provider=[fake.cloudsway(), compatible])
+    thinking = kimi.Thinking(budget_tokens=2000)
+    with pytest.raises(kimi.ProviderUnavailableError) as caught:
+        await client.chat("Hi", thinking=thinking)
+    assert len(fake.requests) == 1
+    assert isinstance(caught.value.errors[1], kimi.ConfigurationError)
