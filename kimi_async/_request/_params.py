@@ -198,7 +198,7 @@ def _problem_of(given: Mapping[str, Any]) -> str | None:
 _FRAMING: Final = frozenset(
     {
         *("connection", "content-encoding", "content-length", "expect", "host", "keep-alive"),
-        *("proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
+        *("proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings"),
     }
 )
 
@@ -217,6 +217,11 @@ def check_headers(headers: object, name: str) -> None:
         if key.lower() == "authorization":
             raise ConfigurationError(
                 f"{name} must not hold the authorization; give the provider its api_key"
+            )
+        if key.lower() == "proxy-authorization":
+            raise ConfigurationError(
+                f"{name} must not hold {key}, which would reach the provider; give the HTTP client the proxy's user and"
+                " password"
             )
         if key.lower() in _FRAMING:
             raise ConfigurationError(
@@ -246,7 +251,9 @@ def _wire_messages(messages: Messages) -> tuple[Mapping[str, Any], ...]:
         messages = [Message(role="user", content=messages)]
     elif isinstance(messages, Message):
         messages = [messages]
-    if isinstance(messages, Mapping) or not isinstance(messages, Sequence):
+    if isinstance(messages, Mapping | bytes | bytearray | memoryview) or not isinstance(
+        messages, Sequence
+    ):
         raise ConfigurationError(
             f"messages must be a text, a Message or a list of messages, not {type(messages).__name__}"
         )

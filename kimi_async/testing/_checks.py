@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from attrs import Attribute
 
-__all__ = ["ScriptError", "all_of", "headers_of", "is_typed", "named"]
+__all__ = ["ScriptError", "all_of", "headers_of", "is_status", "is_typed", "named"]
 
 T = TypeVar("T")
 
@@ -39,6 +39,16 @@ def is_typed(*kinds: type | None) -> Callable[[object, Attribute[Any], object], 
             raise TypeError(f"{attribute.name} of {owner} is {words}, not {named(value)}")
 
     return check
+
+
+def is_status(instance: object, attribute: Attribute[Any], value: object) -> None:
+    """Check that the value is an HTTP status with which a response can end: 200 to 599."""
+    is_typed(int)(instance, attribute, value)
+    if value not in range(200, 600):
+        owner = type(instance).__name__
+        raise ValueError(
+            f"{attribute.name} of {owner} is an HTTP status from 200 to 599, not {value}"
+        )
 
 
 def all_of(values: Iterable[T], *kinds: type, name: str) -> tuple[T, ...]:

@@ -15,7 +15,7 @@ from attrs import Attribute, converters, field, frozen, validators
 
 from kimi_async._models import ModelInfo
 from kimi_async._record import Usage
-from kimi_async.testing._checks import all_of, headers_of, is_typed, named
+from kimi_async.testing._checks import all_of, headers_of, is_status, is_typed, named
 from kimi_async.testing._completion import Completion, FakeToolCall, ReplyChoice, as_calls, dump
 from kimi_async.testing._oddity import Oddities
 from kimi_async.testing._prefix import without_prefix
@@ -238,7 +238,7 @@ class Recording(ScriptedBody):
     """
 
     body: bytes = field(converter=_load)
-    status: int = field(default=200, validator=is_typed(int))
+    status: int = field(default=200, validator=is_status)
 
     def _write(self, _asked: RenderContext, /) -> tuple[int, Headers, tuple[bytes, ...]]:
         if self.body.lstrip().startswith(b"{"):
@@ -261,7 +261,8 @@ class ErrorReply(WrittenBody):
     """The provider says no, in its own envelope: the page Providers, 1.5 and 3.5; a guess for the others.
 
     Attributes:
-        status: The HTTP status.
+        status: The HTTP status. With 200 to 299 it is an error inside a success, which needs a *code*, *message*,
+            *type* or *body*.
         code: The provider's code; ``None`` = its usual one for the status: Ace Data Cloud's is documented, Cloudsway
             and the compatible host repeat the status, Moonshot has none.
         message: The text; ``None`` = the phrase that HTTP has for the status.
@@ -271,12 +272,21 @@ class ErrorReply(WrittenBody):
         body: The whole body in place of the envelope; *code*, *message* and *type* are then unused.
     """
 
-    status: int = field(validator=is_typed(int))
+    status: int = field(validator=is_status)
     code: str | int | None = field(default=None, validator=is_typed(str, int, None))
     message: str | None = field(default=None, kw_only=True, validator=is_typed(str, None))
     type: str | None = field(default=None, kw_only=True, validator=is_typed(str, None))
     headers: Headers = field(default=(), kw_only=True, converter=_pairs, validator=headers_of)
     body: bytes | None = field(default=None, kw_only=True, converter=converters.optional(_as_bytes))
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse an error inside a success that says nothing: it is most likely a mistake."""
+        said = (self.code, self.message, self.type, self.body)
+        if self.status < 300 and all(fact is None for fact in said):
+            raise ValueError(
+                f"ErrorReply({self.status}) is an error inside a success and needs a code, message, type or body;"
+                " for a success use Reply or RawReply"
+            )
 
     def _write(self, asked: RenderContext, /) -> tuple[int, Headers, tuple[bytes, ...]]:
         headers = _pairs(dict(_JSON) | dict(self.headers))
@@ -326,7 +336,7 @@ class RawReply(ScriptedBody):
     """
 
     body: bytes = field(default=b"", converter=_as_bytes)
-    status: int = field(default=200, validator=is_typed(int))
+    status: int = field(default=200, validator=is_status)
     headers: Headers = field(default=(), kw_only=True, converter=_pairs, validator=headers_of)
 
     def _write(self, _asked: RenderContext, /) -> tuple[int, Headers, tuple[bytes, ...]]:

@@ -220,7 +220,7 @@ async def test_the_body_of_an_error_is_waited_for_five_seconds() -> None:
 
 
 async def test_a_list_of_models_that_never_comes() -> None:
-    fake = FakeTransport(models=Faulty(ErrorReply(200), Stall(at_byte=10)))
+    fake = FakeTransport(models=Faulty(ErrorReply(200, "x"), Stall(at_byte=10)))
     with pytest.raises(kimi.FirstOutputTimeout):
         await fake.client().models()
     assert (anyio.current_time(), fake.lost_connections) == (300, 1)

@@ -329,7 +329,9 @@ def test_messages(messages: Any, wire: tuple[object, ...]) -> None:
             id="list-of-str",
         ),
         pytest.param(
-            SECRET.encode(), "messages[0] must be a Message or a dict, not int", id="bytes"
+            SECRET.encode(),
+            "messages must be a text, a Message or a list of messages, not bytes",
+            id="bytes",
         ),
         pytest.param(
             [{"content": SECRET}], "messages[0] must have a 'role' that is a text", id="no-role"
@@ -542,8 +544,21 @@ def test_headers(headers: Any) -> None:
             )
             for name in (
                 *("Content-Length", "transfer-encoding", "Host", "EXPECT", "Connection", "Upgrade"),
-                *("Keep-Alive", "TE", "Trailer", "Content-Encoding", "Proxy-Connection"),
+                *(
+                    "HTTP2-Settings",
+                    "Keep-Alive",
+                    "TE",
+                    "Trailer",
+                    "Content-Encoding",
+                    "Proxy-Connection",
+                ),
             )
+        ),
+        pytest.param(
+            {"Proxy-Authorization": SECRET},
+            "headers must not hold Proxy-Authorization, which would reach the provider; give the HTTP client the"
+            " proxy's user and password",
+            id="Proxy-Authorization",
         ),
         *(
             pytest.param({name: SECRET}, BAD_CHARACTERS.format(name), id=f"name-{number}")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,23 @@ def test_a_list_of_models_is_json(models: Any, expected: list[str]) -> None:
 def test_an_error_has_any_body() -> None:
     page = ErrorReply(504, headers={"content-type": "text/html"}, body="<html>…").render(STREAM)
     assert (page.headers, page.body) == ((("content-type", "text/html"),), "<html>…".encode())
+
+
+@pytest.mark.parametrize("kind", [ErrorReply, partial(RawReply, b"")])
+@pytest.mark.parametrize("status", [-1, 0, 99, 100, 199, 600])
+def test_a_status_is_one_with_which_a_response_ends(kind: Any, status: int) -> None:
+    with pytest.raises(ValueError, match=rf"is an HTTP status from 200 to 599, not {status}$"):
+        kind(status)
+
+
+def test_an_error_inside_a_success_says_something() -> None:
+    with pytest.raises(
+        ValueError, match=r"ErrorReply\(200\) is an error inside a success and needs"
+    ):
+        ErrorReply(200)
+    written = ErrorReply(200, message="no").render(STREAM)
+    assert (written.status, b'"no"' in written.body) == (200, True)
+    assert ErrorReply(302).render(STREAM).status == 302
 
 
 def test_a_raw_reply_is_sent_as_it_is() -> None:
