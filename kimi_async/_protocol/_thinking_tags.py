@@ -23,15 +23,18 @@ TAGS: Final[Mapping[str, str]] = {
     # Kimi-VL.
     "◁think▷": "◁/think▷",
 }
-_END: Final = "|".join(map(re.escape, TAGS.values()))
+#: Models write the tags in capitals, too. Only ASCII letters have two cases here: a tag has no others.
+_BEGIN: Final = "(?ai:" + "|".join(map(re.escape, TAGS)) + ")"
+_END: Final = "(?ai:" + "|".join(map(re.escape, TAGS.values())) + ")"
 _LONGEST: Final = max(map(len, TAGS.values()))
 
 
 class ThinkingFilter:
     """Takes the thinking out of the content of one choice.
 
-    Tags count at the beginning of the content only. Where the content does not begin with one, it may still be thinking
-    up to an end tag, so it is held back until that tag, a tool call, thinking under its own key or the finish reason.
+    Only the first block of thinking counts. Where the content does not begin with a tag, it may still be thinking up to
+    an end tag, so it is held back until that tag, a tool call, thinking under its own key or the finish reason. Text
+    before a tag that begins the thinking is a part of the answer.
 
     Args:
         parse: Whether the thinking becomes reasoning, or is dropped.
@@ -83,6 +86,7 @@ class ThinkingFilter:
     def _split(self, piece: str) -> tuple[str, str]:
         """Take a piece; return the content and the thinking that it completes."""
         text, self._tail = self._tail + piece, ""
+        before = ""
         if self._state == "undecided":
             text = self._begin(text)
         thought = ""
@@ -91,20 +95,21 @@ class ThinkingFilter:
             if end is None:
                 return "", self._keep(text)
             thought, text = "".join(self._held) + text[: end.start()], text[end.end() :]
+            if self._state == "undecided":
+                before, thought = _around_tag(thought)
             self._held, self._state = [], "after the tag"
         # The template of the model writes line ends between the tag and the answer.
         text = text.lstrip("\n")
         self._state = "answer" if text else "after the tag"
-        return text, thought
+        return before + text, thought
 
     def _begin(self, text: str) -> str:
         """Look for a tag at the beginning of the content; return the text after it."""
         if not self._held:
-            begin = text.lstrip()
-            for tag in TAGS:
-                if begin.startswith(tag):
-                    self._state = "thinking"
-                    return begin[len(tag) :]
+            tag = re.match(rf"\s*{_BEGIN}", text)
+            if tag is not None:
+                self._state = "thinking"
+                return text[tag.end() :]
         return text
 
     def _keep(self, text: str) -> str:
@@ -120,7 +125,13 @@ class ThinkingFilter:
         return ""
 
 
+def _around_tag(text: str) -> tuple[str, str]:
+    """Return the answer and the thinking in a text up to an end tag, which may hold the tag that begins it."""
+    begin = re.search(_BEGIN, text)
+    return ("", text) if begin is None else (text[: begin.start()], text[begin.end() :])
+
+
 def _may_begin(text: str) -> bool:
     """Return whether a text may be the beginning of blanks and a tag."""
-    begin = text.lstrip()
+    begin = text.lstrip().lower()
     return any(tag.startswith(begin) for tag in TAGS)

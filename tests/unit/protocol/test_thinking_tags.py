@@ -40,6 +40,13 @@ CASES = {
     "never-ended": Case("<think>hm </thi", "", "hm </thi"),
     "only-thinking": Case("<think>hm</think>", "", "hm"),
     "only-thinking-and-line-ends": Case("<think>hm</think>\n\n", "", "hm"),
+    "text-before-a-tag": Case("Hi <think>hm</think>\n\nthere", "Hi there", "hm"),
+    "text-before-a-tag-twice": Case("a<think>b<think>c</think>d", "ad", "b<think>c"),
+    "capitals": Case("<THINK>hm</THINK>Hi", "Hi", "hm"),
+    "capitals-of-one-tag": Case("<Thinking>hm</thinking>Hi", "Hi", "hm"),
+    "capitals-of-an-end-tag": Case("hm</Think>Hi", "Hi", "hm"),
+    "a-letter-that-is-no-i": Case("<th\u0130nk>Hi", "<th\u0130nk>Hi"),
+    "a-letter-that-is-no-k": Case("<thin\u212a>Hi", "<thin\u212a>Hi"),
     "a-second-block": Case("<think>a</think>b<think>c</think>", "b<think>c</think>", "a"),
     "a-tag-in-the-middle": Case("Say <think> now", "Say <think> now"),
     "empty": Case("", ""),
@@ -70,7 +77,20 @@ def test_each_way_to_treat_a_content(case: Case, pieces: str) -> None:
         assert (message.content, message.reasoning_content) == both
 
 
-TAGS = ["<think>", "</think>", "<", "think>", "/think>", "a", "\n", "</thinking>"]
+TAGS = [
+    "<THINK>",
+    "<Thi",
+    "</Think>",
+    "\u212a>",
+    "<think>",
+    "</think>",
+    "<",
+    "think>",
+    "/think>",
+    "a",
+    "\n",
+    "</thinking>",
+]
 
 
 @given(
