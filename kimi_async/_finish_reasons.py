@@ -6,6 +6,7 @@ Gemini's, Cohere's, those of vLLM and of text-generation-inference. The word its
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
@@ -31,10 +32,14 @@ _SPELLINGS: Final[Mapping[Meaning, str]] = {
         " guardrail_intervened refusal error_toxic"
     ),
     "gave_up": (
-        "error abort aborted network_error cancelled canceled user_cancel failed failure timeout timed_out"
-        " server_error internal_error internal_server_error upstream_error insufficient_system_resource overloaded"
+        "error errored abort aborted cancel cancelled canceled user_cancel failed fail timed_out deadline_exceeded"
+        " insufficient_system_resource overloaded engine_overloaded server_overloaded killed crash crashed fatal"
+        " terminated interrupted preempted evicted shutdown disconnect disconnected connection_closed connection_lost"
+        " connection_reset bad_gateway out_of_memory oom rate_limit rate_limited unknown_failure worker_died"
     ),
 }
+#: Endings of any word by which a host says that it gave up, such as those of ``engine_error`` and ``ModelException``.
+_GAVE_UP: Final = r"(?!no_|without_).*(error|exception|failed|failure|timeout|unavailable|cancelled|canceled|aborted)"
 _MEANINGS: Final[Mapping[str, Meaning]] = {
     spelling: meaning for meaning, spellings in _SPELLINGS.items() for spelling in spellings.split()
 }
@@ -48,4 +53,4 @@ def said_reason(word: str) -> str | None:
 def meaning_of(reason: str) -> Meaning:
     """Return the meaning of a finish reason, whatever its case."""
     word = reason.strip().lower().replace("-", "_").replace(" ", "_")
-    return _MEANINGS.get(word, "unknown")
+    return _MEANINGS.get(word) or ("gave_up" if re.fullmatch(_GAVE_UP, word) else "unknown")

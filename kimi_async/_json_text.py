@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from itertools import accumulate
@@ -83,7 +84,12 @@ def _decode_any(data: bytes) -> tuple[Any, Any]:
 def _decode_leniently(data: bytes) -> tuple[Any, Any]:
     try:
         text = json.dumps(
-            json.loads(data.decode("utf-8-sig", "replace"), strict=False, parse_constant=_no_value),
+            json.loads(
+                data.decode("utf-8-sig", "replace"),
+                strict=False,
+                parse_constant=_no_value,
+                parse_float=_float_or_none,
+            ),
             ensure_ascii=False,
         )
         mended = re.sub(_HALF, "\ufffd", text)
@@ -91,6 +97,12 @@ def _decode_leniently(data: bytes) -> tuple[Any, Any]:
         return value, value if mended == text else json.loads(text)
     except (ValueError, RecursionError):
         return None, None
+
+
+def _float_or_none(digits: str) -> float | None:
+    """Read a number that is too large for a float as null: it is no count, and the rest of the reply is whole."""
+    value = float(digits)
+    return value if math.isfinite(value) else None
 
 
 def _no_value(_: str) -> None:

@@ -71,7 +71,8 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
     """One event of a stream, or one whole JSON body, in provider-neutral form.
 
     ``data`` is the JSON object that arrived, unknown keys included; it is decoded whole for those that ask for it.
-    ``failed`` is whether it also holds an error object, beside the choices or in one of them.
+    ``failed`` is whether it also holds an error object, beside the choices or in one of them. ``stray`` is whether it
+    says something and is not a chunk, because it has neither choices nor usage.
     """
 
     id: str | None
@@ -81,6 +82,7 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
     usage: Usage | None
     data: bytes
     failed: bool = False
+    stray: bool = False
 
 
 class Done:

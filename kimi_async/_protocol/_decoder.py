@@ -25,6 +25,7 @@ from typing import Any, Final
 from attrs import evolve
 
 from kimi_async._errors import (
+    ConfigurationError,
     EmptyResponseError,
     KimiError,
     ProtocolError,
@@ -37,6 +38,7 @@ from kimi_async._json_text import decode_object, is_deeper
 from kimi_async._models import ChatCompletion
 from kimi_async._protocol._assembler import MessageAssembler
 from kimi_async._protocol._chunk import Chunk, Done, ReplyParser
+from kimi_async._protocol._error_words import reports_error, type_reports_error
 from kimi_async._protocol._seam import Seam
 from kimi_async._protocol._sse import STRAY, SSEDecoder, SSEEvent
 from kimi_async._record import Usage
@@ -45,14 +47,10 @@ from kimi_async._settings import DEFAULT_LIMITS, Limits
 __all__ = ["ReplyDecoder"]
 
 _BOM: Final = b"\xef\xbb\xbf"
-#: A line with one of these words reports an error, unless it is JSON or a line of an event stream.
-_ERROR_WORDS: Final = (
-    rb"(?is)(?!\s*(\{|data:)).*\b(error|exception|fatal|failed|failure|unavailable|overloaded|forbidden|unauthorized"
-    rb"|timed? ?out|too many requests|rate limit)\b"
-)
+#: JSON that could not be read, and a line of an event stream inside another: their words may be those of the model.
+_PART_OF_A_REPLY: Final = rb"\s*(\{|data:)"
 #: The field name with which some servers send an error: ``error: {"code": 400, ...}``.
 _ERROR_FIELD: Final = rb"(?i)\s*error:\s*(?=\S)"
-_LOOKED_AT_BYTES: Final = 1024
 #: The largest number of characters of a line in an error message.
 _EXCERPT_CHARS: Final = 200
 
@@ -73,6 +71,9 @@ class ReplyDecoder:
         assembler: The message to continue; ``None`` begins a new one.
         seam: Fits the chunks to the message to continue.
         keep_wire: Whether to keep the server-sent events for ``take_wire()``.
+
+    Raises:
+        ConfigurationError: *provider* is not a provider.
 
     Attributes:
         assembler: The message so far.
@@ -119,6 +120,10 @@ class ReplyDecoder:
         seam: Seam | None = None,
         keep_wire: bool = False,
     ) -> None:
+        if isinstance(provider, type) or not hasattr(provider, "parse_chunk"):
+            raise ConfigurationError(
+                f"ReplyDecoder needs a provider such as AceDataCloud(), not {type(provider).__name__}"
+            )
         self._provider = provider
         self._limits = limits
         self._seam = seam
@@ -330,10 +335,12 @@ class ReplyDecoder:
         if kind == "message":
             if data:
                 self._take_data(data, events, at_end=at_end)
-        elif kind == "error":
+        elif type_reports_error(kind):
             raise self._provider.parse_error_object(self._not_too_deep(data))
         elif data.lstrip().startswith((b"{", b"[DONE]")):
             self._take_data(data, events, at_end=at_end)
+        elif reports_error(data):
+            raise self._provider.parse_error_object(data)
 
     def _take_data(self, data: bytes, events: list[StreamEvent], *, at_end: bool) -> None:
         if len(data) > self._shallow:
@@ -361,7 +368,7 @@ class ReplyDecoder:
     def _note_unread(self, line: bytes) -> None:
         """Note a line that is not a part of the reply; if it reports an error, raise that error."""
         self._unread = line
-        if re.match(_ERROR_WORDS, line[:_LOOKED_AT_BYTES]):
+        if reports_error(line) and not re.match(_PART_OF_A_REPLY, line):
             field = re.match(_ERROR_FIELD, line)
             report = line[field.end() :] if field else line
             raise self._provider.parse_error_object(self._not_too_deep(report))
@@ -408,6 +415,8 @@ class ReplyDecoder:
                 self.started = self.progressed = True
         elif assembler.holds:
             self.progressed = True
+        if chunk.stray:
+            self._unread = chunk.data
         if chunk.failed:
             raise self._provider.parse_error_object(chunk.data)
         if assembler.failure is not None:

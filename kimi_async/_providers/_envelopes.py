@@ -13,24 +13,25 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from kimi_async._json_text import decode_object
+from kimi_async._protocol._error_words import reports_error
 
-__all__ = ["Envelope", "is_error", "read_envelope"]
+__all__ = ["Envelope", "error_in", "is_error", "read_envelope", "says_something"]
 
 Level: TypeAlias = Mapping[str, Any]
 
 #: Where the next level stands.
 _INNER_KEYS: Final = (
     *("error", "errors", "detail", "details", "metadata", "raw", "message", "upstream_error"),
-    *("response", "fault"),
+    *("response", "fault", "base_resp"),
 )
 #: Where words stand, the better places first.
 _WORD_KEYS: Final = (
     *("error", "errors", "message", "msg", "detail", "details", "error_msg", "error_message"),
     *("errmsg", "errorMessage", "error_description", "status_msg", "description", "title"),
     *("faultstring", "reason", "text", "upstream_error", "response", "fault"),
-    *("metadata", "raw"),
+    *("metadata", "raw", "base_resp"),
 )
-_CODE_KEYS: Final = ("code", "error_code", "errcode", "err_code")
+_CODE_KEYS: Final = ("code", "error_code", "errcode", "err_code", "status_code")
 #: Other places of a word that says the class of an error.
 _KIND_KEYS: Final = ("type", "status", "reason", "error")
 _STATUS_KEYS: Final = (
@@ -41,13 +42,29 @@ _FLAT_KEYS: Final = (
     *("errors", "detail", "error_code", "error_msg", "error_message", "errcode", "errmsg"),
 )
 _WAIT_KEYS: Final = ("retry_after", "retryDelay")
-#: Keys whose values are neither words nor worth an excerpt.
-_NO_WORDS: Final = frozenset(
+#: Other spellings of keys (Volcengine, Tencent Cloud, AWS, Java).
+_SPELLINGS: Final[Mapping[str, str]] = {
+    **{name.capitalize(): name for name in ("error", "errors", "code", "message", "detail")},
+    **{name.capitalize(): name for name in ("response", "type", "reason")},
+    **dict.fromkeys(("RequestId", "requestId", "RequestID", "requestID"), "request_id"),
+    "ResponseMetadata": "response",
+    "__type": "type",
+    "errorCode": "error_code",
+    "errorMsg": "error_msg",
+    "StatusCode": "status_code",
+    "traceId": "trace_id",
+}
+#: Keys of the reply itself; they never explain a failure.
+_REPLY_KEYS: Final = frozenset(("choices", "usage"))
+#: Keys whose values have a place of their own in an error. A value of several words is not such a fact.
+_FACT_KEYS: Final = frozenset(
     (
-        *(*_CODE_KEYS, *_STATUS_KEYS, *_WAIT_KEYS, "type", "object", "success", "id", "choices"),
-        *("trace_id", "request_id", "created", "model", "data", "param", "usage"),
+        *(*_CODE_KEYS, *_STATUS_KEYS, *_WAIT_KEYS, "type", "object", "success"),
+        *("trace_id", "request_id", "traceId", "requestId", "RequestId"),
     )
 )
+#: Keys of the head of a chunk. Inside an error object they are names of fields of the request.
+_HEAD_KEYS: Final = frozenset(("id", "created", "model", "data", "param"))
 
 _REQUEST_ID_IN_TEXT: Final = r"\(request id:\s*([\w.-]{4,100})\)"
 _MOST_LEVELS: Final = 8
@@ -68,7 +85,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
         status: The HTTP status that it names.
         number: A code that may be an HTTP status.
         kinds: Its codes and types, those of the innermost level first.
-        text: All that it says, for the tables of wordings.
+        text: All that it says in words, for the tables of wordings.
     """
 
     code: str | None
@@ -84,7 +101,15 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 #: Codes of an envelope that say that all is well.
-_SUCCESSES: Final = (0, 200, "0", "200")
+_SUCCESSES: Final = (None, 0, 200, "", "0", "200")
+
+
+def error_in(raw: Level) -> Any:
+    """Return the part of an object by which it says, also beside choices, that it failed; falsy if it does not."""
+    result = raw.get("base_resp")
+    if type(result) is dict and result.get("status_code") not in _SUCCESSES:
+        return result  # MiniMax
+    return raw.get("error")
 
 
 def is_error(raw: Level) -> bool:
@@ -92,22 +117,38 @@ def is_error(raw: Level) -> bool:
 
     ``error`` counts beside ``choices`` too; the flat forms count only without them.
     """
-    if raw.get("error"):
+    if error_in(raw):
         return True
     if raw.get("choices"):
         return False
-    return (
-        raw.get("success") is False
+    raw = _plain(raw)
+    return bool(
+        raw.get("error")
+        or any(response.get("error") for response in _objects(raw.get("response")))
+        or _words_report_error(raw)
+        or raw.get("success") is False
         or "error" in (raw.get("object"), raw.get("type"), raw.get("status"))
-        or (raw.get("code", 0) not in _SUCCESSES and ("message" in raw or "msg" in raw))
+        or (raw.get("code") not in _SUCCESSES and ("message" in raw or "msg" in raw))
         or any(raw.get(key) for key in _FLAT_KEYS)
         or _status_of(raw, _STATUS_KEYS) is not None
     )
 
 
+def _words_report_error(raw: Level) -> bool:
+    # A body that echoes a request or a list of models has its words deeper than a message.
+    said = [raw[key] for key in ("message", "msg", "Message") if isinstance(raw.get(key), str)]
+    return any(reports_error(text.encode("utf-8", "replace")) for text in said)
+
+
+def says_something(raw: Level) -> bool:
+    """Return whether an object holds more than the head of a chunk, codes and ids."""
+    return read_envelope(raw).message is not None
+
+
 def read_envelope(raw: Level) -> Envelope:
-    """Read an error object of any shape, also one that stands in a choice."""
-    failed = [choice["error"] for choice in _objects(raw.get("choices")) if choice.get("error")]
+    """Read an error object of any shape, also one that stands in a choice or in its delta."""
+    raw = _plain(raw)
+    failed = list(filter(None, map(_error_of_choice, _objects(raw.get("choices")))))
     if failed and not raw.get("error"):
         raw = {**raw, "error": failed[0]}
     levels = _levels(raw)
@@ -128,8 +169,19 @@ def read_envelope(raw: Level) -> Envelope:
         status=_status_in(inside_out, _STATUS_KEYS),
         number=_status_in(inside_out, (*_CODE_KEYS, "type")),
         kinds=tuple(_texts_in(inside_out, (*_CODE_KEYS, *_KIND_KEYS))),
-        text=" ".join(_texts_in(levels, (*_WORD_KEYS, *_CODE_KEYS, "type"))),
+        text=" ".join(_texts_in(levels, _WORD_KEYS)),
     )
+
+
+def _error_of_choice(choice: Level) -> Any:
+    holders = (choice, *_objects(choice.get("delta")), *_objects(choice.get("message")))
+    return next((holder["error"] for holder in holders if holder.get("error")), None)
+
+
+def _plain(level: Level) -> Level:
+    """Return *level* with the usual spelling of its keys added."""
+    other = {_SPELLINGS[key]: value for key, value in level.items() if key in _SPELLINGS}
+    return {**other, **level} if other else level
 
 
 def _levels(raw: Level) -> list[Level]:
@@ -146,7 +198,7 @@ def _objects(value: object) -> list[Level]:
     if isinstance(value, str) and value.lstrip().startswith("{"):
         value = decode_object(value.encode("utf-8", "replace"))
     items = value[:_MOST_ITEMS] if isinstance(value, list) else [value]
-    return [item for item in items if isinstance(item, dict)]
+    return [_plain(item) for item in items if isinstance(item, dict)]
 
 
 def _words(value: object, depth: int = _MOST_DEPTH) -> str | None:
@@ -164,13 +216,15 @@ def _words(value: object, depth: int = _MOST_DEPTH) -> str | None:
 
 
 def _words_of_object(level: Level, depth: int) -> str | None:
+    level = _plain(level)
     said = [text for key in _WORD_KEYS if (text := _words(level.get(key), depth))]
     if not said:
-        nested = [(key, level[key]) for key in level if key not in _NO_WORDS]
         said = [
             f"{key}: {text}"
-            for key, value in nested
-            if isinstance(value, list | dict) and (text := _words(value, depth))
+            for key, value in level.items()
+            if key not in _REPLY_KEYS
+            and isinstance(value, list | dict)
+            and (text := _words(value, depth))
         ]
     if not said:
         return None
@@ -198,10 +252,19 @@ def _part_that_says(value: object, depth: int) -> object:
         named = {
             key: _part_that_says(item, depth - 1)
             for key, item in value.items()
-            if key not in _NO_WORDS
+            if not _is_fact(key, item, inside=depth < _MOST_DEPTH)
         }
         return {key: part for key, part in named.items() if part is not None} or None
     return None if isinstance(value, bool) or value == "" else value
+
+
+def _is_fact(key: str, value: object, *, inside: bool) -> bool:
+    """Return whether a value is told elsewhere or explains nothing, so that an excerpt leaves it out."""
+    if key in _REPLY_KEYS:
+        return True
+    if isinstance(value, list | dict) or (isinstance(value, str) and " " in value.strip()):
+        return False
+    return key in _FACT_KEYS or (not inside and key in _HEAD_KEYS)
 
 
 def _word(value: object) -> str | None:

@@ -106,6 +106,17 @@ HINTS: Final[Mapping[str, type[APIError]]] = {
 }
 
 
+#: Names that a text quotes or names as a parameter: they are the caller's own words and say nothing about the class. A
+#: quoted word after ``code`` or ``type`` is the host's word and stays.
+_NAMES: Final = r"""(?ix)
+    (?P<kept> ["']? \b (?: code | type | status | reason | error ) \\?["']? \s* [:=] \s* \\?["'`] [\w.\-]+ )
+    | ["'`\u2018\u201c] [\w.\-\[\]/:]+ ["'`\u2019\u201d]
+    | \b body (?: \. [\w\-]+ )+
+    | (?<= \b ) (?: param(?:eter)? | argument | field | key | property | keyword | option | input | function | tool )s?
+      (?: \s supplied | \s name | \s named )? \s* :? \s* [\w.]*_[\w.]*
+    """
+
+
 class Wording(NamedTuple):
     """One way in which the text or the code of an error says its class.
 
@@ -128,15 +139,20 @@ def _at(*statuses: int) -> frozenset[int]:
 #: 3 ms for them.
 WORDINGS: Final[tuple[Wording, ...]] = (
     Wording(
-        r"context[ _-]?(length|window|size)|maximum context|model token limit|too many (input )?tokens"
-        r"|prompt is too long|input (is )?too long|input length|total message size|message size .{0,40}exceed"
-        r"|reduce the length of",
+        r"context[ -]?(length|window|size)|context_(length|window|size)_exceeded|exceed.{0,40}context_"
+        r"|max(imum)? (context|(prompt|input|sequence|request)( tokens?)? length)|model token limit"
+        r"|too many (input |prompt )?tokens|(prompt|input|text|message|request)s?( \w+)? (is |are )?too long"
+        r"|(input|prompt)( tokens?)? length|token (length|count) .{0,40}(too long|exceed|limit)"
+        r"|tokens? \+ .{0,30}must be <=|must have less than \d+ tokens|longer than the (maximum|model)"
+        r"|total message size|message size .{0,40}exceed|reduce the length of|(max|maximum) length of current question"
+        r"|exceed.{0,30}max(imum)?.{0,20}tokens|最大.{0,4}长度|上下文.{0,4}长度|输入.{0,6}过长",
         _at(200, 400, 413, 422, 500),
         ContextLengthError,
     ),
     Wording(
-        r"content.?(filter|policy)|high risk|(?<!case[- ])\bsensitive|moderation|unsafe content"
-        r"|data.?inspection|policy violation|safety (system|filter|check)|违规|敏感",
+        r"content[ -]?(filter|policy)|\b(by|the) content_(filter|policy)|content_(filter|policy)_\w|high risk"
+        r"|(?<!case[- ])\bsensitive|moderation|unsafe content|data.?inspection|policy violation"
+        r"|safety (system|filter|check)|违规|敏感",
         _at(200, 400, 403, 422),
         ContentFilteredError,
     ),
@@ -151,19 +167,33 @@ WORDINGS: Final[tuple[Wording, ...]] = (
         r"insufficient.{0,20}(quota|credit|fund|balance)|balance.{0,20}(insufficient|not enough|too low|negative)"
         r"|current quota|quota.{0,40}(exceed|exhaust|used up|fail|insufficient|not.?enough|reached)"
         r"|exceed.{0,40}quota|out of (quota|credit)|(no|not enough) (more )?credits?\b"
-        r"|credits?.{0,20}(exhaust|deplet|used up)|billing|\brecharge\b|\btop.?up\b|arrear|overdue"
+        r"|credits?.{0,20}(exhaust|deplet|used up)|\bbilling\b|\brecharge\b|arrear|overdue"
+        r"|\b(please|to|must|need) top[ -]?up\b|\btop[ -]?up (your|the|my|balance|account|credit)"
+        r"|free (tier|trial|quota|credits?|allowance).{0,80}(exhaust|used up|expire|exceed|deplet|reached|run out)"
         r"|payment required|account.{0,40}suspended|余额|欠费|额度|配额"
         r"|(usage|spending|spend|monthly|weekly|plan.{0,20}) limit\b|limit (of|for) your (plan|subscription)",
         None,
+        QuotaExceededError,
+    ),
+    # At 429 it is a rate of the day, which has a class of its own.
+    Wording(
+        r"\b(daily|total)\b.{0,20}\b(limit|allowance)|limit.{0,20}(per day|for today)|\bTPD\b|\bRPD\b",
+        _at(200, 400, 402, 403),
         QuotaExceededError,
     ),
     Wording(r"\bbalance\b", _at(200, 402, 403, 429), QuotaExceededError),
     Wording(
         r"overloaded|over capacity|too busy|负载", _at(200, 429, 500, 502, 503), OverloadedError
     ),
-    Wording(r"rate.?limit|too many requests|限流", _at(200), RateLimitError),
+    Wording(r"rate.?limit|too many requests|限流|频繁|频率", _at(200), RateLimitError),
+    Wording(
+        r"rate.?limit.{0,30}(exceed|reach|hit)|(exceed|reach|hit).{0,30}rate.?limit|too many requests|限流|频繁",
+        _at(400, 403, 500, 503),
+        RateLimitError,
+    ),
     Wording(
         r"(invalid|incorrect|wrong|missing|expired) (api.?|access.?)?(key|authentication|credential)|unauthorized"
+        r"|login fail|(invalid|expired) (access )?token\b|无效的令牌|令牌.{0,4}(过期|无效)"
         r"|api.?key.{0,20}(invalid|incorrect|not valid|expired|missing|required)",
         _at(200, 400, 403),
         AuthenticationError,
@@ -210,11 +240,13 @@ def class_of(
 
     Args:
         words: Its codes and types, from the innermost error object to the outermost one.
-        text: All that it says in words, its codes and types included.
+        text: All that it says in words.
         inner_status: The status that the error object itself names, or ``None``.
         status: The HTTP status; 200 for an error inside a success.
     """
-    words = [word.lower() for word in words]
+    said_words = [*words]
+    words = [word.lower() for word in said_words]
+    text = " ".join((re.sub(_NAMES, _without_name, text), *map(_spaced, said_words)))
     decided = next((CODES[word] for word in words if word in CODES), None)
     if decided is not None:
         return decided
@@ -226,3 +258,14 @@ def class_of(
     if said < 400:
         return next((HINTS[word] for word in words if word in HINTS), APIError)
     return STATUSES.get(said, ServerError if said >= 500 else BadRequestError)
+
+
+def _without_name(found: re.Match[str]) -> str:
+    return found["kept"] or " "
+
+
+def _spaced(word: str) -> str:
+    """Return a code as words: ``ContextWindowExceeded`` and ``context_window_exceeded`` say the same."""
+    if " " in word:
+        return ""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|[_.]", " ", word)

@@ -37,6 +37,7 @@ class _Delta(msgspec.Struct, gc=False):
     thinking: None = None
     reasoning_text: None = None
     thinking_blocks: None = None
+    error: None = None
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -61,6 +62,7 @@ class _Event(msgspec.Struct, gc=False):
     created: Any = None
     usage: Any = None
     error: None = None
+    base_resp: None = None
 
 
 _decode: Final = msgspec.json.Decoder(_Event).decode

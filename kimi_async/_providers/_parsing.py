@@ -22,7 +22,7 @@ from kimi_async._finish_reasons import said_reason
 from kimi_async._json_text import decode_as_sent, decode_object, decode_with_halves
 from kimi_async._models import ModelInfo
 from kimi_async._protocol._chunk import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
-from kimi_async._providers._envelopes import is_error
+from kimi_async._providers._envelopes import error_in, is_error, says_something
 from kimi_async._record import Usage
 
 __all__ = ["parse_any", "parse_completion", "parse_models"]
@@ -34,6 +34,8 @@ _DETAIL_KEYS: Final = ("reasoning_details", "thinking_blocks")
 _TEXT_FIELDS: Final = ("content", "refusal", *_REASONING_KEYS)
 _CACHED_KEYS: Final = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+#: Where a finish reason that is an object has its word.
+_REASON_KEYS: Final = ("reason", "type", "finish_reason", "name", "value")
 #: Where an object has its text.
 _TEXT_KEYS: Final = ("text", "content", "thinking", "reasoning")
 
@@ -135,7 +137,7 @@ def _read(raw: dict[str, Any], data: bytes, said: str) -> Chunk:
     listed = raw.get("choices") or []
     if type(listed) is not list:
         raise _unexpected("choices", "a list", listed)
-    failed = bool(raw.get("error"))
+    failed = bool(error_in(raw))
     usage = raw.get("usage")
     choices: list[ChunkChoice] = []
     for place, item in enumerate(listed):
@@ -143,7 +145,7 @@ def _read(raw: dict[str, Any], data: bytes, said: str) -> Chunk:
             if not item:
                 continue
             raise _unexpected("choices[]", "an object", item)
-        failed = failed or bool(item.get("error"))
+        failed = failed or _has_failed(item)
         # Moonshot's place for it (see the page Providers, section 3.4).
         usage = usage or item.get("usage")
         choices.append(_parse_choice(item, place, said, data))
@@ -158,7 +160,13 @@ def _read(raw: dict[str, Any], data: bytes, said: str) -> Chunk:
         None if usage is None else parse_usage(usage),
         data,
         failed,
+        raw.get("choices") is None and not usage and says_something(raw),
     )
+
+
+def _has_failed(item: Mapping[str, Any]) -> bool:
+    holders = (item, item.get("delta"), item.get("message"))
+    return any(type(holder) is dict and holder.get("error") for holder in holders)
 
 
 def _parse_choice(item: dict[str, Any], place: int, said: str, data: bytes) -> ChunkChoice:
@@ -172,9 +180,9 @@ def _parse_choice(item: dict[str, Any], place: int, said: str, data: bytes) -> C
         _index(item.get("index"), place),
         content,
         thought if reasoning is None else reasoning,
-        _text("refusal", delta.get("refusal")),
+        _refusal(delta),
         _parse_calls(calls, whole=whole) if calls else _NO_CALLS,
-        said_reason(_text("finish_reason", reason) or "") if reason else None,
+        said_reason(_reason(reason)) if reason else None,
         logprobs if type(logprobs) is dict else None,
         delta.get("reasoning_content") is None and type(delta.get("reasoning")) is str,
     )
@@ -189,12 +197,15 @@ def _delta_of(
         # A stream that holds whole messages, or a body that holds deltas: seen after proxies. Whole in both cases.
         key, whole = "delta" if whole else "message", True
     delta = item.get(key) or {}
+    if type(delta) is list and len(delta) == 1:
+        delta = delta[0]
     if type(delta) is not dict:
         raise _unexpected(key, "an object", delta)
     numbers = [name for name in _TEXT_FIELDS if type(delta.get(name)) in (int, float)]
     if numbers:
         # A host turned a text of digits into a number: its digits are the text.
         sent = decode_as_sent(data)["choices"][place][key]
+        sent = sent[0] if type(sent) is list else sent
         delta = {**delta, **{name: sent[name] for name in numbers}}
     return delta, whole
 
@@ -230,17 +241,44 @@ def _content(value: Any) -> tuple[str | None, str | None]:
     """Return the content, and the thinking that stands in it as parts of a list."""
     if value is None or type(value) is str:
         return value, None
+    if _kind_of(value) is not None:
+        value = [value]
     if type(value) is not list:
         return _text("content", value), None
+    value = [str(part) if type(part) in (int, float) else part for part in value]
     thoughts = [part for part in value if _is_thought(part)]
-    others = [part for part in value if part and not _is_thought(part) and not _is_empty(part)]
-    if any(_text_in(part) is None for part in others):
+    others = [
+        part for part in value if part not in (None, False, "", [], {}) and part not in thoughts
+    ]
+    texts = [part for part in others if _text_in(part) is not None]
+    # A part that says its kind is known not to be text: an image, a refusal, an empty text.
+    if any(_kind_of(part) is None for part in others if part not in texts):
         raise _unexpected("content[]", "a part with text", others)
-    return _text_in(others), _text_in(thoughts)
+    return _text_in(texts), _text_in(thoughts)
 
 
-def _is_empty(part: Any) -> bool:
-    return type(part) is dict and part.get("type") == "text" and not part.get("text")
+def _kind_of(part: Any) -> str | None:
+    return _str_or_none(part.get("type")) if type(part) is dict else None
+
+
+def _refusal(delta: Mapping[str, Any]) -> str | None:
+    """Return the refusal, which some hosts send as a part of the content; a flag has no words."""
+    value, content = delta.get("refusal"), delta.get("content")
+    parts = content if type(content) is list else [content]
+    refused = [
+        part.get("refusal")
+        for part in parts
+        if type(part) is dict and part.get("type") == "refusal"
+    ]
+    texts = (None if value is True else _text("refusal", value), _text_in(refused))
+    return next(filter(None, texts), texts[0])
+
+
+def _reason(value: Any) -> str:
+    """Return a finish reason as text; an object has it under one of a few keys."""
+    if type(value) is dict:
+        value = next(filter(None, map(_str_or_none, map(value.get, _REASON_KEYS))), value)
+    return _text("finish_reason", value) or ""
 
 
 def _is_thought(part: Any) -> bool:

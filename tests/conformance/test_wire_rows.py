@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -83,3 +84,9 @@ def test_a_stray_line_is_not_an_event_of_the_stream() -> None:
     decoder = ReplyDecoder(PROVIDER, keep_wire=True)
     decoder.feed(b"hello\n" + events("one", chunk(content="Hi")))
     assert [event.data for event in decoder.take_wire()] == [b"one"]
+
+
+@pytest.mark.parametrize("provider", ["acedata", None, AceDataCloud])
+def test_a_decoder_needs_a_provider(provider: Any) -> None:
+    with pytest.raises(kimi.ConfigurationError, match="ReplyDecoder needs a provider such as"):
+        ReplyDecoder(provider)

@@ -147,6 +147,30 @@ SAID: Final[dict[str, tuple[JSON, ChunkChoice]]] = {
         {"content": [{"type": "redacted_thinking", "data": "x"}, {"text": "a"}]},
         choice(content="a"),
     ),
+    "content-with-an-image": (
+        {
+            "content": [
+                {"type": "image_url", "image_url": {"url": "x"}},
+                {"type": "text", "text": "a"},
+            ]
+        },
+        choice(content="a"),
+    ),
+    "content-image-alone": ({"content": [{"type": "image"}]}, choice()),
+    "content-image-as-an-object": ({"content": {"type": "image"}}, choice()),
+    "content-of-all-kinds": (
+        {"content": ["a", 5, [], {"text": "b"}, ["c"]]},
+        choice(content="a5bc"),
+    ),
+    "content-with-a-refusal": (
+        {"content": [{"type": "refusal", "refusal": "No."}, {"type": "text", "text": "a"}]},
+        choice(content="a", refusal="No."),
+    ),
+    "content-that-is-a-refusal": (
+        {"content": {"type": "refusal", "refusal": "No."}, "refusal": None},
+        choice(refusal="No."),
+    ),
+    "refusal-true": ({"content": "a", "refusal": True}, choice(content="a")),
     "content-number": ({"content": 6}, choice(content="6")),
     "content-number-as-sent": ({"content": 0.0}, choice(content="0.0")),
     "content-zero": ({"content": 0}, choice(content="0")),
@@ -309,6 +333,13 @@ CHOICES: Final[dict[str, tuple[list[Any], tuple[ChunkChoice, ...]]]] = {
     "index-superscript": ([{"index": "\u00b2", "delta": {}}], (choice("\u00b2"),)),
     "index-long-text": ([{"index": "1" * 20, "delta": {}}], (choice("1" * 20),)),
     "finish-false": ([{"delta": {}, "finish_reason": False}], (choice(),)),
+    "finish-object": ([{"delta": {}, "finish_reason": {"type": "stop"}}], (choice(finish="stop"),)),
+    "finish-object-with-a-reason": (
+        [{"delta": {}, "finish_reason": {"type": "", "reason": "length"}}],
+        (choice(finish="length"),),
+    ),
+    "delta-in-a-list": ([{"delta": [{"content": "a"}]}], (choice(content="a"),)),
+    "delta-in-a-list-with-a-number": ([{"delta": [{"content": 0.0}]}], (choice(content="0.0"),)),
     "finish-number": ([{"delta": {}, "finish_reason": 1}], (choice(finish="1"),)),
     "delta-empty-list": ([{"delta": [], "finish_reason": "stop"}], (choice(finish="stop"),)),
     "delta-false": ([{"delta": False}], (choice(),)),
@@ -441,6 +472,10 @@ DAMAGED: Final[dict[str, tuple[bytes, str]]] = {
         b'{"choices":[{"delta":{"content":"\\ud83d\\ude00\xff"}}]}',
         "\U0001f600\ufffd",
     ),
+    "a-number-too-large-for-a-float": (
+        b'{"choices":[{"delta":{"content":"a"}}],"usage":{"total_tokens":1e400}}',
+        "a",
+    ),
     "control-characters": (b'{"choices":[{"delta":{"content":"a\n\tb\x00"}}]}', "a\n\tb\x00"),
 }
 
@@ -454,7 +489,6 @@ NO_OBJECT: Final[dict[str, bytes]] = {
     "list": b"[]",
     "null": b"null",
     "quoted-done": b'"[DONE]"',
-    "float-too-large": b'{"created":1e999}',
     "int-too-large": b'{"created":' + b"1" * 9_000 + b"}",
     "deep-list": b"[" * 100_000,
     "deep-object": b'{"a":' * 100_000,
@@ -480,11 +514,13 @@ WRONG: Final[dict[str, tuple[JSON, str, str]]] = {
     "choice-list": ({"choices": [{}, ["a"]]}, "choices[]", "an object and is a list"),
     "delta-text": (at(delta="a"), "delta", "an object and is a text"),
     "finish-object": (at(finish_reason={"a": 1}), "finish_reason", "a text and is an object"),
+    "delta-of-two": (at(delta=[{}, {}]), "delta", "an object and is a list"),
+    "delta-of-a-text": (at(delta=["a"]), "delta", "an object and is a text"),
     "finish-true": (at(finish_reason=True), "finish_reason", "a text and is true or false"),
     "content-true": (in_delta(content=True), "content", "a text and is true or false"),
     "content-object": (in_delta(content={"a": "b"}), "content", "a text and is an object"),
-    "content-image": (
-        in_delta(content=[{"type": "image"}]),
+    "content-part-without-a-kind": (
+        in_delta(content=["a", {"image": "x"}]),
         "content[]",
         "a part with text and is a list",
     ),
@@ -511,6 +547,11 @@ ERROR_OBJECTS: Final[dict[str, JSON]] = {
     "6.4-type-alone": {"type": "error"},
     "6.4-object-error": {"object": "error", "message": "no", "code": 400},
     "6.4-object-error-without-code": {"object": "error", "message": "no"},
+    "minimax": {"base_resp": {"status_code": 1004, "status_msg": "login fail"}, "choices": None},
+    "volcengine": {"ResponseMetadata": {"RequestId": "r", "Error": {"Code": "E", "Message": "no"}}},
+    "tencent": {"Response": {"Error": {"Code": "E", "Message": "no"}, "RequestId": "r"}},
+    "a-message-that-reports-an-error": {"message": "Internal server error"},
+    "a-message-of-aws": {"Message": "the service is unavailable", "__type": "E"},
 }
 
 # Values beside choices that are not errors.
@@ -522,6 +563,9 @@ NO_ERROR: Final[dict[str, JSON]] = {
     "flat": {"code": 0, "message": "Success"},
     "type-error": {"type": "error"},
     "object-error": {"object": "error"},
+    "minimax-success": {"base_resp": {"status_code": 0, "status_msg": ""}},
+    "minimax-of-another-type": {"base_resp": "x"},
+    "a-message": {"message": "Internal server error"},
 }
 
 # Objects that say nothing at all.
@@ -531,5 +575,14 @@ NOTHING: Final[dict[str, JSON]] = {
     "success": {"success": True},
     "ping": {"type": "ping"},
     "code-alone": {"code": 1},
-    "message-alone": {"message": "hello"},
+    "head-alone": {"created": None, "data": None, "param": "x", "trace_id": "t"},
+}
+
+# Objects that say something and are no chunk.
+STRAY: Final[dict[str, JSON]] = {
+    "message": {"message": "boom"},
+    "words-by-their-field": {"model": ["is bad"]},
+    "words-of-a-field": {"param": "is bad"},
+    "other-words": {"who": "me"},
+    "choices-null": {"choices": None, "who": "me"},
 }

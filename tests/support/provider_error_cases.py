@@ -476,7 +476,7 @@ SHAPES: Final[dict[str, Case]] = {
     "error_code-in-a-success": Case(
         200,
         {"error_code": 336003, "error_msg": "the max length of current question is 8"},
-        Said(APIError, "the max length of current question is 8", code="336003"),
+        Said(ContextLengthError, "the max length of current question is 8", code="336003"),
     ),
     "words-by-their-field": Case(
         400, {"stream": ["no", "yes"], "x": 1}, Said(BadRequestError, "stream: no; yes")
@@ -497,6 +497,89 @@ SHAPES: Final[dict[str, Case]] = {
         400,
         {"a": {"a": {"a": {"a": {"a": {"a": {"a": "no"}}}}}}},
         Said(BadRequestError, '{"a":{"a":{"a":{"a":{"a":{"a":"..."}}}}}}'),
+    ),
+    "words-of-a-field-named-like-a-fact": Case(
+        400,
+        {"detail": {"model": "is required"}},
+        Said(BadRequestError, '{"detail":{"model":"is required"}}'),
+    ),
+    "words-of-fields-named-like-facts": Case(
+        400,
+        {"errors": {"id": ["is required"], "type": ["is unknown"]}},
+        Said(BadRequestError, "id: is required"),
+    ),
+    "one-word-of-a-field-of-the-head": Case(
+        400,
+        {"detail": {"model": "required"}},
+        Said(BadRequestError, '{"detail":{"model":"required"}}'),
+    ),
+    "words-in-the-data": Case(
+        400, {"success": False, "data": {"message": "no"}}, Said(BadRequestError, "data: no")
+    ),
+    "a-text-in-the-data": Case(
+        400,
+        {"success": False, "data": "no such thing"},
+        Said(BadRequestError, '{"data":"no such thing"}'),
+    ),
+    "no-words-in-the-head": Case(
+        500,
+        {"id": "a", "model": "m", "created": 1, "choices": [{"delta": {"content": "x"}}]},
+        Said(ServerError, "HTTP 500 without a message"),
+    ),
+    "minimax": Case(
+        200,
+        {"base_resp": {"status_code": 1004, "status_msg": "login fail: no key"}, "choices": None},
+        Said(AuthenticationError, "login fail: no key", code="1004"),
+    ),
+    "minimax-money": Case(
+        200,
+        {"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}},
+        Said(QuotaExceededError, "insufficient balance", code="1008"),
+    ),
+    "volcengine-gateway": Case(
+        400,
+        {"ResponseMetadata": {"RequestId": "r-1", "Error": {"Code": "E", "Message": "no"}}},
+        Said(BadRequestError, "no", code="E", request_id="r-1"),
+    ),
+    "tencent-cloud": Case(
+        200,
+        {
+            "Response": {
+                "Error": {"Code": "AuthFailure", "Message": "Unauthorized"},
+                "RequestId": "r-1",
+            }
+        },
+        Said(AuthenticationError, "Unauthorized", code="AuthFailure", request_id="r-1"),
+    ),
+    "aws": Case(
+        400,
+        {"__type": "com.amazon#ThrottlingException", "Message": "Rate exceeded"},
+        Said(BadRequestError, "Rate exceeded", type="com.amazon#ThrottlingException"),
+    ),
+    "a-code-in-camel-case": Case(
+        400,
+        {"error": {"code": "ContextWindowExceededError", "message": "no"}},
+        Said(ContextLengthError, "no", code="ContextWindowExceededError"),
+    ),
+    "error-in-a-delta": Case(
+        200,
+        {"choices": [{"delta": {"error": {"message": "no", "code": 503}}}]},
+        Said(OverloadedError, "no", code="503"),
+    ),
+    "error_code-17-in-a-success": Case(
+        200,
+        {"error_code": 17, "error_msg": "Open api daily request limit reached"},
+        Said(QuotaExceededError, "Open api daily request limit reached", code="17"),
+    ),
+    "403-daily-limit": Case(
+        403,
+        {
+            "error": {
+                "type": "access_terminated_error",
+                "message": "You've reached your daily limit",
+            }
+        },
+        Said(QuotaExceededError, "You've reached your daily limit", type="access_terminated_error"),
     ),
     "status_code-in-a-success": Case(
         200,
@@ -599,6 +682,39 @@ WORDINGS: Final[dict[str, Case]] = {
         ((200,), "rate limit reached", RateLimitError),
         ((200,), "Too Many Requests", RateLimitError),
         ((400,), "rate limit", BadRequestError),
+        ((400, 403, 503), "Rate limit exceeded", RateLimitError),
+        ((400,), "you have exceeded the rate limit", RateLimitError),
+        ((400,), "rate_limit_exceeded", RateLimitError),
+        # Names of the caller say nothing about the class.
+        ((400,), "unknown tool 'billing_lookup'", BadRequestError),
+        ((400,), "tools.0.function.name: billing_lookup is too short", BadRequestError),
+        ((400,), "the function `top_up` has no description", BadRequestError),
+        ((400,), "cannot stop up the drain", BadRequestError),
+        ((400,), 'Unknown parameter: "context_size"', BadRequestError),
+        ((400,), "Unrecognized request argument supplied: context_size", BadRequestError),
+        ((400,), "parameter context_length must be a number", BadRequestError),
+        ((400,), "'content_filter' is not a known parameter", BadRequestError),
+        ((400,), "body.content_filter: Extra inputs are not permitted", BadRequestError),
+        ((400,), "content_filter must be a boolean", BadRequestError),
+        ((400,), "blocked by content_filter", ContentFilteredError),
+        ((400,), "Error code: 400 - {'error': {'code': 'insufficient_quota'}}", QuotaExceededError),
+        ((400,), 'failed: {"error":{"code":"context_length_exceeded"}}', ContextLengthError),
+        ((400, 429), "please top up your account", QuotaExceededError),
+        ((400, 413), "Input token length too long", ContextLengthError),
+        ((400,), "the maximum prompt length is 8192", ContextLengthError),
+        ((400,), "the input is longer than the maximum sequence length 8192", ContextLengthError),
+        (
+            (422,),
+            "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 and 20",
+            ContextLengthError,
+        ),
+        ((400,), "`inputs` must have less than 4096 tokens. Given: 5000", ContextLengthError),
+        ((400,), "输入内容过长", ContextLengthError),
+        ((403,), "The free tier of the model has been exhausted", QuotaExceededError),
+        ((200, 400, 403), "You have hit your daily limit", QuotaExceededError),
+        ((429,), "You have hit your daily limit", RateLimitError),
+        ((200,), "login fail: carry the API secret key", AuthenticationError),
+        ((400,), "无效的令牌", AuthenticationError),
     )
     for status in statuses
 }

@@ -93,6 +93,25 @@ FINISH: dict[str, Row] = {
         error=kimi.OverloadedError,
         reply={"text": "Hi", "outcome": None},
     ),
+    "an-error-object-in-the-delta": Row(
+        stream=events(HI, chunk(error=ERROR, finish="stop")),
+        body=whole(content="Hi", error=ERROR),
+        error=kimi.OverloadedError,
+        says="the engine is overloaded",
+        reply={"text": "Hi", "outcome": None},
+    ),
+    "finish-engine_error": Row(
+        stream=events(HI, chunk(finish="engine_error")),
+        body=whole(content="Hi", finish="engine_error"),
+        error=kimi.StreamInterrupted,
+        says="the finish reason 'engine_error'",
+        reply={"text": "Hi", "outcome": None},
+    ),
+    "finish-object": Row(
+        stream=events(HI, chunk(finish={"type": "stop"})),
+        body=whole(content="Hi", finish={"type": "stop"}),
+        reply={"text": "Hi", "outcome": "complete", "finish_reason": "stop"},
+    ),
     "finish-max-tokens": Row(
         stream=events(HI, chunk(tool_calls=[call('{"a')]), chunk(finish="MAX_TOKENS")),
         body=whole(content="Hi", tool_calls=[call('{"a')], finish="MAX_TOKENS"),
@@ -256,6 +275,65 @@ LINES: dict[str, Row] = {
     "a-line-of-text-in-a-complete-reply": Row(
         stream=b"hello\n" + events(HI, STOP), reply={"text": "Hi"}
     ),
+    "an-object-that-is-no-chunk": Row(
+        stream=events(HI, '{"message":"boom"}'),
+        error=kimi.StreamInterrupted,
+        says="""could not be read is '{"message":"boom"}'""",
+        reply={"text": "Hi"},
+    ),
+    "an-object-that-is-no-chunk-first": Row(
+        stream=events('{"message":"boom"}', "[DONE]"), error=kimi.EmptyResponseError, says="boom"
+    ),
+    "an-object-that-is-no-chunk-in-a-complete-reply": Row(
+        stream=events('{"message":"hello"}', HI, STOP), reply={"text": "Hi"}
+    ),
+    "an-object-whose-words-report-an-error": Row(
+        stream=events(HI, '{"message":"Internal server error"}', STOP),
+        error=kimi.ServerError,
+        says="Internal server error",
+        reply={"text": "Hi"},
+    ),
+    "an-object-alone-whose-words-report-an-error": Row(
+        stream=events('{"message":"Internal server error"}'),
+        body=b'{"message":"Internal server error"}',
+        error=kimi.ServerError,
+        says="Internal server error",
+    ),
+    "base_resp": Row(
+        stream=events('{"base_resp":{"status_code":1002,"status_msg":"rate limit"}}'),
+        body=b'{"base_resp":{"status_code":1002,"status_msg":"rate limit"}}',
+        error=kimi.RateLimitError,
+        says="rate limit",
+    ),
+    "base_resp-beside-text": Row(
+        stream=events(
+            '{"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}],'
+            '"base_resp":{"status_code":1027,"status_msg":"output new_sensitive"}}'
+        ),
+        body=b'{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],'
+        b'"base_resp":{"status_code":1027,"status_msg":"output new_sensitive"}}',
+        error=kimi.APIError,
+        says="output new_sensitive",
+        reply={"text": "Hi", "outcome": None},
+    ),
+    **{
+        f"event-{kind}": Row(
+            stream=events(HI) + f'event: {kind}\ndata: {{"message":"boom"}}\n\n'.encode(),
+            error=kimi.APIError,
+            says="boom",
+            reply={"text": "Hi"},
+        )
+        for kind in ("exception", "failed", "response.failed", "stream_error", "Error", "timeout")
+    },
+    "event-of-another-type-that-reports-an-error": Row(
+        stream=events(HI) + b"event: close\ndata: upstream timed out\n\n",
+        error=kimi.ServerError,
+        says="upstream timed out",
+        reply={"text": "Hi"},
+    ),
+    "event-of-another-type": Row(
+        stream=b"event: ping\ndata: ok\n\n" + events(HI, STOP), reply={"text": "Hi"}
+    ),
     "error_code": Row(
         stream=events('{"error_code":336003,"error_msg":"no"}'),
         body=b'{"error_code":336003,"error_msg":"no"}',
@@ -340,6 +418,29 @@ TYPES: dict[str, Row] = {
         body=whole(content="Hi", refusal=False),
         reply={"text": "Hi"},
     ),
+    "content-parts-of-all-kinds": Row(
+        stream=events(
+            chunk(content=["H", {"type": "image_url", "image_url": {"url": "x"}}]),
+            chunk(content=[{"type": "text", "text": "i"}, {"type": "refusal", "refusal": "No."}]),
+            STOP,
+        ),
+        body=whole(
+            content=["H", {"type": "image"}, "i", {"type": "refusal", "refusal": "No."}],
+            refusal=True,
+        ),
+        reply={"text": "Hi"},
+    ),
+    "a-delta-in-a-list": Row(
+        stream=events('{"choices":[{"delta":[{"content":"Hi"}]}]}', STOP),
+        body=b'{"choices":[{"message":[{"content":"Hi"}],"finish_reason":"stop"}]}',
+        reply={"text": "Hi"},
+    ),
+    "a-count-too-large-for-a-float": Row(
+        stream=events(HI, STOP, '{"choices":[],"usage":{"prompt_tokens":1e400,"total_tokens":5}}'),
+        body=b'{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],'
+        b'"usage":{"prompt_tokens":1e400,"total_tokens":5}}',
+        reply={"text": "Hi", "usage": kimi.Usage(total_tokens=5)},
+    ),
     "counts-as-floats": Row(
         stream=events(HI, STOP, '{"choices":[],"usage":{"prompt_tokens":100.0}}'),
         reply={"usage": kimi.Usage(prompt_tokens=100)},
@@ -372,6 +473,11 @@ MARKUP: dict[str, Row] = {
         stream=events(chunk(content="<thi"), chunk(content="nk>hm</think>\n\nHi"), STOP),
         body=whole(content="<think>hm</think>\n\nHi"),
         reply={"text": "Hi", "reasoning": "hm"},
+    ),
+    "think-tags-after-text": Row(
+        stream=events(chunk(content="So. <TH"), chunk(content="INK>hm</think>\n\nHi"), STOP),
+        body=whole(content="So. <THINK>hm</think>\n\nHi"),
+        reply={"text": "So. Hi", "reasoning": "hm"},
     ),
     "the-end-of-thinking-without-its-beginning": Row(
         stream=events(chunk(content="h"), chunk(content="m</thi"), chunk(content="nk>Hi"), STOP),

@@ -15,7 +15,9 @@ SPELLINGS: dict[Meaning, list[str]] = {
     ],
     "gave_up": [
         *("error", "ERROR", "abort", "aborted", "network_error", "cancelled", "canceled", "failed"),
-        *("timeout", "server_error", " error "),
+        *("timeout", "server_error", " error ", "engine_error", "exception", "model_error"),
+        *("connection_error", "unavailable", "killed", "service_unavailable", "EngineException"),
+        *("generation failed", "request-timeout", "terminated", "out_of_memory", "disconnected"),
     ],
     "unknown": ["unexpected_state", "OTHER", "stop!", "no error", " "],
 }

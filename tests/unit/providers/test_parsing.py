@@ -26,6 +26,7 @@ from parsing_cases import (
     NO_OBJECT,
     NOTHING,
     SAID,
+    STRAY,
     USAGE_PLACES,
     USAGES,
     WRONG,
@@ -331,6 +332,18 @@ def test_an_object_that_says_nothing_is_an_empty_chunk(raw: JSON) -> None:
     assert parse_chunk(as_json(raw)) == chunk(raw)
 
 
+@pytest.mark.parametrize("raw", STRAY.values(), ids=STRAY)
+def test_an_object_that_is_no_chunk_is_told_from_one(raw: JSON) -> None:
+    assert parse_chunk(as_json(raw)) == msgspec.structs.replace(chunk(raw), stray=True)
+
+
+@pytest.mark.parametrize("holder", ["delta", "message"])
+def test_an_error_inside_a_delta_is_a_choice_that_has_failed(holder: str) -> None:
+    raw = at(**{holder: {"content": "a", "error": {"message": "no"}}}, finish_reason="stop")
+    expected = msgspec.structs.replace(chunk(raw, choice(content="a")), failed=True)
+    assert parse_chunk(as_json(raw)) == expected
+
+
 # Whole replies.
 
 
@@ -563,7 +576,10 @@ def test_the_quick_reading_says_the_same_of_damaged_chunks(
 
 def test_a_value_that_nobody_asks_for_may_be_beyond_reading() -> None:
     data = b'{"choices": [{"delta": {"content": "a"}}], "odds": 1e999}'
-    assert parse_chunk(data) == Chunk(None, None, None, (choice(content="a"),), None, data)
+    expected = Chunk(None, None, None, (choice(content="a"),), None, data)
+    assert (parse_chunk(data), parse_any(data)) == (expected, expected)
+    data = data.replace(b"1e999", b"1" * 9_000)
+    assert parse_chunk(data) == msgspec.structs.replace(expected, data=data)
     with pytest.raises(ProtocolError):
         parse_any(data)
 
