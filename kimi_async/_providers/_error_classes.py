@@ -74,6 +74,10 @@ CODES: Final[Mapping[str, type[APIError]]] = {
     "context_length_exceeded": ContextLengthError,
     "rate_limit_exceeded": RateLimitError,
     "model_not_found": NotFoundError,
+    # Volcengine: its type beside them is "Forbidden".
+    "accountoverdueerror": QuotaExceededError,
+    "accessdenied": PermissionDeniedError,
+    "access_denied": PermissionDeniedError,
 }
 
 #: Codes and types with which hosts name a whole family of errors, in lower case: the text or the status knows more.
@@ -112,7 +116,7 @@ _NAMES: Final = r"""(?ix)
     (?P<kept> ["']? \b (?: code | type | status | reason | error ) \\?["']? \s* [:=] \s* \\?["'`] [\w.\-]+ )
     | ["'`\u2018\u201c] [\w.\-\[\]/:]+ ["'`\u2019\u201d]
     | \b body (?: \. [\w\-]+ )+
-    | (?<= \b ) (?: param(?:eter)? | argument | field | key | property | keyword | option | input | function | tool )s?
+    | (?<= \b ) (?: param(?:eter)? | argument | field | key | property | keyword | option | function | tool )s?
       (?: \s supplied | \s name | \s named )? \s* :? \s* [\w.]*_[\w.]*
     """
 
@@ -145,17 +149,20 @@ WORDINGS: Final[tuple[Wording, ...]] = (
         r"|(input|prompt)( tokens?)? length|token (length|count) .{0,40}(too long|exceed|limit)"
         r"|tokens? \+ .{0,30}must be <=|must have less than \d+ tokens|longer than the (maximum|model)"
         r"|total message size|message size .{0,40}exceed|reduce the length of|(max|maximum) length of current question"
-        r"|exceed.{0,30}max(imum)?.{0,20}tokens|最大.{0,4}长度|上下文.{0,4}长度|输入.{0,6}过长",
+        r"|exceed.{0,30}max(imum)?.{0,20}tokens|超长|最大.{0,4}长度|上下文.{0,4}长度|输入.{0,6}过长",
         _at(200, 400, 413, 422, 500),
         ContextLengthError,
     ),
     Wording(
-        r"content[ -]?(filter|policy)|\b(by|the) content_(filter|policy)|content_(filter|policy)_\w|high risk"
+        r"content[ -]?(filter|policy|management policy)|responsible ?ai ?policy|new_sensitive"
+        r"|\b(by|the) content_(filter|policy)|content_(filter|policy)_\w|high risk"
         r"|(?<!case[- ])\bsensitive|moderation|unsafe content|data.?inspection|policy violation"
         r"|safety (system|filter|check)|违规|敏感",
         _at(200, 400, 403, 422),
         ContentFilteredError,
     ),
+    # Words that mean money only, also beside those of a rate.
+    Wording(r"insufficient[ _]quota|exceeded your current quota", None, QuotaExceededError),
     # A rate of short time, in words that also speak of a quota: it passes.
     Wording(
         r"throttl|per (second|minute)|requests? rate|\b(qps|rpm|tpm)\b|concurren(t|cy)",
@@ -166,9 +173,11 @@ WORDINGS: Final[tuple[Wording, ...]] = (
     Wording(
         r"insufficient.{0,20}(quota|credit|fund|balance)|balance.{0,20}(insufficient|not enough|too low|negative)"
         r"|current quota|quota.{0,40}(exceed|exhaust|used up|fail|insufficient|not.?enough|reached)"
-        r"|exceed.{0,40}quota|out of (quota|credit)|(no|not enough) (more )?credits?\b"
+        r"|exceed.{0,40}quota|out of .{0,20}(quota|credit)|budget.{0,30}exceed|exceed.{0,30}budget"
+        r"|(no|not enough) (more )?credits?\b"
         r"|credits?.{0,20}(exhaust|deplet|used up)|\bbilling\b|\brecharge\b|arrear|overdue"
         r"|\b(please|to|must|need) top[ -]?up\b|\btop[ -]?up (your|the|my|balance|account|credit)"
+        r"|used up your .{0,40}(allocation|allowance|quota|limit)"
         r"|free (tier|trial|quota|credits?|allowance).{0,80}(exhaust|used up|expire|exceed|deplet|reached|run out)"
         r"|payment required|account.{0,40}suspended|余额|欠费|额度|配额"
         r"|(usage|spending|spend|monthly|weekly|plan.{0,20}) limit\b|limit (of|for) your (plan|subscription)",
@@ -193,7 +202,8 @@ WORDINGS: Final[tuple[Wording, ...]] = (
     ),
     Wording(
         r"(invalid|incorrect|wrong|missing|expired) (api.?|access.?)?(key|authentication|credential)|unauthorized"
-        r"|login fail|(invalid|expired) (access )?token\b|无效的令牌|令牌.{0,4}(过期|无效)"
+        r"|login fail|access token.{0,10}(invalid|expired)"
+        r"|(invalid|expired) (access )?token\b|无效的令牌|令牌.{0,4}(过期|无效)"
         r"|api.?key.{0,20}(invalid|incorrect|not valid|expired|missing|required)",
         _at(200, 400, 403),
         AuthenticationError,

@@ -40,6 +40,11 @@ def told(decoder: ReplyDecoder) -> tuple[object, ...]:
     "6.5/reasoning-content-as-a-list",
     "6.5/counts-as-100-0-cached",
     "6.5/delta-refusal-false",
+    "6.5/delta-a-finish-reason-that",
+    "6.5/images-and-refusals-among-the",
+    "6.5/json-objects-in-a-stream",
+    "6.5/base-resp-with-a-status",
+    "6.5/an-error-object-inside-a",
     "6.5/thinking-left-in-the-content",
 )
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)

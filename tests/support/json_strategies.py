@@ -73,3 +73,88 @@ choices = loosely(
 chunks = loosely(
     id=texts, model=texts, created=numbers, usage=perhaps(usages), choices=some(choices)
 )
+
+#: Words as a host writes them: several, so that they are not a code.
+WORDS = "no such thing"
+_said = st.sampled_from([WORDS, "x", "", None, 1, True, 404]) | st.just(WORDS)
+_keys = st.sampled_from(
+    [
+        *(
+            "message",
+            "msg",
+            "error",
+            "errors",
+            "detail",
+            "details",
+            "code",
+            "type",
+            "status",
+            "model",
+        ),
+        *(
+            "id",
+            "data",
+            "param",
+            "base_resp",
+            "status_code",
+            "status_msg",
+            "Error",
+            "Message",
+            "Code",
+        ),
+        *(
+            "Response",
+            "ResponseMetadata",
+            "__type",
+            "success",
+            "object",
+            "metadata",
+            "raw",
+            "other",
+        ),
+    ]
+)
+_objects: SearchStrategy[Any] = st.recursive(
+    st.dictionaries(_keys, _said, max_size=4),
+    lambda inner: st.dictionaries(
+        _keys, _said | inner | st.lists(inner | _said, max_size=3), max_size=3
+    ),
+    max_leaves=4,
+)
+#: Error objects of any shape, as those of providers and of the gateways before them.
+envelopes = _objects.filter(lambda raw: str(raw).count("{") < 5)
+odd_deltas = st.sampled_from(
+    [
+        [{"content": "a"}],
+        {"content": ["a", 5, {"type": "image"}, {"type": "refusal", "refusal": WORDS}]},
+        {"content": {"type": "refusal", "refusal": "x"}, "refusal": True},
+        {"content": "a <THINK>b</Think>c"},
+        {"error": {"message": WORDS}},
+        {"content": "a", "error": WORDS},
+    ]
+)
+odd_chunks = st.fixed_dictionaries(
+    {
+        "choices": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "delta": odd_deltas | deltas,
+                    "finish_reason": st.sampled_from(
+                        [None, "stop", {"type": "stop"}, "engine_error", "killed", {"a": 1}, True]
+                    ),
+                }
+            ),
+            max_size=2,
+        )
+    },
+    optional={
+        "base_resp": st.sampled_from(
+            [{"status_code": 0}, {"status_code": 1002, "status_msg": WORDS}]
+        ),
+        "usage": st.sampled_from([None, {"total_tokens": 5}, {"total_tokens": 1e300}]),
+    },
+)
+#: The types of events, mostly none.
+event_types = st.sampled_from(
+    ["", "", "", "message", "error", "exception", "response.failed", "ping"]
+)

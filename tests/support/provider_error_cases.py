@@ -556,6 +556,11 @@ SHAPES: Final[dict[str, Case]] = {
         {"__type": "com.amazon#ThrottlingException", "Message": "Rate exceeded"},
         Said(BadRequestError, "Rate exceeded", type="com.amazon#ThrottlingException"),
     ),
+    "volcengine-money": Case(
+        403,
+        {"error": {"code": "AccountOverdueError", "type": "Forbidden", "message": "no"}},
+        Said(QuotaExceededError, "no", code="AccountOverdueError", type="Forbidden"),
+    ),
     "a-code-in-camel-case": Case(
         400,
         {"error": {"code": "ContextWindowExceededError", "message": "no"}},
@@ -715,6 +720,14 @@ WORDINGS: Final[dict[str, Case]] = {
         ((429,), "You have hit your daily limit", RateLimitError),
         ((200,), "login fail: carry the API secret key", AuthenticationError),
         ((400,), "无效的令牌", AuthenticationError),
+        ((200,), "Access token invalid or no longer valid", AuthenticationError),
+        ((200,), "input new_sensitive", ContentFilteredError),
+        ((400,), "the prompt triggers the content management policy", ContentFilteredError),
+        ((400,), "Prompt 超长", ContextLengthError),
+        ((400,), "Budget has been exceeded! Current cost: 10.2", QuotaExceededError),
+        ((400,), "You have used up your daily free allocation", QuotaExceededError),
+        ((403,), "Out of call volume quota", QuotaExceededError),
+        ((429,), "Throttled: {'type': 'insufficient_quota'}", QuotaExceededError),
     )
     for status in statuses
 }

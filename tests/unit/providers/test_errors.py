@@ -104,6 +104,8 @@ CASES = PROVIDERS | SHAPES | WORDINGS
     "6.5/fastapi-s-422-detail-loc",
     "6.5/403-access-terminated-error-with",
     "6.5/400-total-message-size-10176584",
+    "6.5/responsemetadata-error-response-error-with",
+    "6.5/parameters-and-tools-whose-names",
 )
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_an_error_says(case: Case) -> None:
