@@ -127,7 +127,7 @@ def is_error(raw: Level) -> bool:
         or any(response.get("error") for response in _objects(raw.get("response")))
         or _words_report_error(raw)
         or raw.get("success") is False
-        or "error" in (raw.get("object"), raw.get("type"), raw.get("status"))
+        or any(raw.get(key) in ("error", "failed") for key in ("object", "type", "status"))
         or (raw.get("code") not in _SUCCESSES and ("message" in raw or "msg" in raw))
         or any(raw.get(key) for key in _FLAT_KEYS)
         or _status_of(raw, _STATUS_KEYS) is not None
@@ -135,6 +135,8 @@ def is_error(raw: Level) -> bool:
 
 
 def _words_report_error(raw: Level) -> bool:
+    if raw.get("code") in (0, 200, "0", "200"):
+        return False
     # A body that echoes a request or a list of models has its words deeper than a message.
     said = [raw[key] for key in ("message", "msg", "Message") if isinstance(raw.get(key), str)]
     return any(reports_error(text.encode("utf-8", "replace")) for text in said)

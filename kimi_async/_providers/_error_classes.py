@@ -85,6 +85,8 @@ HINTS: Final[Mapping[str, type[APIError]]] = {
     "invalid_request_error": BadRequestError,
     "invalid_request": BadRequestError,
     "invalid_argument": BadRequestError,
+    "invalid_parameter": BadRequestError,
+    "invalidparameter": BadRequestError,
     "badrequesterror": BadRequestError,
     "tool_use_failed": BadRequestError,
     "json_validate_failed": BadRequestError,

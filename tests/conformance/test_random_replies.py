@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from json_strategies import envelopes
+from paths import ROOT
 from reply_properties import (
     check_error_body,
     check_last_words,
@@ -33,3 +37,11 @@ def test_any_split_of_any_objects_gives_the_same(
 @given(raw=envelopes)
 def test_an_object_that_is_no_chunk_is_not_lost(raw: Any) -> None:
     check_last_words(raw)
+
+
+def test_the_script_tries_each_property(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["fuzz_replies.py", "3"])
+    runpy.run_path(str(ROOT / "tests/support/fuzz_replies.py"), run_name="__main__")
+    assert capsys.readouterr().out.count(": 3 examples") == 3

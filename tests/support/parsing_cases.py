@@ -551,6 +551,7 @@ ERROR_OBJECTS: Final[dict[str, JSON]] = {
     "volcengine": {"ResponseMetadata": {"RequestId": "r", "Error": {"Code": "E", "Message": "no"}}},
     "tencent": {"Response": {"Error": {"Code": "E", "Message": "no"}, "RequestId": "r"}},
     "a-message-that-reports-an-error": {"message": "Internal server error"},
+    "status-failed": {"status": "failed", "message": "no"},
     "a-message-of-aws": {"Message": "the service is unavailable", "__type": "E"},
 }
 
@@ -583,6 +584,7 @@ STRAY: Final[dict[str, JSON]] = {
     "message": {"message": "boom"},
     "words-by-their-field": {"model": ["is bad"]},
     "words-of-a-field": {"param": "is bad"},
+    "a-message-that-says-success": {"code": 0, "message": "ok, no error"},
     "other-words": {"who": "me"},
     "choices-null": {"choices": None, "who": "me"},
 }

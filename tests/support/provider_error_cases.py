@@ -561,6 +561,11 @@ SHAPES: Final[dict[str, Case]] = {
         {"error": {"code": "AccountOverdueError", "type": "Forbidden", "message": "no"}},
         Said(QuotaExceededError, "no", code="AccountOverdueError", type="Forbidden"),
     ),
+    "dashscope-in-a-success": Case(
+        200,
+        {"code": "InvalidParameter", "message": "no", "request_id": "r-1"},
+        Said(BadRequestError, "no", code="InvalidParameter", request_id="r-1"),
+    ),
     "a-code-in-camel-case": Case(
         400,
         {"error": {"code": "ContextWindowExceededError", "message": "no"}},
