@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, TypeAlias
@@ -495,6 +496,8 @@ def is_there(given: object, values: list[object]) -> bool:
     """Whether a reading may give this: a value that is there, a value as JSON, or texts that are there, joined."""
     if not isinstance(given, str):
         return given is None or given in values
+    # Halves of surrogate pairs are kept for their other halves; the values have U+FFFD in their places.
+    given = re.sub("[\ud800-\udfff]", "\ufffd", given)
     leaves = {str(value) for value in values} | {as_sent(value) for value in values}
     return given in leaves or is_joined(given, {leaf for leaf in leaves if leaf})
 
