@@ -312,7 +312,7 @@ LINES: dict[str, Row] = {
         ),
         body=b'{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],'
         b'"base_resp":{"status_code":1027,"status_msg":"output new_sensitive"}}',
-        error=kimi.APIError,
+        error=kimi.ContentFilteredError,
         says="output new_sensitive",
         reply={"text": "Hi", "outcome": None},
     ),
