@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import pytest
+from fuzz_replies import EXAMPLES
 from hypothesis import example, given
 from json_strategies import envelopes
 from paths import ROOT
@@ -45,3 +46,4 @@ def test_the_script_tries_each_property(
     monkeypatch.setattr(sys, "argv", ["fuzz_replies.py", "3"])
     runpy.run_path(str(ROOT / "tests/support/fuzz_replies.py"), run_name="__main__")
     assert capsys.readouterr().out.count(": 3 examples") == 3
+    assert EXAMPLES == 50_000, "without an argument"
