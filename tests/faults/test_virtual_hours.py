@@ -11,6 +11,7 @@ import pytest
 import kimi_async as kimi
 from kimi_async.testing import (
     Drip,
+    ErrorReply,
     FakeTransport,
     Faulty,
     Latency,
@@ -26,11 +27,12 @@ from kimi_async.testing import (
 STORY = Reply("Once upon a time", chunk_chars=5)
 #: Each reply with its error and the least seconds until it.
 KINDS: list[tuple[ScriptedReply, type[kimi.KimiError] | None, float]] = [
-    (Faulty(STORY, SlowHeaders()), kimi.FirstOutputTimeout, 300),
+    (Faulty(STORY, SlowHeaders()), kimi.FirstOutputTimeout, 900),
     (Faulty(STORY, Stall(after_event=3)), kimi.IdleTimeout, 300),
     (Faulty(STORY, Drip(every=15, after_event=3)), kimi.ProgressTimeout, 300),
     (Faulty(STORY, Stall(after_event=3, seconds=200)), None, 200),
     (Faulty(STORY, NoHeaders("reset")), kimi.TransportError, 0),
+    (ErrorReply(429, headers={"retry-after": "40"}), kimi.RateLimitError, 80),
 ]
 TESTS = [*islice(cycle(KINDS), 200)]
 
@@ -38,7 +40,7 @@ TESTS = [*islice(cycle(KINDS), 200)]
 async def tell(reply: ScriptedReply, number: int) -> tuple[type[kimi.KimiError] | None, float]:
     """Stream a story, and return its error and the seconds that it took."""
     latency = Latency(first=LogNormal(median=2, p95=20), seed=number)
-    client = FakeTransport(reply, latency=latency).client()
+    client = FakeTransport(reply, latency=latency).client(retries=kimi.Retries())
     try:
         async for _ in client.stream("Tell me a story").text_deltas():
             pass
