@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kimi_async._errors import ConfigurationError, KimiError
+from kimi_async._errors import KimiError
 from kimi_async._providers import Provider
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._endpoints import endpoint_of
@@ -57,10 +57,7 @@ class Hedging:
                 return None
             if not self._state.cap.take() or not self._pay():
                 return None
-            try:
-                return make_attempt(hedge.provider)
-            except ConfigurationError:
-                return None  # this provider cannot serve the request
+            return make_attempt(hedge.provider)
 
         if hedge is None:
             raced = Raced(first, await first.start())

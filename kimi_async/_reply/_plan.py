@@ -244,13 +244,22 @@ def hedging(plan: Plan) -> Plan:
 
 
 def _hedge(asked: Provider, history: tuple[Failed, ...], state: PlanState) -> Hedge | None:
-    """Return the hedge of a request to a provider: another one that has not failed in this reply."""
+    """Return the hedge of a request to a provider: another one that works and has not failed in this reply."""
     if any(isinstance(failed.error, RateLimitError) for failed in history):
         return None
-    tried = [asked, *(failed.provider for failed in history)]
-    others = [provider for provider in state.providers if provider not in tried]
+    # The caller asked for hedges, so a ceiling of one request does not forbid the first of them.
+    if len(history) + 2 > max(2, state.retries.ceiling):
+        return None
     delay = None if state.hedge_delay is None else state.hedge_delay(asked)
-    return None if delay is None or not others else Hedge(provider=others[0], after=delay)
+    if delay is None:
+        return None
+    tried = [asked, *(failed.provider for failed in history)]
+    for provider in state.providers:
+        # A provider whose breaker is open gets its probe from a request of its own, and not from one that may lose.
+        works = provider not in tried and state.health.is_closed(provider)
+        if works and state.problem_of(provider) is None:
+            return Hedge(provider=provider, after=delay)
+    return None
 
 
 def starts_hedge(error: KimiError) -> bool:

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 import kimi_async as kimi
-from kimi_async import AsyncKimi, Thinking
+from kimi_async import AsyncKimi, Retries, Thinking
 from kimi_async._reply._endpoints import endpoint_of
 from kimi_async._reply._plan import Decision, Failed, Hedge, PlanState, Send, hedging
 from kimi_async._request._params import chat_request
@@ -121,23 +121,43 @@ async def test_a_rate_limit_ends_hedging() -> None:
     assert asked(fake) == ["acedata"]
 
 
-def test_a_reply_with_a_rate_limit_gets_no_more_hedges() -> None:
+async def test_a_provider_that_was_taken_out_is_no_hedge() -> None:
+    fake = FakeTransport([slow("A", 60)])
+    client = both(fake, hedge_after=2.0)
+    client.isolate("cloudsway")
+    assert (await client.chat("Hi")).text == "A"
+    assert asked(fake) == ["acedata"]
+
+
+def test_the_failures_before_decide_on_a_hedge() -> None:
     first, second, third = (kimi.AceDataCloud("key", name=name) for name in "abc")
 
     def plan(*_: object) -> Decision:
         return Send(provider=first)
 
-    def hedge(*errors: kimi.KimiError) -> Hedge | None:
+    def hedge(*errors: kimi.KimiError, ceiling: int = 5) -> Hedge | None:
         history = tuple(Failed(provider=second, error=error, started=False) for error in errors)
-        state = PlanState(providers=(first, second, third), hedge_delay=lambda _: 2.0)
+        state = PlanState(
+            providers=(first, second, third),
+            hedge_delay=lambda _: 2.0,
+            retries=Retries(ceiling=ceiling),
+            problem_of=lambda provider: unfit if provider is broken else None,
+        )
         request = chat_request("Hi", {}, model="m", wire="stream")
         decision = hedging(plan)(request, history, state, 0.0, 0.0)
         assert isinstance(decision, Send)
         return decision.hedge
 
+    unfit = kimi.ConfigurationError("no")
+    failure = kimi.ServerError("no", status=500)
+    broken = first
     assert hedge() == Hedge(provider=second, after=2.0)
-    assert hedge(kimi.ServerError("no", status=500)) == Hedge(provider=third, after=2.0)
+    assert hedge(failure) == Hedge(provider=third, after=2.0)
     assert hedge(kimi.RateLimitError("no", status=429)) is None
+    assert hedge(ceiling=1) == Hedge(provider=second, after=2.0)
+    assert hedge(failure, ceiling=2) is None
+    broken = third
+    assert hedge(failure) is None
 
 
 @pytest.mark.parametrize("after", [None, 1, 0.5, "p50", "p99"])
