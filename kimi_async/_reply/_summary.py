@@ -54,9 +54,12 @@ def attempt_info(attempt: Attempt, number: int) -> AttemptInfo:
 def attempt_records(
     attempts: Sequence[Attempt], last: Attempt | None, outcome: Outcome
 ) -> tuple[AttemptRecord, ...]:
-    """Return the records of *attempts*; the *last* one ended with the *outcome* of the reply."""
+    """Return the records of *attempts*; the *last* one, if it did not fail, has the *outcome* of the reply."""
     return tuple(
-        _record_of(attempt, outcome if attempt is last else _outcome_of(attempt))
+        _record_of(
+            attempt,
+            outcome if attempt is last and attempt.failure is None else _outcome_of(attempt),
+        )
         for attempt in attempts
     )
 

@@ -10,6 +10,7 @@ import scenario_page
 from attrs import evolve
 from scenario_cases import CROWDS, SCENARIOS
 from scenario_page import PAGE, as_markdown
+from scenario_table import ALL_CROWDS, ALL_SCENARIOS
 from scenarios import Seen
 
 import kimi_async as kimi
@@ -22,7 +23,7 @@ def lines(page: str) -> list[str]:
 
 
 def test_every_row_is_on_the_page() -> None:
-    assert len(lines(as_markdown())) == len(SCENARIOS) + len(CROWDS)
+    assert len(lines(as_markdown())) == len(ALL_SCENARIOS) + len(ALL_CROWDS)
 
 
 def test_a_row_says_what_the_caller_gets() -> None:
@@ -46,13 +47,13 @@ def test_a_row_of_many_calls() -> None:
     cap = evolve(
         by_id["hedges-have-a-cap"], pause=0.5, slowest=3.0, seen=Seen(a=1_000, b=range(3, 5))
     )
-    one = evolve(cap, together=1, pause=0.0)
+    one = evolve(cap, together=1, pause=0.0, before=2, rest=5.0, models=("a", "b"))
     (many, few) = lines(as_markdown([], [cap, one]))
     assert (
         "| 200, 10 at once, 0.5 s between them | 200 `complete`; none takes more than 3 s |" in many
     )
     assert many.endswith("| A 1,000, B 3 to 4 |")
-    assert "| 200 | 200 `complete`" in few
+    assert "| 2, then 5 s of rest, then 200, for `a` and `b` in turn | 200 `complete`" in few
 
 
 def test_the_page_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:

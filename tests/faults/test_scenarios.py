@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from scenario_cases import CROWDS, SCENARIOS
+from scenario_table import ALL_CROWDS, ALL_SCENARIOS
 from scenarios import Crowd, Observed, Rig, Scenario, observe, watch
 
 from kimi_async import AsyncKimi
@@ -41,7 +41,7 @@ def play(row: Scenario | Crowd, loop: Any, act: Callable[[AsyncKimi], Awaitable[
 
 
 @in_virtual_time
-@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in SCENARIOS])
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ALL_SCENARIOS])
 def test_one_call(row: Scenario, loop: str) -> None:
     observed: Observed = play(row, loop, lambda client: observe(client, row))
     check(row, observed)
@@ -50,13 +50,15 @@ def test_one_call(row: Scenario, loop: str) -> None:
 
 
 @in_virtual_time
-@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in CROWDS])
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ALL_CROWDS])
 def test_many_calls(row: Crowd, loop: str) -> None:
     assert play(row, loop, lambda client: watch(client, row)) == row.outcomes
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in SCENARIOS if row.sockets])
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, id=row.id) for row in ALL_SCENARIOS if row.sockets]
+)
 async def test_over_sockets(row: Scenario) -> None:
     rig = Rig(row)
     async with (
@@ -69,5 +71,5 @@ async def test_over_sockets(row: Scenario) -> None:
 
 
 def test_every_row_has_a_name_of_its_own() -> None:
-    rows: list[Scenario | Crowd] = [*SCENARIOS, *CROWDS]
+    rows: list[Scenario | Crowd] = [*ALL_SCENARIOS, *ALL_CROWDS]
     assert len({row.id for row in rows}) == len(rows)

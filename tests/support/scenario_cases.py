@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from scenarios import HELLO, Crowd, Host, Policy, Scenario, Seen
+from scenario_hosts import FROM_A, FROM_B, HEDGE, PLAIN, SILENT, A, B, after, fails, slow
+from scenarios import Asked, Crowd, Host, Policy, Scenario, Seen
 
 import kimi_async as kimi
 from kimi_async import RateLimits, Timeouts
@@ -17,36 +18,15 @@ from kimi_async.testing import (
     Faulty,
     Reply,
     ScriptedReply,
-    SlowHeaders,
 )
 
 __all__ = ["CROWDS", "SCENARIOS"]
 
-FROM_A: Final = Reply("From A")
-FROM_B: Final = Reply("From B")
-A: Final = Host("answers", (FROM_A,))
-B: Final = Host("answers", (FROM_B,))
-SILENT: Final = Host("takes the request and never answers", (Faulty(HELLO, SlowHeaders(3600.0)),))
-
-PLAIN: Final = Policy("default settings")
-HEDGE: Final = Policy("`hedge_after=2.0`", {"hedge_after": 2.0})
 SOON: Final = Policy("`hedge_after=0.01`", {"hedge_after": 0.01})
 
 
-def after(seconds: float, reply: ScriptedReply) -> ScriptedReply:
-    return Faulty(reply, SlowHeaders(seconds))
-
-
-def slow(seconds: float, reply: ScriptedReply) -> Host:
-    return Host(f"answers after {seconds:g} s", (after(seconds, reply),))
-
-
-def fails(status: int) -> Host:
-    return Host(f"answers with status {status}", (ErrorReply(status),))
-
-
-def tail(number: int, _now: float) -> ScriptedReply:
-    return after(60.0 if number % 40 == 39 else 1.0 + number % 25 / 100, FROM_A)
+def tail(asked: Asked) -> ScriptedReply:
+    return after(60.0 if asked.number % 40 == 39 else 1.0 + asked.number % 25 / 100, FROM_A)
 
 
 SCENARIOS: Final = [

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from fault_page import code, linked, table
 from paths import ROOT
-from scenario_cases import CROWDS, SCENARIOS
+from scenario_table import ALL_CROWDS, ALL_SCENARIOS
 from scenarios import Crowd, Host, Scenario
 
 __all__ = ["PAGE", "as_markdown"]
@@ -42,7 +42,9 @@ _MANY = """\
 """
 
 
-def as_markdown(scenarios: Iterable[Scenario] = SCENARIOS, crowds: Iterable[Crowd] = CROWDS) -> str:
+def as_markdown(
+    scenarios: Iterable[Scenario] = ALL_SCENARIOS, crowds: Iterable[Crowd] = ALL_CROWDS
+) -> str:
     """Return the page: single calls, then many calls of one client."""
     one = table(
         ("A", "B", "Client", "Events", "Text", "Attempts", "Requests", "Outcome", "Seconds"),
@@ -71,6 +73,10 @@ def _scenario(row: Scenario) -> list[str]:
 
 def _crowd(row: Crowd) -> list[str]:
     calls = f"{row.calls:,}"
+    if row.before:
+        calls = f"{row.before:,}, then {row.rest:g} s of rest, then {calls}"
+    if len(row.models) > 1:
+        calls += f", for {' and '.join(map(code, row.models))} in turn"
     if row.together > 1:
         calls += f", {row.together:,} at once"
     if row.pause:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final, Literal, TypeAlias
 
 import anyio
@@ -16,6 +17,7 @@ from kimi_async.testing import FakeProvider, FakeTransport, ReceivedRequest, Rep
 
 __all__ = [
     "HELLO",
+    "Asked",
     "Crowd",
     "Host",
     "Observed",
@@ -30,8 +32,24 @@ __all__ = [
 #: The reply of a provider that works.
 HELLO: Final = Reply("Hello, you!")
 
-#: Returns the reply to the request with this number, from 0, at this second.
-Script: TypeAlias = Callable[[int, float], ScriptedReply]
+
+@frozen
+class Asked:
+    """One request to a provider.
+
+    Attributes:
+        number: Its number, from 0.
+        now: The second in which it arrived.
+        model: The model.
+    """
+
+    number: int
+    now: float
+    model: str
+
+
+#: Returns the reply to a request.
+Script: TypeAlias = Callable[[Asked], ScriptedReply]
 
 
 @frozen
@@ -48,11 +66,11 @@ class Host:
     replies: tuple[ScriptedReply, ...] | Script = (HELLO,)
     settings: Mapping[str, Any] = field(factory=dict)
 
-    def reply(self, number: int, now: float) -> ScriptedReply:
-        """Return the reply to the request with this number."""
+    def reply(self, asked: Asked) -> ScriptedReply:
+        """Return the reply to a request."""
         if callable(self.replies):
-            return self.replies(number, now)
-        return self.replies[min(number, len(self.replies) - 1)]
+            return self.replies(asked)
+        return self.replies[min(asked.number, len(self.replies) - 1)]
 
 
 @frozen
@@ -122,8 +140,11 @@ class Crowd:
         a: The first provider.
         b: The second one; ``None`` = there is none.
         policy: The settings.
+        before: The number of calls, one after the other, before those that count.
+        rest: Seconds between them and the calls that count.
         calls: The number of calls.
         together: The number of calls at once.
+        models: The models that the calls ask for in turn.
         pause: Seconds between a call and the next one of the same caller.
         outcomes: The number of calls with each outcome: ``complete``, or the class of the error.
         slowest: No call takes longer, in seconds.
@@ -134,8 +155,11 @@ class Crowd:
     a: Host
     b: Host | None = None
     policy: Policy
+    before: int = 0
+    rest: float = 0.0
     calls: int
     together: int = 1
+    models: tuple[str, ...] = ("kimi-k3",)
     pause: float = 0.0
     outcomes: Mapping[str, int]
     slowest: float = math.inf
@@ -167,14 +191,20 @@ class Rig:
         name = str(request.provider)
         number = self.counts[name]
         self.counts[name] += 1
-        return self._hosts[name].reply(number, anyio.current_time())
+        asked = Asked(number, anyio.current_time(), request.body["model"])
+        return self._hosts[name].reply(asked)
 
     def options(self, fake: FakeTransport | FakeProvider) -> dict[str, Any]:
         """Return the settings of the client over *fake*."""
         providers: list[kimi.Provider] = [fake.acedata(name="A", **self._row.a.settings)]
         if self._row.b is not None:
             providers.append(fake.cloudsway(name="B", **self._row.b.settings))
-        return {"provider": providers, "checks": "off", **self._row.policy.options}
+        return {
+            "provider": providers,
+            "checks": "off",
+            "retries": kimi.Retries(),
+            **self._row.policy.options,
+        }
 
     def check(self, seen: Seen) -> None:
         """Compare the requests that each provider saw."""
@@ -215,6 +245,10 @@ async def observe(client: AsyncKimi, row: Scenario) -> Observed:
 async def watch(client: AsyncKimi, row: Crowd) -> dict[str, int]:
     """Make the calls of *row*, and return the number of calls with each outcome."""
     outcomes: Counter[str] = Counter()
+    for _ in range(row.before):
+        with suppress(kimi.KimiError):
+            await client.chat("Hi")
+    await anyio.sleep(row.rest)
     left = row.calls
 
     async def caller() -> None:
@@ -222,8 +256,9 @@ async def watch(client: AsyncKimi, row: Crowd) -> dict[str, int]:
         while left:
             left -= 1
             begun = anyio.current_time()
+            model = row.models[left % len(row.models)]
             try:
-                await client.chat("Hi")
+                await client.chat("Hi", model=model)
             except kimi.KimiError as error:
                 outcomes[type(error).__name__] += 1
             else:
