@@ -16,14 +16,19 @@ def _check(policy: Any, *, whole: tuple[str, ...], may_be_none: tuple[str, ...] 
     """Refuse values that are not numbers: whole ones from 1 for *whole*, others from 0."""
     name = type(policy).__name__
     for each in fields(type(policy)):
-        value = getattr(policy, each.name)
+        value: Any = getattr(policy, each.name)
         if isinstance(value, RetryBudget) or (value is None and each.name in may_be_none):
             continue
-        if each.name in whole:
-            if type(value) is not int or value < 1:
-                raise ConfigurationError(f"{name}.{each.name} must be a whole number from 1")
-        elif type(value) not in {int, float} or not 0 <= value < math.inf:
-            raise ConfigurationError(f"{name}.{each.name} must be a number from 0")
+        least = int(each.name in whole)
+        if (
+            type(value) is not int and (least or not isinstance(value, float))
+        ) or not least <= float(value) < math.inf:
+            _refuse(name, each.name, least)
+
+
+def _refuse(policy: str, name: str, least: int) -> None:
+    number = "whole number" if least else "number"
+    raise ConfigurationError(f"{policy}.{name} must be a {number} from {least}")
 
 
 @frozen(kw_only=True)

@@ -154,7 +154,7 @@ class ChatStream:
         """
         aiter(self)
         try:
-            while self._reply.completion is None:
+            while True:
                 await self._fill()
                 if not self._events:
                     self._end()

@@ -32,12 +32,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],  # it measures the machine
 )
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=2_000)
-settings.register_profile(
-    "long",
-    settings.get_profile("default"),
-    max_examples=20_000,
-    suppress_health_check=[HealthCheck.too_slow],
-)
 # `pytest --hypothesis-profile=thorough` comes after this and wins.
 settings.load_profile("ci" if "CI" in os.environ else "default")
 

@@ -15,6 +15,8 @@ State = Literal["closed", "open", "half-open"]
 
 #: The part of the time that is random.
 _JITTER: Final = 0.25
+#: 2 to a higher power times any time is over every limit, and at some hundreds over what a float can hold.
+_MOST_DOUBLINGS: Final = 60
 
 
 class BreakerState:
@@ -79,7 +81,7 @@ class BreakerState:
         if probe or self._is_too_much(breaker, now):
             seconds = min(breaker.max_open, breaker.open_for * 2**self._times_open)
             self.open(now + seconds * (1 - _JITTER + 2 * _JITTER * chance))
-            self._times_open += 1
+            self._times_open = min(self._times_open + 1, _MOST_DOUBLINGS)
             return True
         return False
 

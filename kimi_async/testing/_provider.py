@@ -140,6 +140,8 @@ class ScriptedProvider:
         self._limiter = RateLimiter(self._settings.rate_limits)
         self.requests: list[ReceivedRequest] = []
         self.failure: ScriptError | None = None
+        #: The last request, also after a script has cleared the list.
+        self.last: ReceivedRequest | None = None
         if inspect.iscoroutinefunction(script):
             raise TypeError("the script function is async; it must return the reply, not await")
         self._replies: deque[ScriptedReply] = deque()
@@ -201,6 +203,7 @@ class ScriptedProvider:
             provider=None if service is None else provider,
             connection=connection,
         )
+        self.last = request
         self.requests.append(request)
         refusal = self._refusal(request, provider, service, now)
         is_accepted = refusal is None and service == "chat"

@@ -316,7 +316,8 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
             return False
         started = anyio.current_time()
         served = self._served(*received, connection)
-        request = self.requests[-1]
+        request = self._provider.last
+        assert request is not None
         try:
             with self._counting("requests"):
                 return await peer.play(served.answer)

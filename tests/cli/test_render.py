@@ -21,6 +21,8 @@ from kimi_async import (
     ReplyRecord,
     StreamEnd,
     StreamEvent,
+    StreamInterrupted,
+    StreamRestarted,
     StreamStart,
     ToolCall,
     ToolCallDelta,
@@ -296,3 +298,28 @@ def test_call_line(arguments: str, line: str) -> None:
 )
 def test_summary(reply: ChatCompletion, line: str) -> None:
     assert summary(reply) == line
+
+
+RESTARTED: list[StreamEvent] = [
+    ContentDelta("Once"),
+    StreamRestarted("acedata", 0),
+    ContentDelta("Again"),
+]
+
+
+def test_a_terminal_announces_a_restart() -> None:
+    file = io.StringIO()
+    renderer = TerminalRenderer(Output(file, styled=False))
+    for event in RESTARTED:
+        renderer.show(event)
+    assert file.getvalue() == "Once\n\nThe reply broke. It begins anew:\n\nAgain"
+
+
+def test_a_file_does_not_take_back_a_text() -> None:
+    file = io.StringIO()
+    renderer = PlainRenderer(Output(file, styled=False))
+    renderer.show(StreamRestarted("acedata", 0))
+    renderer.show(ContentDelta("Once"))
+    with pytest.raises(StreamInterrupted, match="cannot be taken back"):
+        renderer.show(StreamRestarted("acedata", 0))
+    assert file.getvalue() == "Once"

@@ -118,8 +118,8 @@ MUTANTS = {
     ),
     "two-cancels-while-closing": Mutant(
         file="_http/_cancellation.py",
-        find="await asyncio.shield(_start(_bounded(close)))",
-        replace="await _start(_bounded(close))",
+        find="await asyncio.shield(start_task(_bounded(close)))",
+        replace="await start_task(_bounded(close))",
         test="tests/unit/http/test_cancellation.py::test_a_close_ends_although_its_task_is_cancelled_twice",
     ),
     "closing-the-client-ends-a-request": Mutant(

@@ -663,8 +663,9 @@ async def test_calls_that_a_run_leaves_are_answered_with_the_next_message() -> N
     ids=["cut", "only-thinking", "call-that-was-cut"],
 )
 async def test_a_run_that_cannot_be_gone_on_with_leaves_no_trace(last: Reply) -> None:
+    once = kimi.Retries.none()
     async with FakeProvider([Reply(tool_calls=[FORECAST]), last]) as fake:
-        async with AsyncKimi(fake.acedata(), model="m") as client:
+        async with AsyncKimi(fake.acedata(), model="m", retries=once) as client:
             chat = client.conversation()
             try:
                 result = await chat.run("How is Bergen?", tools=[weather]).final()

@@ -368,3 +368,15 @@ async def test_25_calls_at_once_over_sockets() -> None:
             replies = await ask_at_once(client, 25)
     assert len(replies) == 25
     assert len(fake.requests) == 25
+
+
+@pytest.mark.anyio
+async def test_a_reply_without_limits_can_be_abandoned() -> None:
+    fake = FakeTransport([Reply("Hello, you!", cut_after=2, end="stall")])
+    client = fake.client(provider=fake.acedata(rate_limits=None))
+    streams = [client.stream("Hi")]
+    await anext(streams[0])
+    with pytest.warns(ResourceWarning, match="never closed"):
+        streams.clear()
+    await anyio.wait_all_tasks_blocked()
+    assert client.in_flight == 0

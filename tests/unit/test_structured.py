@@ -15,7 +15,7 @@ from fake_host import USAGE, FakeHost, break_at_once, delta, sse
 import kimi_async as kimi
 from kimi_async import AsyncKimi, OutputError, Provider, structured, tools
 from kimi_async.structured import Parsed
-from kimi_async.testing import ErrorReply, FakeProvider, FakeToolCall, Reply
+from kimi_async.testing import ErrorReply, FakeProvider, FakeToolCall, FakeTransport, Reply
 from kimi_async.testing._completion import dump
 
 pytestmark = pytest.mark.anyio
@@ -525,3 +525,15 @@ def test_a_parsed_value_is_a_value() -> None:
     assert one == Parsed(value=1, completion=completion, rounds=(), usage=None)
     assert "rounds" not in repr(one)
     assert structured.ParseRound(completion) == structured.ParseRound(completion, None)
+
+
+async def test_a_growing_value_begins_anew_after_a_restart() -> None:
+    whole = Reply('{"name": "Ada", "age": 36}', chunk_chars=4)
+    cut = Reply('{"name": "Bob", "age": 1}', chunk_chars=4, cut_after=5, end="reset")
+    fake = FakeTransport([cut, whole])
+    client = fake.client(retries=kimi.Retries(), on_interrupt="restart")
+    stream = client.stream_parse("Who?", into=Struct)
+    seen = [str(value) async for value in stream]
+    assert (await stream.final()).value == Struct("Ada", 36)
+    assert any("Bob" in each for each in seen)
+    assert "Bob" not in seen[-1]

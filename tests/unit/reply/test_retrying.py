@@ -202,3 +202,24 @@ async def test_a_provider_that_cannot_serve_the_request_is_skipped_with_its_reas
         await client.chat("Hi", thinking=thinking)
     assert len(fake.requests) == 1
     assert isinstance(caught.value.errors[1], kimi.ConfigurationError)
+
+
+async def test_a_provider_that_is_known_to_refuse_the_request_is_skipped() -> None:
+    fake = FakeTransport([ErrorReply(404)])
+    client = both(fake, provider=[fake.acedata(), fake.moonshot()], model="kimi-k2.5")
+    with pytest.raises(kimi.ProviderUnavailableError) as caught:
+        await client.chat("Hi")
+    assert len(fake.requests) == 1
+    assert "it is known to refuse this request: model: this model was retired" in str(
+        caught.value.errors[1]
+    )
+
+
+@pytest.mark.parametrize("wire", ["stream", "json"])
+async def test_names_of_models_and_both_wires(wire: Any) -> None:
+    fake = FakeTransport([ErrorReply(404), Reply("Hello")])
+    named = fake.cloudsway(models={"kimi-k3": "my-model"})
+    client = both(fake, provider=[fake.acedata(), named], model="kimi-k3")
+    reply = await client.chat("Hi", wire=wire)
+    assert (reply.text, reply.provider) == ("Hello", B)
+    assert [request.body["model"] for request in fake.requests] == ["kimi-k3", "my-model"]

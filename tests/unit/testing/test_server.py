@@ -430,3 +430,17 @@ def test_code_without_an_event_loop_runs_it_in_a_thread() -> None:
         headers = {"authorization": f"Bearer {fake.api_key}"}
         response = httpx.post(fake.url + ACEDATA, json=ASKED, headers=headers)
     assert response.content == recording(KO)
+
+
+async def test_a_script_may_clear_the_requests() -> None:
+    """A run of many thousands would fill the memory."""
+
+    def script(_: ReceivedRequest) -> Reply:
+        fake.requests.clear()
+        return Reply("Hello")
+
+    async with FakeProvider(script) as fake:
+        async with AsyncKimi(fake.acedata(), model="m") as client:
+            for _ in range(2):
+                assert (await client.chat("Hi")).text == "Hello"
+    assert not fake.requests
