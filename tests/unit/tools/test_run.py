@@ -612,6 +612,7 @@ async def test_a_sync_tool_runs_in_a_thread_and_a_slow_one_is_left_behind() -> N
     ("options", "problem"),
     [
         ({"max_steps": 0}, "max_steps must be a whole number from 1, not 0"),
+        ({"max_steps": True}, "max_steps must be a whole number from 1, not True"),
         ({"max_steps": 1.5}, "max_steps must be a whole number from 1, not 1.5"),
         ({"tool_concurrency": 0}, "tool_concurrency must be a whole number from 1"),
         ({"tool_timeout": 0}, "tool_timeout must be a number of seconds above 0, or None"),
