@@ -95,7 +95,7 @@ def progress_line(counts: Counts, seconds: float, width: int) -> str:
     if counts.prompt_tokens:
         tokens = counts.prompt_tokens + counts.completion_tokens
         parts.append(f"{short(tokens)} tokens")
-        parts.append(f"{counts.cached_tokens / counts.prompt_tokens:.0%} of the input cached")
+        parts.append(f"{_percent(counts.cached_tokens, counts.prompt_tokens)} of the input cached")
     line = ""
     for part in parts:
         longer = f"{line} · {part}" if line else part
@@ -109,6 +109,10 @@ def _share(counts: Counts) -> str:
     share = counts.finished / counts.total if counts.total else 1.0
     # 100 % only at the end.
     return f"{counts.finished:,} of {counts.total:,} rows ({math.floor(share * 100)} %)"
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %"
 
 
 def short(number: int) -> str:
@@ -139,9 +143,9 @@ def summary(counts: Counts, seconds: float) -> list[str]:
     for name, rows in sorted(counts.by_provider.items()):
         lines.append(f"{name}: {rows:,} rows, {counts.tokens_by_provider[name]:,} tokens")
     if counts.prompt_tokens:
-        share = counts.cached_tokens / counts.prompt_tokens
+        cached = _percent(counts.cached_tokens, counts.prompt_tokens)
         lines.append(
-            f"all attempts: {counts.prompt_tokens:,} tokens of input ({share:.0%} cached),"
+            f"all attempts: {counts.prompt_tokens:,} tokens of input ({cached} cached),"
             f" {counts.completion_tokens:,} of output"
         )
     return lines

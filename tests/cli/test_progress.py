@@ -25,7 +25,7 @@ COUNTS = Counts(
 )
 WHOLE = (
     "3,000 of 10,000 rows (30 %) · 20 failed · 6 min left · 20.0 rows/s · 3.0M tokens"
-    " · 33% of the input cached"
+    " · 33 % of the input cached"
 )
 
 
@@ -84,7 +84,7 @@ def test_the_counts_of_results_and_their_summary() -> None:
         "2 answered, 1 before this run, 1 failed, in 12 s",
         "acedata: 1 rows, 15 tokens",
         "cloudsway: 1 rows, 0 tokens",
-        "all attempts: 20 tokens of input (20% cached), 5 of output",
+        "all attempts: 20 tokens of input (20 % cached), 5 of output",
     ]
 
 
