@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import runpy
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -99,10 +98,10 @@ def test_runs_as_a_module(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["anything", "--version"])
+    # pytest rewrites the modules of a package with a plugin, and its loader has no code for runpy.
+    finders = [each for each in sys.meta_path if type(each).__name__ != "AssertionRewritingHook"]
+    monkeypatch.setattr(sys, "meta_path", finders)
     with pytest.raises(SystemExit) as exit_:
-        # By its path: pytest rewrites the modules of a package with a plugin, and its loader has no code to give.
-        runpy.run_path(
-            str(Path(kimi_async.cli.__file__).with_name("__main__.py")), run_name="__main__"
-        )
+        runpy.run_module("kimi_async.cli", run_name="__main__")
     assert exit_.value.code == 0
     assert capsys.readouterr().out.startswith("kimi-async ")
