@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import pytest
 from attrs import evolve, frozen
@@ -79,7 +79,7 @@ class ShowsKey(OpenAICompatible):
 
 @frozen
 class Resolves(OpenAICompatible):
-    def resolve(self, env: Mapping[str, str]) -> OpenAICompatible:  # type: ignore[override]
+    def resolve(self, env: Mapping[str, str]) -> Self:
         return evolve(super().resolve(env), base_url="https://other.test")
 
 
