@@ -11,13 +11,14 @@ from kimi_async._configuration import CallParams, ClientSettings
 from kimi_async._errors import ConfigurationError, KimiError
 from kimi_async._http._transport import Transport
 from kimi_async._messages import Messages
-from kimi_async._models import ChatCompletion
+from kimi_async._models import ChatCompletion, ModelInfo
 from kimi_async._providers import Provider
 from kimi_async._reply import (
     Plan,
     Reply,
     SharedState,
     Stay,
+    fetch,
     finishing,
     hedging,
     one_attempt,
@@ -212,6 +213,24 @@ class Caller:
             check=call.problem_at,
         )
         return ChatStream(reply, on_end)
+
+    async def list_models(self) -> tuple[ModelInfo, ...]:
+        """Return the models that the first provider lists; raises the same as ``client.models()``."""
+        settings = self.settings
+        provider = settings.providers[0]
+        try:
+            body = await fetch(
+                provider,
+                provider.build_models_request(),
+                headers=settings.headers,
+                transport=self.transport,
+                timeouts=settings.timeouts,
+                limits=settings.limits,
+            )
+            return provider.parse_models(body)
+        except KimiError as error:
+            error.provider, error.stage = provider.name, error.stage or "listing models"
+            raise
 
 
 def _check_without_model(settings: ClientSettings) -> None:

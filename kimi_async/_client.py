@@ -20,7 +20,7 @@ from kimi_async._configuration import (
     OnInterrupt,
     chosen_providers,
 )
-from kimi_async._errors import ConfigurationError, KimiError
+from kimi_async._errors import ConfigurationError
 from kimi_async._health import ProviderHealth
 from kimi_async._hooks import Hook
 from kimi_async._http._cancellation import loop_clock, prepare_loop
@@ -31,7 +31,6 @@ from kimi_async._models import ChatCompletion, ModelInfo
 from kimi_async._policies import DEFAULT_BREAKER, DEFAULT_RETRIES, Breaker, Retries
 from kimi_async._providers import Provider
 from kimi_async._record import OnComplete
-from kimi_async._reply import fetch
 from kimi_async._request._borrowed import refuse_unknown
 from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream
@@ -50,15 +49,16 @@ T = TypeVar("T")
 
 
 class AsyncKimi:
-    """A client for the Kimi models of one provider.
+    """A client for the Kimi models of one provider, or of several that stand in for each other.
 
     It works with or without ``async with``. All tasks of one event loop can share it. While nothing is in flight, it
     can move to another event loop, unless ``http_client`` was given.
 
     Args:
-        provider: The provider (``AceDataCloud()``, ``Cloudsway()``, ...). ``None`` takes it from the environment:
-            ``KIMI_PROVIDER``, or the only provider whose key is set. Missing fields of the provider (key, endpoint
-            path) are also read from the environment, once, when the client is made.
+        provider: The provider (``AceDataCloud()``, ``Cloudsway()``, ...), or several in the order in which they are
+            asked. ``None`` takes one from the environment: ``KIMI_PROVIDER``, or the only provider whose key is set.
+            Missing fields of a provider (key, endpoint path) are also read from the environment, once, when the client
+            is made.
         model: The model of calls that do not name one; ``None`` reads ``KIMI_MODEL``. The SDK has no default model,
             because providers retire models within months.
         timeouts: The limits of time of every reply; ``None`` is ``Timeouts()``.
@@ -472,36 +472,16 @@ class AsyncKimi:
         Raises:
             ConfigurationError: *saved* cannot be read, or is given together with *system* or *messages*.
         """
-        from kimi_async._history import load_history, opening_history
+        from kimi_async._history import first_history
         from kimi_async.conversation import Conversation
 
-        if saved is None:
-            history = opening_history(system, messages)
-        elif system is not None or messages:
-            raise ConfigurationError("a saved conversation has its own beginning: give only saved=")
-        else:
-            history = load_history(saved)
-        return Conversation(self._caller, params, history)
+        return Conversation(self._caller, params, first_history(system, messages, saved))
 
     async def models(self) -> tuple[ModelInfo, ...]:
-        """Return the models that the provider lists for this key.
+        """Return the models that the provider lists for this key; of several providers, the first one is asked.
 
         Raises:
             NotFoundError: The provider has no such list under this ``base_url``.
             KimiError: The list could not be read; ``Timeouts.first_output`` covers the whole wait.
         """
-        settings = self._caller.settings
-        provider = settings.providers[0]
-        try:
-            body = await fetch(
-                provider,
-                provider.build_models_request(),
-                headers=settings.headers,
-                transport=self._caller.transport,
-                timeouts=settings.timeouts,
-                limits=settings.limits,
-            )
-            return provider.parse_models(body)
-        except KimiError as error:
-            error.provider, error.stage = provider.name, error.stage or "listing models"
-            raise
+        return await self._caller.list_models()

@@ -17,7 +17,7 @@ from kimi_async._request._params import wire_tools
 if TYPE_CHECKING:
     from kimi_async.tools._run import RunResult
 
-__all__ = ["History", "Said", "copied", "load_history", "opening_history", "with_run", "with_turn"]
+__all__ = ["History", "Said", "copied", "first_history", "with_run", "with_turn"]
 
 #: The messages of one turn: a text of the user, a message, or several.
 Said: TypeAlias = Messages | MessageDict | Iterable[AnyMessage]
@@ -81,7 +81,7 @@ class _Saved(msgspec.Struct, kw_only=True):
     prompt_chars: int = 0
 
 
-def load_history(saved: str | bytes) -> History:
+def _load_history(saved: str | bytes) -> History:
     """Read what :meth:`Conversation.to_json` wrote.
 
     Raises:
@@ -103,12 +103,12 @@ def load_history(saved: str | bytes) -> History:
     raise ConfigurationError(f"this is not a saved conversation: {problem}")
 
 
-def opening_history(system: object, messages: Said) -> History:
-    """Return the history of a new conversation.
-
-    Raises:
-        ConfigurationError: *system* is not a text, or *messages* are not messages.
-    """
+def first_history(system: object, messages: Said, saved: str | bytes | None) -> History:
+    """Return the history that a conversation begins with; takes and raises the same as ``client.conversation()``."""
+    if saved is not None:
+        if system is not None or messages:
+            raise ConfigurationError("a saved conversation has its own beginning: give only saved=")
+        return _load_history(saved)
     if system is None:
         return History(copied(messages))
     if not isinstance(system, str):
