@@ -32,6 +32,7 @@ from kimi_async._hooks import Observers, call_safely
 from kimi_async._http._cancellation import asyncio_loop, loop_clock
 from kimi_async._http._limiter import Permit
 from kimi_async._http._transport import Transport
+from kimi_async._log import with_log
 from kimi_async._models import ChatCompletion
 from kimi_async._protocol._decoder import ReplyDecoder
 from kimi_async._protocol._seam import Seam
@@ -206,9 +207,9 @@ class Reply:
         self._started = True
         self._clock, self._loop = loop_clock(), asyncio_loop()
         self._begun, self._begun_at = self._clock(), time.time()
-        if self._settings.hooks:
+        if hooks := with_log(self._settings.hooks):
             self._observers = Observers(
-                self._settings.hooks,
+                hooks,
                 call_info(self._providers, self._request, self._wire_request, self._begun_at),
             )
         events = await self._guard(self._begin())

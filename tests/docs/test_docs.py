@@ -8,6 +8,7 @@ import codeop
 import doctest
 import importlib
 import inspect
+import logging
 import pkgutil
 import shlex
 import subprocess
@@ -52,7 +53,19 @@ def example_provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
         yield fake
 
 
-@pytest.mark.usefixtures("example_provider")
+@pytest.fixture
+def kept_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Take back what an example changes of the loggers."""
+    loggers = [logging.getLogger(name) for name in ("kimi_async", "httpx")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        monkeypatch.setattr(logger, "handlers", [])
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+
+
+@pytest.mark.usefixtures("example_provider", "kept_logging")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_page_examples_run(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)  # some write files
