@@ -109,7 +109,7 @@ def program_name(started_as: str) -> str:
     """
     path = Path(started_as)
     if path.name == "__main__.py":
-        return "python -m kimi_async.cli"
+        return "python -m kimi_async"
     found = shutil.which(path.name)
     is_found = found is not None and Path(found).resolve() == path.resolve()
     return path.name if is_found else shlex.quote(started_as)

@@ -399,7 +399,7 @@ def test_the_demo_names_the_program_as_the_shell_finds_it(
     program.touch(mode=0o755)
     assert _demo.program_name(str(program)) == str(program)
     assert _demo.program_name("/a b/kimi-async") == "'/a b/kimi-async'"
-    assert _demo.program_name("/x/kimi_async/cli/__main__.py") == "python -m kimi_async.cli"
+    assert _demo.program_name("/x/kimi_async/__main__.py") == "python -m kimi_async"
     monkeypatch.setenv("PATH", str(tmp_path))
     assert _demo.program_name(str(program)) == "kimi-async"
     assert _demo.program_name("/other/kimi-async") == "/other/kimi-async"

@@ -306,7 +306,7 @@ class TestKilled:
         rows = {f"row {number}": f"text {number}" for number in range(ROWS)}
         source = files.write(*[prompt(name, text) for name, text in rows.items()])
         options = ["--concurrency", str(CONCURRENCY)]
-        program = [sys.executable, "-m", "kimi_async.cli", *files.arguments(source, *options)]
+        program = [sys.executable, "-m", "kimi_async", *files.arguments(source, *options)]
         for _ in range(KILLS):
             enough = len(files.fake.requests) + when.randrange(1, ROWS // KILLS)
             with subprocess.Popen(program, stderr=subprocess.DEVNULL) as process:

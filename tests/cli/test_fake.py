@@ -114,7 +114,7 @@ def test_curl_streams_a_reply_and_a_call(script: Path) -> None:
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_our_own_command_needs_only_the_exports(provider: str) -> None:
     with served_fake("--provider", provider, "--oddity", "keep-alive-comments") as fake:
-        command = [sys.executable, "-m", "kimi_async.cli", "ask", "My name is Ada"]
+        command = [sys.executable, "-m", "kimi_async", "ask", "My name is Ada"]
         done = subprocess.run(
             command,
             check=False,
@@ -137,7 +137,7 @@ def test_a_recording_is_served(tmp_path: Path) -> None:
     path = tmp_path / "file.kimi"
     anyio.run(record_one, path)
     with served_fake("--script", str(path), "--speed", "1000") as fake:
-        command = [sys.executable, "-m", "kimi_async.cli", "ask", "Hi"]
+        command = [sys.executable, "-m", "kimi_async", "ask", "Hi"]
         done = subprocess.run(
             command,
             check=False,

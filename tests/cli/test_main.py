@@ -102,6 +102,6 @@ def test_runs_as_a_module(
     finders = [each for each in sys.meta_path if type(each).__name__ != "AssertionRewritingHook"]
     monkeypatch.setattr(sys, "meta_path", finders)
     with pytest.raises(SystemExit) as exit_:
-        runpy.run_module("kimi_async.cli", run_name="__main__")
+        runpy.run_module("kimi_async", run_name="__main__")
     assert exit_.value.code == 0
     assert capsys.readouterr().out.startswith("kimi-async ")

@@ -82,7 +82,7 @@ def running(
     }
     key = {"ACEDATACLOUD_API_TOKEN": "test-key", "KIMI_PROVIDER": "acedata", "KIMI_MODEL": "m"}
     process = subprocess.Popen(
-        shell or [sys.executable, "-m", "kimi_async.cli", *arguments],
+        shell or [sys.executable, "-m", "kimi_async", *arguments],
         shell=shell is not None,
         stdin=subprocess.DEVNULL,
         stdout=theirs,
@@ -120,7 +120,7 @@ def test_ctrl_c_in_the_demo_before_its_first_output() -> None:
 
 def test_a_closed_stdout_is_quiet(server: Server) -> None:
     ask = server.ask(Reply("Hello"))
-    command = shlex.join([sys.executable, "-m", "kimi_async.cli", *ask])
+    command = shlex.join([sys.executable, "-m", "kimi_async", *ask])
     with running(os.pipe(), *ask, shell=f"exec {command} >&-") as (process, _):
         assert process.communicate()[1] == b""
         assert process.returncode == 0

@@ -195,7 +195,7 @@ def commands(page: str) -> list[str]:
 
 
 def said(command: str) -> str:
-    argv = [sys.executable, "-m", "kimi_async.cli", *shlex.split(command)]
+    argv = [sys.executable, "-m", "kimi_async", *shlex.split(command)]
     done = subprocess.run(
         argv, capture_output=True, check=True, text=True, stdin=subprocess.DEVNULL, timeout=300
     )
@@ -207,7 +207,7 @@ def test_the_page_about_the_fake_is_right() -> None:
     page = (ROOT / "docs/serve-a-fake.md").read_text(encoding="utf-8")
     with served_fake("--provider", "acedata") as fake:
         printed = fake.help.replace(fake.url, "http://127.0.0.1:8080")
-    assert printed.replace("python -m kimi_async.cli", "kimi-async") in page
+    assert printed.replace("python -m kimi_async", "kimi-async") in page
     (script,) = [token.content for token in MarkdownIt().parse(page) if token.info == "json"]
     assert script_from_json(script).options.keys() == FakeOptions.__annotations__.keys() - {
         "answers_as"

@@ -72,7 +72,7 @@ def served_fake(*arguments: str) -> Generator[ServedFake]:
     """Run ``kimi-async fake`` on a free port."""
     # A shell ignores SIGINT for its background programs, and their children inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    command = [sys.executable, "-m", "kimi_async.cli", "fake", "--port", "0", *arguments]
+    command = [sys.executable, "-m", "kimi_async", "fake", "--port", "0", *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
     ) as process:
