@@ -435,7 +435,7 @@ class OutputError(KimiError):
         text: The whole text of the model.
     """
 
-    advice = "What the model said is in .text; tell it what does not fit, or ask again."
+    advice = "The text of the model is in .text; tell the model what does not fit, or ask again."
 
     def __init__(self, message: str, *, text: str) -> None:
         super().__init__(message)

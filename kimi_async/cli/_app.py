@@ -165,7 +165,7 @@ _Pace: TypeAlias = Annotated[
 ]
 _Prompt: TypeAlias = Annotated[
     str | None,
-    typer.Argument(help="What to ask. The text on stdin is added after it; - stands for stdin."),
+    typer.Argument(help="The question. The text on stdin is added after it; - stands for stdin."),
 ]
 _Provider: TypeAlias = Annotated[
     Provider | None,

@@ -43,6 +43,8 @@ MODULES = ["kimi_async"] + [
 
 def answer(request: ReceivedRequest) -> Reply:
     """Answer any question of the examples."""
+    if "response_format" in request.body:
+        return Reply('{"title": "Spaghetti", "minutes": 15}')
     return Reply(f"Hello from {request.provider}!", reasoning="They want a greeting.")
 
 

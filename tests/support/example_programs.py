@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
+import httpx2
 from anyio.from_thread import start_blocking_portal
 
 from kimi_async.testing import FakeProvider, Script
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    Send = Callable[[httpx.AsyncHTTPTransport, httpx.Request], Awaitable[httpx.Response]]
+    Send = Callable[..., Awaitable[Any]]
 
 # These may be set on the machine of the tester.
 SETTINGS = [
@@ -55,18 +56,17 @@ def provider_of_the_environment(
     ):
         for setting in ("ACEDATACLOUD_API_TOKEN", "CLOUDSWAY_API_KEY", "MOONSHOT_API_KEY"):
             monkeypatch.setenv(setting, fake.api_key)
-        monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", diverted(fake))
+        for transport in (httpx.AsyncHTTPTransport, httpx2.AsyncHTTPTransport):
+            send = transport.handle_async_request
+            monkeypatch.setattr(transport, "handle_async_request", diverted(send, fake))
         yield fake
 
 
-def diverted(fake: FakeProvider) -> Send:
+def diverted(send: Send, fake: FakeProvider) -> Send:
     """Return a ``handle_async_request`` that connects to *fake* in place of any other machine."""
-    send = httpx.AsyncHTTPTransport.handle_async_request
     here = httpx.URL(fake.url)
 
-    async def send_here(
-        transport: httpx.AsyncHTTPTransport, request: httpx.Request
-    ) -> httpx.Response:
+    async def send_here(transport: Any, request: Any) -> Any:
         port = request.url.port if request.url.host == here.host else here.port
         request.url = request.url.copy_with(scheme=here.scheme, host=here.host, port=port)
         return await send(transport, request)

@@ -269,7 +269,7 @@ ADVICE: dict[type[KimiError], str] = {
     EmptyResponseError: "Send it again.",
     StreamInterrupted: "Sending it again begins anew.",
     ProviderUnavailableError: "The last error of each provider is in .errors.",
-    OutputError: "What the model said is in .text; tell it what does not fit, or ask again.",
+    OutputError: "The text of the model is in .text; tell the model what does not fit, or ask again.",
 }
 
 
