@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final, Self, TypeAlias
 
 import anyio
+import anyio.lowlevel
 
 from kimi_async._errors import ConfigurationError, KimiError
 from kimi_async.tools._run import RunEvent
@@ -30,6 +32,9 @@ ENCODERS: Final[Mapping[str, Callable[[], Encoder]]] = {
 
 #: Keep caches and proxies from keeping, compressing or holding back the body.
 _UNBUFFERED: Final = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
+
+#: The status of a response whose browser left before its start; nginx logs the same one.
+_CLIENT_CLOSED_REQUEST: Final = 499
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -134,7 +139,7 @@ def asgi_body(stream: Streamed, format: Format = "text") -> ReplyBody:
     Raises:
         ConfigurationError: *stream* or *format* is another value.
     """
-    if format not in ENCODERS:
+    if not isinstance(format, str) or format not in ENCODERS:
         known = ", ".join(ENCODERS)
         raise ConfigurationError(f"there is no format {format!r}; there are {known}")
     return ReplyBody(Reader(stream), ENCODERS[format]())
@@ -163,8 +168,9 @@ class Exchange:
 
     Args:
         body: The body.
-        headers: The headers of the response, if it has a body.
+        head: The status and the headers of the response, if it has a body.
         keep_alive: The longest silence in seconds; ``None`` for any.
+        is_head: Whether the response has only its head.
         receive: ``receive`` of ASGI.
         send: ``send`` of ASGI.
     """
@@ -172,20 +178,24 @@ class Exchange:
     def __init__(
         self,
         body: ReplyBody,
-        headers: RawHeaders,
+        head: tuple[int, RawHeaders],
         keep_alive: float | None,
+        *,
+        is_head: bool,
         receive: Receive,
         send: Send,
     ) -> None:
         self._body = body
-        self._headers = headers
+        self._head = head
         self._keep_alive = keep_alive
+        self._is_head = is_head
         self._receive = receive
         self._send = send
         #: Held while a message is sent: the body and the comments come from two tasks.
         self._sending = anyio.Lock(fast_acquire=True)
-        self._has_sent = False
-        self._has_ended = False
+        self._has_started = self._has_sent = self._has_ended = False
+        #: Cancelled at the end, also when the browser leaves.
+        self._scope = anyio.CancelScope()
 
     async def run(self) -> None:
         """Answer the request.
@@ -193,38 +203,51 @@ class Exchange:
         Raises:
             Exception: The exception of a tool or of ``approve``, for the log of the server.
         """
-        failure: Exception | None = None
+        failure: BaseException | None = None
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._watch, tasks.cancel_scope)
-                try:
-                    await self._answer(tasks)
-                except OSError:
-                    pass  # a server may raise it when the browser is gone
-                except Exception as error:
-                    failure = error  # the task group would wrap it
-                tasks.cancel_scope.cancel()
+            with self._scope:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._watch)
+                    try:
+                        await self._answer(tasks)
+                    except anyio.get_cancelled_exc_class():
+                        raise
+                    except BaseException as error:
+                        failure = error  # the task group would wrap it
+                    self._scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._body.aclose()
         if failure is not None:
             raise failure
+        if not self._has_started:
+            # A middleware that waits for a response would raise an error of its own.
+            with contextlib.suppress(OSError):
+                await self._send(_start_of(_CLIENT_CLOSED_REQUEST, ()))
+                await self._send(_body_of(b"", more_body=False))
 
-    async def _watch(self, scope: anyio.CancelScope) -> None:
-        """Cancel *scope* when the browser leaves."""
+    async def _watch(self) -> None:
+        """Wait until the browser leaves, and end the exchange."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        scope.cancel()
+        self._scope.cancel()
 
     async def _answer(self, tasks: anyio.abc.TaskGroup) -> None:
+        if self._is_head:
+            # A reply costs money, and the browser would not get it.
+            await self._start(*self._head)
+            await self._write(b"", more_body=False)
+            return
         try:
-            first = await anext(self._body)
+            first = await anext(self._body, None)
         except KimiError as error:
             answer = error_answer(error)
             await self._start(answer.status, raw_headers(answer.headers))
             await self._write(answer.body, more_body=False)
             return
-        await self._start(200, self._headers)
+        if first is None:
+            raise RuntimeError("this response was sent before; each request needs a new one")
+        await self._start(*self._head)
         await self._write(first)
         if self._keep_alive is not None and self._body.keep_alive:
             tasks.start_soon(self._keep_awake, self._keep_alive)
@@ -233,13 +256,21 @@ class Exchange:
         await self._write(b"", more_body=False)
 
     async def _start(self, status: int, headers: RawHeaders) -> None:
-        await self._send({"type": "http.response.start", "status": status, "headers": [*headers]})
+        self._has_started = True
+        await self._hand_over(_start_of(status, headers))
 
     async def _write(self, data: bytes, *, more_body: bool = True) -> None:
         async with self._sending:
             self._has_sent = True
             self._has_ended = not more_body
-            await self._send({"type": "http.response.body", "body": data, "more_body": more_body})
+            await self._hand_over(_body_of(data, more_body=more_body))
+
+    async def _hand_over(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except OSError:  # since version 2.4 of ASGI a server raises it when the browser is gone
+            self._scope.cancel()
+            await anyio.lowlevel.checkpoint()
 
     async def _keep_awake(self, seconds: float) -> None:
         """Send a comment in each half of *seconds* in which nothing was sent, so that no silence is longer."""
@@ -252,10 +283,12 @@ class Exchange:
     async def _comment(self) -> None:
         async with self._sending:
             if not self._has_ended:
-                await self._send(
-                    {
-                        "type": "http.response.body",
-                        "body": self._body.keep_alive,
-                        "more_body": True,
-                    }
-                )
+                await self._hand_over(_body_of(self._body.keep_alive, more_body=True))
+
+
+def _start_of(status: int, headers: RawHeaders) -> Message:
+    return {"type": "http.response.start", "status": status, "headers": [*headers]}
+
+
+def _body_of(data: bytes, *, more_body: bool) -> Message:
+    return {"type": "http.response.body", "body": data, "more_body": more_body}

@@ -51,9 +51,15 @@ class Reader:
 
         Raises:
             KimiError: The reply failed before that.
+            RuntimeError: The stream was read to its end before.
         """
         await self._stream.__aenter__()
-        events = await self.more()
+        try:
+            events = await self.more()
+        except StopAsyncIteration:
+            raise RuntimeError(
+                "this stream was read to its end; make a response of a stream that is new"
+            ) from None
         while all(isinstance(event, _BEFORE_OUTPUT) for event in events):
             events += await self.more()
         return events

@@ -29,7 +29,8 @@ class ReplyResponse(Response):
 
     Nothing is sent to the provider before the response starts. A failure before the first output is an HTTP status
     with a JSON body and, if a wait helps, ``Retry-After``. After the first output the status is 200, and the end of
-    the body tells the outcome. If the browser leaves, the request to the provider is closed at once.
+    the body tells the outcome. If the browser leaves, the request to the provider is closed at once. A HEAD request
+    gets the headers only, and nothing is sent to the provider.
 
     The page Streaming in FastAPI has the table of statuses and the end of each format.
 
@@ -60,11 +61,19 @@ class ReplyResponse(Response):
         self._keep_alive = checked_keep_alive(keep_alive)
         self.status_code = 200
         self.background = background
-        self.init_headers({**self._reply.headers, **(headers or {})})
+        own = {name.lower(): value for name, value in (headers or {}).items()}
+        self.init_headers({**self._reply.headers, **own})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request of ASGI."""
-        del scope  # every request gets the same answer
-        await Exchange(self._reply, self.raw_headers, self._keep_alive, receive, send).run()
+        exchange = Exchange(
+            self._reply,
+            (self.status_code, self.raw_headers),
+            self._keep_alive,
+            is_head=scope.get("method") == "HEAD",
+            receive=receive,
+            send=send,
+        )
+        await exchange.run()
         if self.background is not None:
             await self.background()

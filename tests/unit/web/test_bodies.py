@@ -182,10 +182,13 @@ async def test_a_body_raises_what_fails_before_the_first_output(format: Format) 
     await body.aclose()
 
 
-def test_an_unknown_format_and_another_value_are_refused() -> None:
-    unknown: Any = "html"
+@pytest.mark.parametrize("unknown", ["html", "TEXT", None, ["text"]])
+def test_an_unknown_format_is_refused(unknown: Any) -> None:
     with pytest.raises(kimi.ConfigurationError, match="there are text, events, openai, ai-sdk"):
         asgi_body(CASES["complete"].stream(), unknown)
+
+
+def test_another_value_is_refused() -> None:
     reply: Any = httpx.Response(200)
     with pytest.raises(kimi.ConfigurationError, match="not of a value of type Response"):
         asgi_body(reply)

@@ -11,6 +11,10 @@ from typing import Any
 import anyio
 import pytest
 from starlette.background import BackgroundTask
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 from web_cases import CASES, OSLO, Case, parse, run
 
 import kimi_async as kimi
@@ -23,6 +27,7 @@ from kimi_async.testing import (
     ReceivedRequest,
     Reply,
     ScriptedReply,
+    ScriptError,
     SlowHeaders,
     Stall,
     virtual_time,
@@ -63,8 +68,8 @@ class Browser:
     def leave(self) -> None:
         self._has_left.set()
 
-    async def ask(self, response: ReplyResponse) -> None:
-        await response({"type": "http"}, self.receive, self.send)
+    async def ask(self, response: ReplyResponse, method: str = "GET") -> None:
+        await response({"type": "http", "method": method}, self.receive, self.send)
 
     @property
     def body(self) -> bytes:
@@ -134,6 +139,12 @@ def raise_os_error(browser: Browser) -> float:
     raise OSError
 
 
+def raise_at_a_comment(browser: Browser) -> float:
+    if comments_of(browser):
+        raise OSError
+    return 0.0
+
+
 def leave_at_the_end(browser: Browser) -> float:
     if not browser.messages[-1].get("more_body", True):
         browser.leave()
@@ -181,6 +192,39 @@ async def test_the_browser_leaving_closes_the_request_at_once(
         assert fake.active_requests == 1
         browser.leave()
     assert fake.active_requests == 0
+    assert anyio.current_time() - 10 < 0.2
+
+
+async def pass_on(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    response = await call_next(request)
+    response.headers["x-seen"] = str(response.status_code)
+    return response
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        pytest.param(Faulty(Reply("Hi"), SlowHeaders(1e6)), 499, id="before the first output"),
+        pytest.param(WAITING, 200, id="between events"),
+    ],
+)
+async def test_a_middleware_sees_a_response_when_the_browser_leaves(
+    reply: ScriptedReply, status: int
+) -> None:
+    browser, fake = Browser(), over(reply)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await ReplyResponse(fake.client().stream("Hi"), "events")(scope, receive, send)
+
+    inner = BaseHTTPMiddleware(app, pass_on)
+    outer = BaseHTTPMiddleware(inner, pass_on)
+    scope = {"type": "http", "method": "GET", "headers": []}
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(outer, scope, browser.receive, browser.send)
+        await anyio.sleep(10)
+        browser.leave()
+    assert fake.active_requests == 0
+    assert {message.get("status", status) for message in browser.messages} <= {status}
     assert anyio.current_time() - 10 < 0.2
 
 
@@ -253,17 +297,28 @@ async def test_a_busy_connection_needs_no_comment() -> None:
     assert comments_of(browser) == []
 
 
-@tool
-async def weather(city: str) -> str:
-    raise ValueError("a secret of the tool")
+@pytest.mark.parametrize("format", ["events", "openai", "ai-sdk"])
+async def test_a_server_that_fails_at_a_comment_ends_the_exchange(format: Format) -> None:
+    browser, fake = Browser(raise_at_a_comment), over(SILENT)
+    await browser.ask(ReplyResponse(fake.client().stream("Hi"), format))
+    assert (fake.active_requests, len(comments_of(browser))) == (0, 1)
+    assert anyio.current_time() < 15.2
 
 
+#: An ``OSError`` of ``send`` means that the browser left; that of a tool is a failure.
+@pytest.mark.parametrize("kind", [ValueError, FileNotFoundError, ConnectionResetError])
 @pytest.mark.parametrize("format", ["text", "events", "openai", "ai-sdk"])
-async def test_the_exception_of_a_tool_is_told_and_raised(format: Format) -> None:
+async def test_the_exception_of_a_tool_is_told_and_raised(
+    format: Format, kind: type[Exception]
+) -> None:
+    @tool
+    async def weather(city: str) -> str:
+        raise kind("a secret of the tool")
+
     fake = FakeTransport([Reply("Wait.", tool_calls=[OSLO])])
     stream = fake.client().run("Hi", tools=[weather], on_tool_error="raise")
     browser = Browser()
-    with pytest.raises(ValueError, match="a secret of the tool"):
+    with pytest.raises(kind, match="a secret of the tool"):
         await browser.ask(ReplyResponse(stream, format))
     assert b"This service failed." in browser.body
     assert b"secret" not in browser.body
@@ -283,12 +338,50 @@ async def test_a_background_task_runs_after_the_response() -> None:
 
 async def test_more_headers() -> None:
     browser = Browser()
-    headers = {"x-chat": "1", "cache-control": "no-store"}
-    await browser.ask(ReplyResponse(CASES["complete"].stream(), headers=headers))
+    headers = {"X-Chat": "1", "Cache-Control": "no-store"}
+    response = ReplyResponse(CASES["complete"].stream(), headers=headers)
+    response.set_cookie("seen", "yes")
+    response.status_code = 203
+    await browser.ask(response)
     assert (browser.headers[b"x-chat"], browser.headers[b"cache-control"]) == (b"1", b"no-store")
+    assert len(browser.headers) == len(browser.messages[0]["headers"])
+    assert (browser.status, browser.headers[b"set-cookie"][:8]) == (203, b"seen=yes")
 
 
-@pytest.mark.parametrize("seconds", [0, -1.0, True, "15"])
+async def test_a_head_request_asks_nothing() -> None:
+    browser, fake = Browser(), over(Reply("Hello"))
+    await browser.ask(ReplyResponse(fake.client().stream("Hi"), "events"), "HEAD")
+    assert (browser.status, browser.body, fake.requests) == (200, b"", [])
+    assert browser.headers[b"content-type"] == b"text/event-stream"
+    assert not browser.messages[-1]["more_body"]
+
+
+@pytest.mark.parametrize("call", [Case([]).call, run, parse])
+async def test_a_stream_that_was_read_before_is_refused(
+    call: Callable[[kimi.AsyncKimi], web.Streamed],
+) -> None:
+    browser = Browser()
+    stream = call(over(Reply('{"name": "Oslo", "people": 7}')).client())
+    async with stream:
+        await stream.final()
+    with pytest.raises(RuntimeError, match="was read to its end"):
+        await browser.ask(ReplyResponse(stream))
+    assert browser.messages == []
+
+
+async def test_a_response_is_sent_once() -> None:
+    browser, response = Browser(), ReplyResponse(CASES["complete"].stream())
+    await browser.ask(response)
+    with pytest.raises(RuntimeError, match="was sent before"):
+        await browser.ask(response)
+
+
+async def test_the_error_of_a_script_is_raised_as_it_is() -> None:
+    with pytest.raises(ScriptError):
+        await Browser().ask(ReplyResponse(FakeTransport([]).client().stream("Hi")))
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), True, "15"])
 def test_a_wrong_keep_alive_is_refused(seconds: Any) -> None:
     with pytest.raises(kimi.ConfigurationError, match="keep_alive must be"):
         ReplyResponse(CASES["complete"].stream(), "events", seconds)
