@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible, Provider
@@ -28,7 +29,8 @@ exclude_patterns = ["figures"]  # parts of a page, written by the sessions that 
 html_theme = "furo"
 html_title = f"kimi_async {release}"
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["site.css"]
+html_search_scorer = str(Path(__file__).with_name("_scorer.js"))
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"

@@ -20,7 +20,7 @@ class RateLimits:
     """The limits of the requests with one key to one provider; ``None`` = no limit is known.
 
     A request over a limit goes to the next provider, or waits in line. While the provider refuses requests (status
-    429), the limits in use are lower than these; they rise again slowly. See the page Rate limits.
+    429), the limits in use are lower than these; they rise again slowly. See the page Rate limits and concurrency.
 
     Attributes:
         concurrency: How many requests may be in flight.

@@ -19,7 +19,7 @@ from kimi_async._record import Usage
 
 __all__ = ["LearnedLimit", "MinuteLimit", "Rates", "Reservation", "TokenEstimate"]
 
-#: A refused limit falls to this part of the amount in use (the page Rate limits).
+#: A refused limit falls to this part of the amount in use (the page Rate limits and concurrency).
 _LOWERED: Final = 0.7
 _RAISED: Final = 0.05
 
