@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast, overload
 
 from attrs import evolve
 
 from kimi_async._caller import Caller
+from kimi_async._closing import ClosedAtExit
 from kimi_async._configuration import (
     CallParams,
     Checks,
@@ -48,7 +48,7 @@ __all__ = ["AsyncKimi"]
 T = TypeVar("T")
 
 
-class AsyncKimi:
+class AsyncKimi(ClosedAtExit):
     """A client for the Kimi models of one provider, or of several that stand in for each other.
 
     It works with or without ``async with``. All tasks of one event loop can share it. While nothing is in flight, it
@@ -195,14 +195,6 @@ class AsyncKimi:
     async def __aenter__(self) -> Self:
         await prepare_loop()
         return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     async def aclose(self) -> None:
         """Close the HTTP client, unless the caller gave it; idempotent. Streams that still run are interrupted."""

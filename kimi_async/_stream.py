@@ -6,11 +6,11 @@ import contextlib
 import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import frozen
 
+from kimi_async._closing import ClosedAtExit
 from kimi_async._errors import KimiError
 from kimi_async._events import ContentDelta, StreamEnd, StreamEvent
 from kimi_async._models import ChatCompletion
@@ -38,7 +38,7 @@ class ResponseInfo:
     request_id: str | None
 
 
-class ChatStream:
+class ChatStream(ClosedAtExit):
     """One streamed reply; made by ``client.stream()``.
 
     It is an async context manager and an async iterator of :data:`~kimi_async.StreamEvent`. Entering it sends the
@@ -67,14 +67,6 @@ class ChatStream:
     async def __aenter__(self) -> Self:
         await self._start()
         return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     def __aiter__(self) -> Self:
         if self._reply.completion is not None:

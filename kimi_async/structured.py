@@ -7,13 +7,13 @@ fit. :class:`ParsedStream` sends it once and shows the answer while it grows.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from types import TracebackType
 from typing import Any, Final, Generic, Self, TypedDict, TypeGuard, TypeVar
 
 import msgspec
 from attrs import evolve, field, frozen
 
 from kimi_async._caller import Caller
+from kimi_async._closing import ClosedAtExit
 from kimi_async._configuration import CallParams
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._events import ContentDelta, StreamEvent, StreamRestarted
@@ -270,7 +270,7 @@ def _of_reply(error: OutputError, completion: ChatCompletion) -> OutputError:
     return error
 
 
-class ParsedStream(Generic[T]):
+class ParsedStream(ClosedAtExit, Generic[T]):
     """A growing value; made by ``client.stream_parse()``.
 
     It is an async context manager and an async iterator of the value so far, once for each piece of the answer. The
@@ -298,14 +298,6 @@ class ParsedStream(Generic[T]):
     async def __aenter__(self) -> Self:
         await self._stream.__aenter__()
         return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     def __aiter__(self) -> Self:
         return self

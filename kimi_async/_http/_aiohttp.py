@@ -23,13 +23,13 @@ import functools
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, MutableMapping
 from contextvars import ContextVar
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast, final
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
+from kimi_async._closing import ClosedAtExit
 from kimi_async._errors import ConfigurationError, WriteTimeout
 from kimi_async._http._cancellation import asyncio_loop
 from kimi_async._http._patched import way_is_patched
@@ -57,7 +57,7 @@ _making: Final[ContextVar[list[_Protocol]]] = ContextVar("making")
 
 
 @final
-class AiohttpClient:
+class AiohttpClient(ClosedAtExit):
     """Sends requests with aiohttp; for one event loop of asyncio.
 
     Args:
@@ -181,17 +181,6 @@ class AiohttpClient:
             await self._session.close()
         if self._plain is not None:
             await self._plain.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
 
 @final

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import aclosing
-from types import TracebackType
 from typing import Final, Generic, Self, TypeAlias, TypeVar, cast
 
 import anyio
 
+from kimi_async._closing import ClosedAtExit
 from kimi_async._http._background import Background
 from kimi_async._http._cancellation import asyncio_loop
 from kimi_async.batch._rows import BatchResult, Requests
@@ -29,7 +29,7 @@ Answer: TypeAlias = Callable[[int, object], Awaitable[BatchResult[T]]]
 _WAITING: Final = 2
 
 
-class Batch(Generic[T]):
+class Batch(ClosedAtExit, Generic[T]):
     """The results of many requests; made by ``client.batch()``.
 
     It is an async iterator of :class:`BatchResult` and an async context manager. The first read starts it. Leaving the
@@ -59,17 +59,6 @@ class Batch(Generic[T]):
         background = getattr(self, "_background", None)
         if background is not None and not self._rows.ended:
             background.cancel_soon()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     def __aiter__(self) -> Self:
         return self

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from types import TracebackType
 from typing import Literal, Self, TypeAlias, Unpack
 
 import anyio
 from attrs import field, fields, frozen
 
 from kimi_async._caller import Caller
+from kimi_async._closing import ClosedAtExit
 from kimi_async._configuration import CallParams
 from kimi_async._errors import ConfigurationError, StreamInterrupted
 from kimi_async._events import StreamEnd, StreamEvent
@@ -106,7 +106,7 @@ class RunResult:
         return self.completion.text
 
 
-class ToolRun:
+class ToolRun(ClosedAtExit):
     """One run of the tool loop; made by ``client.run()``.
 
     It is an async context manager and an async iterator of :data:`~kimi_async.tools.RunEvent`. Entering it sends the
@@ -186,14 +186,6 @@ class ToolRun:
         if self._stream is None and not self._completions:
             await self._guard(self._begin)
         return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     def __aiter__(self) -> Self:
         return self
