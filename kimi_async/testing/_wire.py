@@ -15,7 +15,7 @@ from kimi_async._record import Usage
 from kimi_async.testing._checks import all_of
 from kimi_async.testing._completion import Completion, Part, ReplyChoice, parts_of
 
-__all__ = ["ErrorSpec", "ProviderName", "Wire", "as_models", "given", "phrase"]
+__all__ = ["ErrorSpec", "ProviderName", "Wire", "as_models", "given", "named", "phrase"]
 
 #: The wires that the fakes speak.
 ProviderName: TypeAlias = Literal["acedata", "cloudsway", "moonshot", "openai"]
@@ -153,6 +153,16 @@ class Wire(ABC):
             yield self._choice(index, {"delta": self._delta(part)}, None)
         finish = self._choice(index, {"delta": self._delta(last)}, choice.reason)
         yield self._finish(finish, completion.usage)
+
+
+def named(completion: Completion, kind: str) -> dict[str, Any]:
+    """Return the fields with which most hosts begin a body or a chunk."""
+    return {
+        "id": completion.id,
+        "object": kind,
+        "created": completion.created,
+        "model": completion.model,
+    }
 
 
 def given(**fields: str | int | None) -> dict[str, str | int]:

@@ -24,18 +24,6 @@ from kimi_async.cli._render import PlainRenderer, TerminalRenderer
 from kimi_async.cli._words import in_words_of_the_shell
 from kimi_async.testing import ErrorReply, FakeProvider, Reply
 
-VARIABLES = [
-    "KIMI_PROVIDER",
-    "KIMI_MODEL",
-    "ACEDATACLOUD_API_TOKEN",
-    "CLOUDSWAY_API_KEY",
-    "CLOUDSWAY_ENDPOINT_PATH",
-    "MOONSHOT_API_KEY",
-    "ALL_PROXY",
-    "HTTP_PROXY",
-    "all_proxy",
-    "http_proxy",
-]
 KEY = {"ACEDATACLOUD_API_TOKEN": "test-key"}
 #: Cuts off the chunk with the finish reason (which holds the last text too), the one with usage, and [DONE].
 WITHOUT_FINISH = -3
@@ -46,12 +34,6 @@ class Tty(io.StringIO):
 
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

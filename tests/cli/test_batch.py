@@ -26,16 +26,9 @@ from kimi_async.cli._app import app
 from kimi_async.cli._batch import is_final
 from kimi_async.testing import ErrorReply, FakeProvider, ReceivedRequest, Reply
 
-VARIABLES = [
-    *("KIMI_PROVIDER", "KIMI_MODEL", "KIMI_BASE_URL", "CLOUDSWAY_API_KEY", "MOONSHOT_API_KEY"),
-    *("OPENAI_API_KEY", "ALL_PROXY", "HTTP_PROXY", "all_proxy", "http_proxy"),
-]
-
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "test-key")
 
 

@@ -18,12 +18,6 @@ from kimi_async.cli._doctor import Examination, agrees, run_doctor, show_examina
 from kimi_async.cli._probes import Finding
 from kimi_async.testing import ErrorReply, FakeProvider, ReceivedRequest, Reply
 
-VARIABLES = [
-    *("KIMI_PROVIDER", "KIMI_MODEL", "KIMI_BASE_URL", "ACEDATACLOUD_API_TOKEN"),
-    *("CLOUDSWAY_API_KEY", "CLOUDSWAY_ENDPOINT_PATH", "MOONSHOT_API_KEY", "OPENAI_API_KEY"),
-    *("ALL_PROXY", "HTTP_PROXY", "all_proxy", "http_proxy"),
-    *("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "COLORTERM"),
-]
 KEY = {"ACEDATACLOUD_API_TOKEN": "test-key"}
 PARTIAL = Finding(aspect="partial mode", seen="continued", capability="partial_mode", value=True)
 EVIL = Finding(aspect="JSON mode", seen="no: \x1b[31mred\nlines\u202e", capability="json_object")
@@ -37,9 +31,7 @@ class Tty(io.StringIO):
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
 
 

@@ -14,22 +14,11 @@ from kimi_async import ModelInfo
 from kimi_async.cli._app import app
 from kimi_async.testing import FakeProvider
 
-VARIABLES = [
-    *("KIMI_PROVIDER", "KIMI_MODEL", "ACEDATACLOUD_API_TOKEN", "CLOUDSWAY_API_KEY"),
-    *("CLOUDSWAY_ENDPOINT_PATH", "MOONSHOT_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
-    *("ALL_PROXY", "HTTP_PROXY", "all_proxy", "http_proxy"),
-]
 KEY = {"ACEDATACLOUD_API_TOKEN": "test-key"}
 MODELS: list[str | ModelInfo] = [
     "kimi-k3",
     ModelInfo(id="kimi-k2.6\x1b[31m", created=7, owned_by="moonshot"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from reply_records import a_record
 
 from kimi_async import (
     ChatCompletion,
@@ -45,26 +46,11 @@ CALLING: list[StreamEvent] = [
 
 
 def record(first_output_after: float | None = 0.314) -> ReplyRecord:
-    return ReplyRecord(
-        outcome="complete",
-        provider="acedata",
-        model=None,
-        id=None,
-        request_id=None,
+    return a_record(
         started_at=1770992031.0,
         headers_after=0.1,
         first_output_after=first_output_after,
-        last_output_after=None,
         ended_after=2.718,
-        longest_gap=None,
-        chunks=1,
-        bytes=1,
-        attempts=(),
-        finish_reasons=(),
-        params={},
-        usage=None,
-        usage_origin="unknown",
-        late_error=None,
     )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from reply_records import a_record
 
 from kimi_async import _errors
 from kimi_async._errors import (
@@ -44,28 +45,21 @@ from kimi_async._errors import (
 )
 from kimi_async._messages import Message
 from kimi_async._models import ChatCompletion, Choice
-from kimi_async._record import ReplyRecord, Usage
+from kimi_async._record import Usage
 
-RECORD = ReplyRecord(
+RECORD = a_record(
     outcome="interrupted",
-    provider="acedata",
     model="m",
     id="chatcmpl-1",
     request_id="req-1",
-    started_at=1.0,
     headers_after=0.1,
     first_output_after=0.2,
     last_output_after=0.3,
     ended_after=0.4,
-    longest_gap=None,
     chunks=3,
     bytes=99,
-    attempts=(),
-    finish_reasons=(),
-    params={},
     usage=Usage(prompt_tokens=1),
     usage_origin="partial",
-    late_error=None,
 )
 PARTIAL = ChatCompletion(
     provider="acedata",

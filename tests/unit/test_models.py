@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reply_records import a_record
 
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._messages import (
@@ -26,29 +27,9 @@ from kimi_async._messages import (
 )
 from kimi_async._models import ChatCompletion, Choice, Thinking
 from kimi_async._prefix import Prefix
-from kimi_async._record import ReplyRecord, Usage
+from kimi_async._record import Usage
 
-RECORD = ReplyRecord(
-    outcome="complete",
-    provider="test",
-    model=None,
-    id=None,
-    request_id="req-1",
-    started_at=1.0,
-    headers_after=None,
-    first_output_after=None,
-    last_output_after=None,
-    ended_after=2.0,
-    longest_gap=None,
-    chunks=1,
-    bytes=1,
-    attempts=(),
-    finish_reasons=(),
-    params={},
-    usage=None,
-    usage_origin="unknown",
-    late_error=None,
-)
+RECORD = a_record(provider="test", request_id="req-1")
 CALL = ToolCall(id="f:0", name="f", arguments="{}")
 CALL_WIRE = {"id": "f:0", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 NO_TEXT: ContentPart = {"type": "text", "text": ""}

@@ -6,6 +6,7 @@ from typing import get_args
 
 import attrs
 import pytest
+from reply_records import a_record
 
 from kimi_async._record import (
     AttemptRecord,
@@ -26,9 +27,7 @@ ATTEMPT = AttemptRecord(
     chunks=12,
     usage=Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5),
 )
-RECORD = ReplyRecord(
-    outcome="complete",
-    provider="acedata",
+RECORD = a_record(
     model="kimi-k2.5",
     id="chatcmpl-1",
     request_id="req-1",
@@ -45,7 +44,6 @@ RECORD = ReplyRecord(
     params={"temperature": 0.5, "n": 1},
     usage=Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5),
     usage_origin="reported",
-    late_error=None,
 )
 
 
