@@ -250,12 +250,12 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
         """
         self._provider.add(*replies)
 
-    async def wait_until(self, condition: Callable[[], bool], *, timeout: float = 5.0) -> None:
+    async def wait_until(self, condition: Callable[[], bool], *, timeout: float = 30.0) -> None:
         """Wait until *condition* holds; it is asked again after every change of the counts or :attr:`requests`.
 
         Args:
             condition: A function without arguments, such as ``lambda: fake.open_connections == 0``.
-            timeout: Seconds.
+            timeout: Seconds; a busy machine may need many.
 
         Raises:
             TimeoutError: It did not hold in time; the message has the counts.
