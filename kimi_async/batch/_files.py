@@ -1,7 +1,7 @@
 """The lines of batch files: OpenAI's format, with the facts that a resumed batch needs; pure.
 
 A line of the input is ``{"custom_id": ..., "body": {"messages": ..., ...}}``. Shorter forms are accepted too: the body
-itself, ``{"prompt": ...}``, or a text. A line of the output has the same ``custom_id``, and the reply in OpenAI's shape
+itself, ``{"prompt": ...}`` with parameters beside it, or a text. A line of the output has the same ``custom_id``, and the reply in OpenAI's shape
 as its ``response``. A line of the error file is the line of the input with an ``error``, so the file can be an input.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
@@ -34,6 +34,9 @@ __all__ = [
 _URL: Final = "/v1/chat/completions"
 #: Keys of a body that say how the reply travels, which is not the row's business.
 _TRAVEL: Final = frozenset({"stream", "stream_options"})
+_PARAMETERS: Final = ChatParams.__annotations__.keys() | _TRAVEL
+#: Keys of a row that are not parameters.
+_ROW: Final = frozenset({"custom_id", "prompt"})
 #: The key of our own facts in a line.
 _OURS: Final = "kimi_async"
 
@@ -95,9 +98,9 @@ def read_row(line: str, number: int, *, is_text: bool) -> FileRow:
     value: object = line.rstrip("\r\n") if is_text else _read_json(line, number)
     name = str(number)
     if isinstance(value, dict):
-        name, value = value.get("custom_id", name), _body_of(value)
+        name, value = value.get("custom_id", name), _body_of(value, number)
     if isinstance(value, str):
-        value = {"messages": [{"role": "user", "content": value}]}
+        value = _body_with(value)
     if not isinstance(name, str) or not name:
         raise ConfigurationError(f"line {number}: custom_id must be a text that is not empty")
     if not isinstance(value, dict) or not isinstance(value.get("messages"), list):
@@ -117,13 +120,25 @@ def _read_json(line: str, number: int) -> object:
     return value
 
 
-def _body_of(line: Mapping[str, Any]) -> object:
-    """Return the body of a row, or its prompt."""
+def _body_of(line: Mapping[str, Any], number: int) -> object:
+    """Return the body of a row; a parameter at a place where it would be lost is refused."""
+    rest = {name: value for name, value in line.items() if name not in _ROW}
     if "body" in line:
+        _refuse(sorted(rest.keys() & _PARAMETERS), number, "put it into the body")
         return line["body"]
-    if "prompt" in line:
-        return line["prompt"]
+    if isinstance(line.get("prompt"), str):
+        _refuse(sorted(rest.keys() - _PARAMETERS), number, "no parameter has this name")
+        return {**_body_with(line["prompt"]), **rest}
     return {name: value for name, value in line.items() if name != "custom_id"}
+
+
+def _body_with(prompt: str) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": prompt}]}
+
+
+def _refuse(names: Sequence[str], number: int, advice: str) -> None:
+    if names:
+        raise ConfigurationError(f"line {number}: {names[0]!r} would be ignored here; {advice}")
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,8 @@ BODY = {"messages": HI, "temperature": 0.5}
         ({"custom_id": "a", "method": "POST", "url": "/v1", "body": BODY}, False, "a", BODY),
         ({"custom_id": "a", "messages": HI}, False, "a", {"messages": HI}),
         ({"custom_id": "a", "prompt": "Hi"}, False, "a", {"messages": HI}),
+        ({"prompt": "Hi", "temperature": 0.5}, False, "7", BODY),
+        ({"body": BODY, "note": "mine"}, False, "7", BODY),
         ({"body": BODY}, False, "7", BODY),
         ("Hi", False, "7", {"messages": HI}),
         ('"Hi"', True, "7", {"messages": [{"role": "user", "content": '"Hi"'}]}),
@@ -44,6 +46,8 @@ def test_the_forms_of_a_row(line: Any, is_text: bool, custom_id: str, body: Any)
         ('{"body": {}}', "line 7: expected"),
         ('{"body": {"messages": "Hi"}}', "line 7: expected"),
         ('{"prompt": 5}', "line 7: expected"),
+        ('{"prompt": "Hi", "max_tokns": 5}', "line 7: 'max_tokns' would be ignored here; no parameter"),
+        ('{"body": {}, "n": 2, "stop": "x"}', "line 7: 'n' would be ignored here; put it into the body"),
     ],
 )
 def test_lines_that_are_no_request(line: str, words: str) -> None:
