@@ -1,4 +1,4 @@
-"""A reply that is to go on from a prefix, after Cloudsway's own example, and what became of it."""
+"""Ask for a reply that continues a prefix, as in Cloudsway's own example, and show whether it does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def main() -> None:
             [kimi.user("你好?"), kimi.assistant("尊敬的用户您好,介绍一下kimi", partial=True)]
         )
     print(reply.full_text)
-    print("goes on from the prefix:", reply.prefix_honoured)
+    print("continues the prefix:", reply.prefix_honoured)
 
 
 if __name__ == "__main__":

@@ -315,9 +315,7 @@ def _problem_of_url(url: str, *, allow_http: bool) -> str | None:
     if parts.path.endswith("/chat/completions"):
         return "must end before /chat/completions, which is added to it"
     if parts.scheme == "http" and not allow_http and not _is_loopback(host):
-        return (
-            "must be https, or the key would travel in clear; pass allow_http=True if that is meant"
-        )
+        return "must be https, or the key would be sent without encryption; pass allow_http=True if that is meant"
     return None
 
 

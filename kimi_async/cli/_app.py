@@ -40,13 +40,13 @@ __all__ = ["app"]
 _ASK_HELP: Final = """Send one prompt and stream the reply.
 
 The key is taken from the environment: ACEDATACLOUD_API_TOKEN, CLOUDSWAY_API_KEY (with CLOUDSWAY_ENDPOINT_PATH),
-MOONSHOT_API_KEY or, for openai and its kin, OPENAI_API_KEY (with OPENAI_BASE_URL).
+MOONSHOT_API_KEY or, for openai and other hosts, OPENAI_API_KEY (with OPENAI_BASE_URL).
 
 A terminal gets the thinking (dimmed), the answer, tool calls, and a line with tokens and seconds.
 A file or pipe gets the text of the answer and nothing else.
 Errors, and a warning when the answer is cut off or there is none, go to stderr.
 Control characters that the model writes are shown and not obeyed; on a terminal, invisible ones are shown too.
-A terminal's stderr shows that it waits, until the first output.
+A terminal shows the seconds of waiting on stderr, until the first output.
 
 With --json, stdout gets one line of JSON for each event: its name, then its fields.
 The last one is StreamEnd with the whole reply, or {"event": "error", "type": ..., "message": ...}.
@@ -64,19 +64,19 @@ With --json, stdout gets one line of JSON for each provider.
 
 _MODELS_HELP: Final = """List the models of a provider.
 
-The names are those that it lists for your key, one a line. The key is taken from the environment, as for ask.
+Each line is the name of a model that the provider offers to your key. The key is taken from the environment, as for ask.
 
-With --json, stdout gets one line of JSON for each model; "raw" holds all that the provider said of it.
+With --json, stdout gets one line of JSON for each model; "raw" has everything that the provider tells about it.
 """
 
 _BATCH_HELP: Final = """Send the requests of a file, and write the replies to another.
 
-INPUT is JSON Lines in the form of OpenAI's batch files, {"custom_id": ..., "body": {"messages": [...]}}, or
-{"prompt": ...} lines, or a *.txt file with one prompt on each line; also packed (*.gz).
+INPUT has one request on each line, in the form of OpenAI's batch files, {"custom_id": ..., "body": {"messages":
+[...]}}, or as {"prompt": ...}. A *.txt file has one prompt on each line. A *.gz file is unpacked.
 OUTPUT gets one line for each reply, in OpenAI's form. Requests that fail go to the error file, which can be an INPUT.
 
 Each line is written whole before it counts: a run that was stopped at any moment and is started again sends only the
-requests without a reply. A request or an option that changed since is noticed.
+requests without a reply. A request or an option that changed since then is an error.
 
 Options fill in what a request does not set.
 """
@@ -92,12 +92,12 @@ Exit codes:
 _FAKE_HELP: Final = """Serve a fake provider on this machine, until Ctrl-C.
 
 It speaks the wire of a provider over HTTP, so a program in any language can use it, and the tutorial needs no key.
-Any key is accepted. Without --script it answers anything: it calls the first tool of a request, or says a sentence.
+Any key is accepted. Without --script it answers anything: it calls the first tool of a request, or returns a sentence.
 
 A script is a file of JSON, or a recording (.kimi). The page "Serve a fake" of the documentation describes it:
 {"replies": ["Hello!", {"error": {"status": 429}}, {"reply": {"content": "Slowly.", "pace": 0.5}}]}
 
-stdout gets the lines to try it, and then one line for each answer: nothing of the messages is in it.
+stdout gets commands to try it, and then one line for each answer, without any text of the messages.
 """
 
 _EXIT_CODES: Final = """\b
@@ -165,31 +165,38 @@ _Pace: TypeAlias = Annotated[
 ]
 _Prompt: TypeAlias = Annotated[
     str | None,
-    typer.Argument(help="The question. The text on stdin is added after it; - stands for stdin."),
+    typer.Argument(
+        metavar="PROMPT",
+        help="The question. The text on stdin is added after it; - stands for stdin.",
+    ),
 ]
 _Provider: TypeAlias = Annotated[
     Provider | None,
-    typer.Option(help="Whom to ask; else KIMI_PROVIDER, else the one whose key is set."),
+    typer.Option(help="The provider; else KIMI_PROVIDER, else the one whose key is set."),
 ]
 _Model: TypeAlias = Annotated[
-    str | None, typer.Option(envvar="KIMI_MODEL", help="The model; Cloudsway needs none.")
+    str | None,
+    typer.Option(metavar="NAME", envvar="KIMI_MODEL", help="The model; Cloudsway needs none."),
 ]
 _System: TypeAlias = Annotated[
     str | None, typer.Option("--system", metavar="TEXT", help="A system message.")
 ]
 _MaxTokens: TypeAlias = Annotated[
-    int | None, typer.Option(min=1, help="The most tokens of the reply, thinking included.")
+    int | None,
+    typer.Option(metavar="NUMBER", min=1, help="The most tokens of the reply, thinking included."),
 ]
 _Temperature: TypeAlias = Annotated[
     float | None,
-    typer.Option(min=0, max=2, help="0 to 2; some models take less, or only one value."),
+    typer.Option(
+        metavar="NUMBER", min=0, max=2, help="Some models accept less, or only one value."
+    ),
 ]
 _Timeout: TypeAlias = Annotated[
     float | None,
     typer.Option(
         metavar="SECONDS",
         callback=_timeout,
-        help="The most seconds for the whole reply; else 300 without any output end it.",
+        help="The most seconds for the whole reply; without it, 300 seconds without output end it.",
     ),
 ]
 _Input: TypeAlias = Annotated[
@@ -204,7 +211,10 @@ _OutputFile: TypeAlias = Annotated[
 _ErrorFile: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        dir_okay=False, help="The file of failures.", show_default="OUTPUT with .errors.jsonl"
+        metavar="FILE",
+        dir_okay=False,
+        help="The file of failures.",
+        show_default="OUTPUT with .errors.jsonl",
     ),
 ]
 _Providers: TypeAlias = Annotated[
@@ -213,7 +223,7 @@ _Providers: TypeAlias = Annotated[
         "--provider",
         metavar="NAME",
         help=(
-            "Whom to ask: acedata, cloudsway, moonshot or openai; given twice, the second one is asked"
+            "The provider: acedata, cloudsway, moonshot or openai. Give it twice to ask the second one"
             " when the first one fails."
         ),
     ),
@@ -221,7 +231,10 @@ _Providers: TypeAlias = Annotated[
 _Concurrency: TypeAlias = Annotated[
     int | None,
     typer.Option(
-        min=1, help="The most requests at the same time.", show_default="20 for each provider"
+        metavar="NUMBER",
+        min=1,
+        help="The most requests at the same time.",
+        show_default="20 for each provider",
     ),
 ]
 _DryRun: TypeAlias = Annotated[
@@ -237,24 +250,30 @@ _Json: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Write one line of JSON for each event.")
 ]
 _JsonLines: TypeAlias = Annotated[
-    bool, typer.Option("--json", help="Write one line of JSON for each.")
+    bool, typer.Option("--json", help="Write JSON, one line for each.")
 ]
 _BaseUrl: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="Another host: all before /chat/completions (Cloudsway: before the endpoint path).",
+        help="The URL of another host, without /chat/completions (Cloudsway: without the endpoint path).",
     ),
 ]
 _EndpointPath: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="PATH", help="Of Cloudsway; else CLOUDSWAY_ENDPOINT_PATH.")
+    str | None,
+    typer.Option(
+        metavar="PATH", help="The endpoint path at Cloudsway; else CLOUDSWAY_ENDPOINT_PATH."
+    ),
 ]
 
 
-_FakeProvider: TypeAlias = Annotated[Provider, typer.Option(help="Whose wire it speaks.")]
-_Host: TypeAlias = Annotated[str, typer.Option(help="The address to listen on.")]
+_FakeProvider: TypeAlias = Annotated[Provider, typer.Option(help="The provider that it imitates.")]
+_Host: TypeAlias = Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")]
 _Port: TypeAlias = Annotated[
-    int, typer.Option(min=0, max=65_535, help="The port to listen on; 0 = a free one.")
+    int,
+    typer.Option(
+        metavar="NUMBER", min=0, max=65_535, help="The port to listen on; 0 = a free one."
+    ),
 ]
 _Script: TypeAlias = Annotated[
     Path | None, typer.Option(metavar="FILE", help="A script in JSON, or a recording (.kimi).")
@@ -268,7 +287,9 @@ _Yes: TypeAlias = Annotated[
 ]
 _Speed: TypeAlias = Annotated[
     float,
-    typer.Option(metavar="FACTOR", callback=_speed, help="Of a recording: 2 is twice as fast."),
+    typer.Option(
+        metavar="FACTOR", callback=_speed, help="The speed of a recording: 2 is twice as fast."
+    ),
 ]
 
 
@@ -278,7 +299,7 @@ def options(*, _version: _Version = False) -> None:
 
 
 @app.command(
-    help="Watch replies stream by: one written for the demo, two recorded. Needs no key and no network."
+    help="Watch three replies stream, without a key.\n\nOne was written for the demo, and two were recorded. Needs no network."
 )
 def demo(*, pace: _Pace = 0.12) -> None:
     """Run the demo and exit."""

@@ -7,7 +7,9 @@ into it.
 from __future__ import annotations
 
 import io
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from typing import Final, TextIO
 
@@ -64,8 +66,12 @@ def clean(text: str, *, terminal: bool = True) -> str:
 
 
 def report(message: object) -> None:
-    """Write one line to stderr, whatever *message* holds."""
-    sys.stderr.write(f"kimi-async: {clean(' '.join(str(message).split()))}\n")
+    """Write one line to stderr, whatever *message* holds; a terminal gets it with whole words in each of its lines."""
+    line = f"kimi-async: {clean(' '.join(str(message).split()))}"
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+    sys.stderr.write(f"{line}\n")
 
 
 def never_fail_on_characters(file: TextIO, encoding: str | None = None) -> None:

@@ -141,23 +141,27 @@ def summary(completion: ChatCompletion) -> str:
             f"first output {record.first_output_after:.2f} s",
             f"total {record.ended_after:.2f} s",
         ]
-    nothing = _nothing_said(completion)
-    if nothing is not None:
-        parts.append(nothing)
-    elif completion.outcome != "complete":
-        parts.append(f"finish {_ending(completion)}")
-    return " | ".join(parts)
+    ending = _ending(completion)
+    return " | ".join(parts if ending is None else [*parts, ending])
 
 
-def _nothing_said(completion: ChatCompletion) -> str | None:
-    """Return why there is thinking and no answer; ``None`` if there is an answer, or no thinking."""
-    match completion.no_answer:
-        case None:
-            return None
+def _ending(completion: ChatCompletion) -> str | None:
+    """Return words about an answer that is missing or not whole; ``None`` for a whole one, a call or a refusal."""
+    match completion.no_answer or completion.outcome:
         case "budget":
-            return "no answer: thinking used up the limit of the output; raise --max-tokens"
-        case _:
+            return "no answer: thinking used up the token limit; raise --max-tokens"
+        case "model":
             return "no answer: the model thought and said nothing; ask again"
+        case "length":
+            return "the answer is cut off: it reached the token limit; raise --max-tokens"
+        case "content_filter":
+            return "the answer is cut off: a content filter stopped it"
+        case "complete" | "tool_calls":
+            message = completion.message
+            said = completion.text or message.tool_calls or message.refusal
+            return None if said else "the reply has no text; ask again"
+        case _:
+            return f"the answer may not be whole: it ended with {completion.finish_reason}"
 
 
 def _tokens(usage: Usage | None) -> str:
@@ -168,20 +172,10 @@ def _tokens(usage: Usage | None) -> str:
     return f"tokens {', '.join(known) or 'not reported'}"
 
 
-def _ending(completion: ChatCompletion) -> str:
-    return (
-        completion.outcome if completion.outcome == "tool_calls" else str(completion.finish_reason)
-    )
-
-
 def _notes(completion: ChatCompletion) -> list[str]:
     """Return notes for a reader who sees only the answer."""
     notes = [f"the model asks for {call_line(call)}" for call in completion.tool_calls]
     if completion.message.refusal:
         notes.append(f"the model refused: {completion.message.refusal}")
-    nothing = _nothing_said(completion)
-    if nothing is not None:
-        notes.append(nothing)
-    elif completion.outcome not in {"complete", "tool_calls"}:
-        notes.append(f"the answer may not be whole: it ended with {_ending(completion)}")
-    return notes if notes or completion.text else ["the reply has no text"]
+    ending = _ending(completion)
+    return notes if ending is None else [*notes, ending]

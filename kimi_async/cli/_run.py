@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -67,7 +68,7 @@ def exit_code(command: Callable[[], object], renderer: Renderer) -> int:
 
 def _kimi_exit_code(command: Callable[[], object], renderer: Renderer) -> int:
     try:
-        with _short_warnings():
+        with _short_warnings(), _short_log():
             command()
     except KimiError as error:
         renderer.fail(error)
@@ -102,6 +103,22 @@ def _short_warnings() -> Generator[None]:
 
         warnings.showwarning = show
         yield
+
+
+@contextmanager
+def _short_log() -> Generator[None]:
+    """Show each warning in the log of the package in one line, as :func:`_short_warnings` does."""
+    logger, lines = logging.getLogger("kimi_async"), _Lines(logging.WARNING)
+    logger.addHandler(lines)
+    try:
+        yield
+    finally:
+        logger.removeHandler(lines)
+
+
+class _Lines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        report(f"warning: {in_words_of_the_shell(record.getMessage())}")
 
 
 def _discard_stdout() -> None:

@@ -176,13 +176,13 @@ def test_the_model_of_the_environment(fake: FakeProvider) -> None:
         pytest.param(
             ["--model", "m", "--base-url", "nonsense", "Hello"],
             KEY,
-            "kimi-async: --base-url must be a whole URL",
+            "kimi-async: --base-url (or KIMI_BASE_URL) must be a whole URL",
             id="bad-url",
         ),
         pytest.param(
             ["--model", "m", "--base-url", "http://host.invalid/kimi", "Hello"],
             KEY,
-            "travel in clear\n",
+            "be sent without encryption\n",
             id="http",
         ),
         pytest.param(["--model", "m"], KEY, "the prompt is empty", id="empty-stdin"),
@@ -355,7 +355,7 @@ def test_the_demo_shows_its_replies(monkeypatch: pytest.MonkeyPatch) -> None:
         "",
         'Tool call: get_distance(location1="北京", location2="上海")',
         "",
-        "tokens 83 in, 33 out | first output _ s | total _ s | finish tool_calls",
+        "tokens 83 in, 33 out | first output _ s | total _ s",
         "",
         'With a key: ACEDATACLOUD_API_TOKEN=... kimi-async ask --model kimi-k3 "Hello"',
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import unicodedata
 
 import pytest
@@ -88,6 +89,16 @@ def test_a_report_is_one_line_on_stderr(
     captured = capsys.readouterr()
     assert captured.err == line
     assert captured.out == ""
+
+
+def test_a_report_on_a_terminal_breaks_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Tty()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "30")
+    report("set ACEDATACLOUD_API_TOKEN or --endpoint-path https://a-very-long-host.example/path")
+    assert terminal.getvalue() == (
+        "kimi-async: set\nACEDATACLOUD_API_TOKEN or\n--endpoint-path\nhttps://a-very-long-host.example/path\n"
+    )
 
 
 @pytest.mark.parametrize(

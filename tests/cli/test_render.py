@@ -77,6 +77,7 @@ def completion(
 
 END = StreamEnd(completion())
 SUMMARY = "tokens not reported\n"
+CUT_OFF = "the answer is cut off: it reached the token limit; raise --max-tokens"
 
 
 def play(renderer: Renderer, events: list[StreamEvent]) -> None:
@@ -130,7 +131,7 @@ def play(renderer: Renderer, events: list[StreamEvent]) -> None:
                 StreamEnd(completion("length", text=None, reasoning="So.")),
             ],
             "Thinking...\nSo.\n...done thinking.\n\ntokens not reported | no answer: thinking used up"
-            " the limit of the output; raise --max-tokens\n",
+            " the token limit; raise --max-tokens\n",
             id="thinking-only",
         ),
         pytest.param(
@@ -172,8 +173,14 @@ def test_only_the_answer_is_not_dimmed() -> None:
         pytest.param(
             [ContentDelta("Hi"), StreamEnd(completion("length"))],
             "Hi\n",
-            ["the answer may not be whole: it ended with length"],
+            [CUT_OFF],
             id="cut-off",
+        ),
+        pytest.param(
+            [ContentDelta("Hi"), StreamEnd(completion("content_filter"))],
+            "Hi\n",
+            ["the answer is cut off: a content filter stopped it"],
+            id="filtered",
         ),
         pytest.param(
             [ContentDelta("Hi"), StreamEnd(completion("tired"))],
@@ -196,13 +203,13 @@ def test_only_the_answer_is_not_dimmed() -> None:
         pytest.param(
             [ReasoningDelta("So."), StreamEnd(completion(text=""))],
             "",
-            ["the reply has no text"],
+            ["the reply has no text; ask again"],
             id="nothing-at-all",
         ),
         pytest.param(
             [ReasoningDelta("So."), StreamEnd(completion("length", text=None, reasoning="So."))],
             "",
-            ["no answer: thinking used up the limit of the output; raise --max-tokens"],
+            ["no answer: thinking used up the token limit; raise --max-tokens"],
             id="thinking-only-by-length",
         ),
         pytest.param(
@@ -273,12 +280,14 @@ def test_call_line(arguments: str, line: str) -> None:
         ),
         pytest.param(completion(usage=Usage()), "tokens not reported", id="empty-usage"),
         pytest.param(completion(record=record(None)), "tokens not reported", id="no-output"),
-        pytest.param(completion("length"), "tokens not reported | finish length", id="cut-off"),
-        pytest.param(completion("tired"), "tokens not reported | finish tired", id="unknown"),
+        pytest.param(completion("length"), f"tokens not reported | {CUT_OFF}", id="cut-off"),
         pytest.param(
-            completion("stop", calls=(CALL,)),
-            "tokens not reported | finish tool_calls",
-            id="calls-are-trusted-over-the-reason",
+            completion(text=""),
+            "tokens not reported | the reply has no text; ask again",
+            id="empty",
+        ),
+        pytest.param(
+            completion("stop", text=None, calls=(CALL,)), "tokens not reported", id="only-a-call"
         ),
     ],
 )

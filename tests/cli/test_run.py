@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import logging
 import os
 import sys
 import warnings
@@ -79,14 +80,27 @@ def test_exit_codes(
 
 def test_a_warning_of_the_package_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     def command() -> None:
-        warnings.warn("base_url is odd", KimiWarning, stacklevel=1)
+        warnings.warn("base_url looks odd", KimiWarning, stacklevel=1)
         warnings.warn("of another package", UserWarning, stacklevel=1)
 
     with warnings.catch_warnings(record=True) as others:
         warnings.simplefilter("always")
         assert exit_code(command, PlainRenderer(Output(io.StringIO(), styled=False))) == 0
-    assert capsys.readouterr().err == "kimi-async: warning: --base-url is odd\n"
+    assert capsys.readouterr().err == "kimi-async: warning: --base-url looks odd\n"
     assert [str(other.message) for other in others] == ["of another package"]
+
+
+def test_a_warning_in_the_log_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.getLogger("kimi_async")
+    handlers = [*logger.handlers]
+
+    def command() -> None:
+        logger.warning("%s: the breaker opened", "acedata")
+        logger.info("acedata, attempt 1")
+
+    assert exit_code(command, PlainRenderer(Output(io.StringIO(), styled=False))) == 0
+    assert capsys.readouterr().err == "kimi-async: warning: acedata: the breaker opened\n"
+    assert logger.handlers == handlers
 
 
 def test_no_advice_of_an_error_names_python() -> None:
@@ -110,6 +124,11 @@ def test_no_advice_of_an_error_names_python() -> None:
             "bad parameter: Expected `int` >= 1 - at `$.max_tokens`",
             "--max-tokens: Expected `int` >= 1",
         ),
+        (
+            "Cloudsway: api_key holds blanks; give api_key=... or set CLOUDSWAY_API_KEY",
+            "the key holds blanks; set CLOUDSWAY_API_KEY",
+        ),
+        ("Moonshot: base_url is missing", "--base-url (or KIMI_BASE_URL) is missing"),
         ("temperature: only 0 to 1 is accepted", "--temperature: only 0 to 1 is accepted"),
     ],
 )

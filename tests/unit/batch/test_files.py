@@ -46,8 +46,14 @@ def test_the_forms_of_a_row(line: Any, is_text: bool, custom_id: str, body: Any)
         ('{"body": {}}', "line 7: expected"),
         ('{"body": {"messages": "Hi"}}', "line 7: expected"),
         ('{"prompt": 5}', "line 7: expected"),
-        ('{"prompt": "Hi", "max_tokns": 5}', "line 7: 'max_tokns' would be ignored here; no parameter"),
-        ('{"body": {}, "n": 2, "stop": "x"}', "line 7: 'n' would be ignored here; put it into the body"),
+        (
+            '{"prompt": "Hi", "max_tokns": 5}',
+            "line 7: 'max_tokns' would be ignored here; no parameter",
+        ),
+        (
+            '{"body": {}, "n": 2, "stop": "x"}',
+            "line 7: 'n' would be ignored here; put it into the body",
+        ),
     ],
 )
 def test_lines_that_are_no_request(line: str, words: str) -> None:

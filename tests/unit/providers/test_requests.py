@@ -470,7 +470,7 @@ def test_a_path_of_slashes_is_missing() -> None:
     )
 
 
-CLEAR = "must be https, or the key would travel in clear; pass allow_http=True if that is meant"
+CLEAR = "must be https, or the key would be sent without encryption; pass allow_http=True if that is meant"
 EXTRA = "must not hold a user name, a query or a fragment"
 PART = "must be a whole URL, https://host/path"
 SUFFIX = "must end before /chat/completions, which is added to it"
