@@ -1,8 +1,9 @@
 """The lines of batch files: OpenAI's format, with the facts that a resumed batch needs; pure.
 
 A line of the input is ``{"custom_id": ..., "body": {"messages": ..., ...}}``. Shorter forms are accepted too: the body
-itself, ``{"prompt": ...}`` with parameters beside it, or a text. A line of the output has the same ``custom_id``, and the reply in OpenAI's shape
-as its ``response``. A line of the error file is the line of the input with an ``error``, so the file can be an input.
+itself, ``{"prompt": ...}`` with parameters beside it, or a text. A line of the output has the same ``custom_id``, and
+the reply in OpenAI's shape as its ``response``. A line of the error file is the line of the input with an ``error``, so
+the file can be an input.
 """
 
 from __future__ import annotations

@@ -64,7 +64,8 @@ With --json, stdout gets one line of JSON for each provider.
 
 _MODELS_HELP: Final = """List the models of a provider.
 
-Each line is the name of a model that the provider offers to your key. The key is taken from the environment, as for ask.
+Each line is the name of a model that the provider offers to your key. The key is taken from the environment,
+as for ask.
 
 With --json, stdout gets one line of JSON for each model; "raw" has everything that the provider tells about it.
 """
@@ -299,7 +300,7 @@ def options(*, _version: _Version = False) -> None:
 
 
 @app.command(
-    help="Watch three replies stream, without a key.\n\nOne was written for the demo, and two were recorded. Needs no network."
+    help="Watch three replies stream, without a key.\n\nOne was written for the demo; two were recorded. No network."
 )
 def demo(*, pace: _Pace = 0.12) -> None:
     """Run the demo and exit."""

@@ -168,7 +168,7 @@ def test_the_example_of_partial_mode(
     prefix = body["messages"][-1]["content"]
     # The captured reply starts afresh, and is not glued to the prefix where that is known.
     assert said.startswith("你好" if honoured is False else prefix)
-    assert said.endswith(f"goes on from the prefix: {honoured}\n")
+    assert said.endswith(f"continues the prefix: {honoured}\n")
 
 
 @pytest.mark.parametrize(("provider", "word"), [("acedata", "disabled"), ("cloudsway", "false")])
