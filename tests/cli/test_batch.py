@@ -97,7 +97,9 @@ def script() -> Callable[[ReceivedRequest], Any]:
 def files(tmp_path: Path, script: Callable[[ReceivedRequest], Any]) -> Iterator[Files]:
     with start_blocking_portal("asyncio") as portal:
         with portal.wrap_async_context_manager(FakeProvider(script)) as fake:
-            yield Files(tmp_path, fake, partial(portal.call, fake.wait_until))
+            # The start of a program takes long on a busy machine.
+            wait = partial(fake.wait_until, timeout=120)
+            yield Files(tmp_path, fake, partial(portal.call, wait))
 
 
 def prompt(name: str, text: str) -> dict[str, str]:
