@@ -300,7 +300,10 @@ def options(*, _version: _Version = False) -> None:
 
 
 @app.command(
-    help="Watch three replies stream, without a key.\n\nOne was written for the demo; two were recorded. No network."
+    help=(
+        "Watch three replies stream, without a key.\n\n"
+        "One was written for the demo, and two were recorded. It needs no network."
+    )
 )
 def demo(*, pace: _Pace = 0.12) -> None:
     """Run the demo and exit."""
