@@ -14,6 +14,7 @@ from kimi_async._messages import Messages
 from kimi_async._models import ChatCompletion, ModelInfo
 from kimi_async._providers import Provider
 from kimi_async._reply import (
+    Call,
     Plan,
     Reply,
     SharedState,
@@ -199,18 +200,18 @@ class Caller:
         wire_request = call.build()
         if is_checked:
             call.check(wire_request)
-        settings = call.settings
         reply = Reply(
-            call.request,
-            settings.providers,
-            _plan_of(settings),
-            settings=settings,
-            wire_request=wire_request,
-            headers=call.headers,
-            transport=self.transport,
-            shared=self.shared,
-            stay=self.stay or self._stay_of(params),
-            check=call.problem_at,
+            Call(
+                request=call.request,
+                plan=_plan_of(call.settings),
+                settings=call.settings,
+                wire_request=wire_request,
+                headers=call.headers,
+                transport=self.transport,
+                shared=self.shared,
+                stay=self.stay or self._stay_of(params),
+                check=call.problem_at,
+            )
         )
         return ChatStream(reply, on_end)
 

@@ -1,5 +1,6 @@
 """One reply: the requests that are sent for it, and its end."""
 
+from kimi_async._reply._attempts import Call
 from kimi_async._reply._fetch import fetch
 from kimi_async._reply._interrupted import finishing
 from kimi_async._reply._plan import Plan, hedging, one_attempt
@@ -9,6 +10,7 @@ from kimi_async._reply._shared import SharedState
 from kimi_async._reply._stay import Stay
 
 __all__ = [
+    "Call",
     "Plan",
     "Reply",
     "SharedState",

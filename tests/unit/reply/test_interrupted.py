@@ -12,6 +12,7 @@ import kimi_async as kimi
 from kimi_async import ChatStream, Limits, Timeouts
 from kimi_async._configuration import ClientSettings, OnInterrupt
 from kimi_async._http._transport import Transport
+from kimi_async._reply._attempts import Call
 from kimi_async._reply._interrupted import finishing
 from kimi_async._reply._plan import Decision, Failed, PlanState, Raise, Send
 from kimi_async._reply._reply import Reply as InnerReply
@@ -51,24 +52,25 @@ def opened(
     provider = fake.moonshot()
     request = chat_request(said, params, model=model, wire="stream")
     reply = InnerReply(
-        request,
-        (provider,),
-        finishing(again),
-        settings=ClientSettings(
-            providers=(provider,),
-            model=None,
-            timeouts=Timeouts(),
-            limits=Limits(),
-            max_concurrency=1,
-            on_complete=None,
+        Call(
+            request=request,
+            plan=finishing(again),
+            settings=ClientSettings(
+                providers=(provider,),
+                model=None,
+                timeouts=Timeouts(),
+                limits=Limits(),
+                max_concurrency=1,
+                on_complete=None,
+                headers={},
+                checks="off",
+                on_interrupt=way,
+            ),
+            wire_request=provider.build_request(request),
             headers={},
-            checks="off",
-            on_interrupt=way,
-        ),
-        wire_request=provider.build_request(request),
-        headers={},
-        transport=Transport(httpx.AsyncClient(transport=fake)),
-        shared=SharedState(),
+            transport=Transport(httpx.AsyncClient(transport=fake)),
+            shared=SharedState(),
+        )
     )
     return ChatStream(reply)
 

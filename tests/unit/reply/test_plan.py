@@ -15,6 +15,7 @@ from kimi_async import ChatStream, Limits, ReplyDecoder, Timeouts
 from kimi_async._configuration import ClientSettings
 from kimi_async._http._transport import Transport
 from kimi_async._providers import Provider
+from kimi_async._reply._attempts import Call
 from kimi_async._reply._plan import (
     Continue,
     Decision,
@@ -78,25 +79,26 @@ class Driven:
         request = chat_request("Hi", {}, model="kimi-k3", wire="stream")
         self.transport = Transport(httpx.AsyncClient(transport=fake))
         self.reply = InnerReply(
-            request,
-            (self.a, self.b),
-            plan,
-            settings=ClientSettings(
-                providers=(self.a, self.b),
-                model=None,
-                timeouts=Timeouts(),
-                limits=Limits(),
-                max_concurrency=1,
-                on_complete=self.records.append,
+            Call(
+                request=request,
+                plan=plan,
+                settings=ClientSettings(
+                    providers=(self.a, self.b),
+                    model=None,
+                    timeouts=Timeouts(),
+                    limits=Limits(),
+                    max_concurrency=1,
+                    on_complete=self.records.append,
+                    headers={},
+                    checks="off",
+                    hooks=[self.watcher.begin],
+                    hedge_after=3.0,
+                ),
+                wire_request=self.a.build_request(request),
                 headers={},
-                checks="off",
-                hooks=[self.watcher.begin],
-                hedge_after=3.0,
-            ),
-            wire_request=self.a.build_request(request),
-            headers={},
-            transport=self.transport,
-            shared=SharedState(),
+                transport=self.transport,
+                shared=SharedState(),
+            )
         )
         self.stream = ChatStream(self.reply)
 
