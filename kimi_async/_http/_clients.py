@@ -1,21 +1,22 @@
 """The HTTP clients that a request can go over: those of httpx, of httpx over aiohttp, and any with the same methods.
 
 httpx is imported with the first of ours, which is made in a thread for that reason: it is two thirds of what ``import
-kimi_async`` would take, and what it imports itself at its first client takes as long again. A program that passes an
-httpx2 client never loads it.
+kimi_async`` would take, and what it imports itself at its first client takes as long again. ``ssl`` comes with it. A
+program that passes an httpx2 client never loads httpx.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import ssl
 from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from kimi_async._errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
     from kimi_async._http._aiohttp import AiohttpClient
@@ -112,10 +113,17 @@ def tls_context() -> ssl.SSLContext:
 
 
 def _tls_of(verify: bool | ssl.SSLContext) -> ssl.SSLContext:
+    if verify is True:
+        return tls_context()
+    import ssl
+
     if isinstance(verify, ssl.SSLContext):
         return verify
-    if verify:
-        return tls_context()
+    if verify is not False:
+        raise ConfigurationError(
+            f"verify must be True, False or an ssl.SSLContext, not {type(verify).__name__}; for a file of certificates "
+            "give ssl.create_default_context(cafile=...)"
+        )
     import httpx
 
     return httpx.create_ssl_context(verify=False)

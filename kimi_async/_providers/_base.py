@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, get_args
@@ -322,6 +321,8 @@ def _problem_of_url(url: str, *, allow_http: bool) -> str | None:
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
+    import ipaddress  # only a URL without TLS needs it
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

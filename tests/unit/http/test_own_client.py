@@ -296,3 +296,11 @@ async def test_an_end_under_tls_is_what_plain_httpx_takes_it_for(
         plain = await outcome(httpx.AsyncClient(verify=trusting))
         assert await outcome(http_client(verify=trusting)) == plain
         tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("make", [kimi.http_client, kimi.aiohttp_client])
+@pytest.mark.parametrize("verify", ["company.pem", 1, None])
+def test_a_setting_of_tls_that_is_no_context_is_refused(make: Any, verify: Any) -> None:
+    """Httpx took the path of a file, which would be ignored here."""
+    with pytest.raises(kimi.ConfigurationError, match=r"verify must be True, False or an ssl\.SSL"):
+        make(verify=verify)
