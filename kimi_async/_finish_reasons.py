@@ -17,19 +17,20 @@ __all__ = ["Meaning", "meaning_of", "said_reason"]
 #: known of its tool calls.
 Meaning: TypeAlias = Literal["natural", "length", "content_filter", "gave_up", "unknown"]
 
-#: In lower case, with ``_`` for each blank and each ``-``.
+#: In lower case, with ``_`` between words.
 _SPELLINGS: Final[Mapping[Meaning, str]] = {
     "natural": (
         "stop tool_calls function_call"
-        " end_turn stop_sequence stop_token tool_call tool_use eos eos_token eos_found end complete completed"
+        " end_turn end_of_turn stop_sequence stop_token tool_call tool_use eos eos_token eos_found end complete"
+        " completed done finished"
     ),
     "length": (
         "length max_tokens max_output_tokens max_completion_tokens max_new_tokens max_length token_limit"
-        " model_length model_context_window_exceeded context_length_exceeded"
+        " model_length model_context_window_exceeded context_length_exceeded length_limit"
     ),
     "content_filter": (
         "content_filter content_filtered safety image_safety prohibited_content sensitive recitation blocklist spii"
-        " guardrail_intervened refusal error_toxic"
+        " guardrail_intervened refusal error_toxic content_moderation moderation blocked filtered"
     ),
     "gave_up": (
         "error errored abort aborted cancel cancelled canceled user_cancel failed fail timed_out deadline_exceeded"
@@ -39,7 +40,7 @@ _SPELLINGS: Final[Mapping[Meaning, str]] = {
     ),
 }
 #: Endings of any word by which a host says that it gave up, such as those of ``engine_error`` and ``ModelException``.
-_GAVE_UP: Final = r"(?!no_|without_).*(error|exception|failed|failure|timeout|unavailable|cancelled|canceled|aborted)"
+_GAVE_UP: Final = r"(?!no_|without_).*(error|exception|failed|failure|timeout|unavailable|cancell?ed|abort|aborted)"
 _MEANINGS: Final[Mapping[str, Meaning]] = {
     spelling: meaning for meaning, spellings in _SPELLINGS.items() for spelling in spellings.split()
 }
@@ -51,6 +52,7 @@ def said_reason(word: str) -> str | None:
 
 
 def meaning_of(reason: str) -> Meaning:
-    """Return the meaning of a finish reason, whatever its case."""
-    word = reason.strip().lower().replace("-", "_").replace(" ", "_")
+    """Return the meaning of a finish reason, however its words are joined: ``max_tokens``, ``maxTokens``."""
+    word = re.sub(r"(?<=[a-z])(?=[A-Z])|[- ]", "_", reason.strip()).lower()
+    word = word.removeprefix("finish_reason_")
     return _MEANINGS.get(word) or ("gave_up" if re.fullmatch(_GAVE_UP, word) else "unknown")

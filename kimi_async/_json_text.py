@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import accumulate
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ __all__ = [
     "decode_object",
     "decode_with_halves",
     "is_deeper",
+    "objects_in",
     "read_json_text",
 ]
 
@@ -71,6 +73,24 @@ def decode_as_sent(data: bytes) -> Any:
         parse_float=str,
         parse_constant=_no_value,
     )
+
+
+def objects_in(data: bytes) -> tuple[list[bytes], bytes]:
+    """Return the JSON objects with which *data* begins, and the rest of it, each without blanks around it."""
+    text = data.decode("utf-8", "surrogateescape").strip()
+    decoder = json.JSONDecoder(strict=False)
+    objects: list[bytes] = []
+    begin = 0
+    with suppress(ValueError, RecursionError):
+        while text.startswith("{", begin):
+            _, end = decoder.raw_decode(text, begin)
+            objects.append(_sent(text[begin:end]))
+            begin = end + len(text[end:]) - len(text[end:].lstrip())
+    return objects, _sent(text[begin:])
+
+
+def _sent(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _decode_any(data: bytes) -> tuple[Any, Any]:

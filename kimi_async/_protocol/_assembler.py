@@ -23,6 +23,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+import msgspec
+
 from kimi_async._errors import KimiError, ProtocolError, StreamInterrupted, over_limit
 from kimi_async._events import (
     ContentDelta,
@@ -256,6 +258,7 @@ class _Choice:
         "_calls_are_complete",
         "_content",
         "_filters",
+        "_has_deltas",
         "_has_halves",
         "_logprobs",
         "_open",
@@ -276,6 +279,8 @@ class _Choice:
         self._refusal = _Text(RefusalDelta, RefusalDone)
         self._open: _Text | None = None
         self._calls = ToolCallAssembler(most_calls)
+        #: Whether a part of the choice came as a delta: a message among deltas repeats them (seen at MiniMax).
+        self._has_deltas = False
         #: Whether a chunk brought halves of characters; until then no text is looked at for them.
         self._has_halves = False
         #: Whether the finish reason says that the calls are complete.
@@ -287,6 +292,9 @@ class _Choice:
         return any(text_filter.holds for text_filter in self._filters)
 
     def feed(self, delta: ChunkChoice, events: list[StreamEvent]) -> None:
+        if delta.in_message and self._has_deltas:
+            delta = self._without_repeated(delta)
+        self._has_deltas = self._has_deltas or not delta.in_message
         for text_filter in self._filters:
             delta = text_filter.feed(delta)
         if delta.has_halves and not self._has_halves:
@@ -309,6 +317,25 @@ class _Choice:
             self._join_logprobs(delta.logprobs)
         if delta.finish_reason is not None:
             self._finish(delta.finish_reason, events)
+
+    def _without_repeated(self, message: ChunkChoice) -> ChunkChoice:
+        """Return the parts of a whole message that the deltas before it have not said."""
+        content, reasoning = self._texts_so_far()
+        return msgspec.structs.replace(
+            message,
+            content=_after(content, message.content),
+            reasoning=_after(reasoning, message.reasoning),
+            refusal=_after(self._refusal.joined, message.refusal),
+            tool_calls=tuple(map(self._calls.without_repeated, message.tool_calls)),
+        )
+
+    def _texts_so_far(self) -> tuple[str | None, str | None]:
+        """Return the content and the reasoning, with the text that the filters hold back."""
+        content, reasoning = self._content.joined, self._reasoning.joined
+        for text_filter in reversed(self._filters):
+            content = _and_held(content, text_filter.held_content)
+            reasoning = _and_held(reasoning, text_filter.held_reasoning)
+        return content, reasoning
 
     def _finish(self, reason: str, events: list[StreamEvent]) -> None:
         meaning = meaning_of(reason)
@@ -364,11 +391,8 @@ class _Choice:
                 joined[key] = value
 
     def snapshot(self) -> Choice:
-        content, reasoning = self._content.joined, self._reasoning.joined
-        for text_filter in reversed(self._filters):
-            # The snapshot of a broken reply also holds the text that was held back, so that no text is lost.
-            content = _and_held(content, text_filter.held_content)
-            reasoning = _and_held(reasoning, text_filter.held_reasoning)
+        # The snapshot of a broken reply also holds the text that was held back, so that no text is lost.
+        content, reasoning = self._texts_so_far()
         return Choice(
             index=self.index,
             message=Message(
@@ -382,6 +406,10 @@ class _Choice:
             finish_reason=self.finish_reason,
             logprobs=None if self._logprobs is None else _with_own_lists(self._logprobs),
         )
+
+
+def _after(said: str | None, text: str | None) -> str | None:
+    return text.removeprefix(said) if text and said else text
 
 
 def _and_held(text: str | None, held: str) -> str | None:

@@ -65,6 +65,8 @@ class ChunkChoice(msgspec.Struct, frozen=True, gc=False):
     by_other_key: bool = False
     #: Whether a text may hold one half of a surrogate pair, whose other half comes with the next chunk.
     has_halves: bool = False
+    #: Whether this is a message among deltas, which may repeat all of them.
+    in_message: bool = False
 
 
 class Chunk(msgspec.Struct, frozen=True, gc=False):

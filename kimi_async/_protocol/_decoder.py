@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from attrs import evolve
@@ -34,7 +35,7 @@ from kimi_async._errors import (
     over_limit,
 )
 from kimi_async._events import StreamEvent, UsageUpdate
-from kimi_async._json_text import decode_object, is_deeper
+from kimi_async._json_text import decode_object, is_deeper, objects_in
 from kimi_async._models import ChatCompletion
 from kimi_async._protocol._assembler import MessageAssembler
 from kimi_async._protocol._chunk import Chunk, Done, ReplyParser
@@ -46,11 +47,15 @@ from kimi_async._settings import DEFAULT_LIMITS, Limits
 
 __all__ = ["ReplyDecoder"]
 
-_BOM: Final = b"\xef\xbb\xbf"
+#: Blanks and byte order marks before a body.
+_PADDING: Final = rb"(?:\s|\xef\xbb\xbf)*+"
+_PARTS_OF_A_BOM: Final = (b"", b"\xef", b"\xef\xbb")
 #: JSON that could not be read, and a line of an event stream inside another: their words may be those of the model.
-_PART_OF_A_REPLY: Final = rb"\s*(\{|data:)"
+_PART_OF_A_REPLY: Final = rb"\s*([{}\[\]\"]|data:)"
 #: The field name with which some servers send an error: ``error: {"code": 400, ...}``.
 _ERROR_FIELD: Final = rb"(?i)\s*error:\s*(?=\S)"
+#: So much is kept of lines that belong to no event.
+_STRAY_BYTES: Final = 4096
 #: The largest number of characters of a line in an error message.
 _EXCERPT_CHARS: Final = 200
 
@@ -97,6 +102,7 @@ class ReplyDecoder:
         "_seam",
         "_shallow",
         "_sse",
+        "_stray",
         "_unread",
         "_whole",
         "_wire",
@@ -147,6 +153,8 @@ class ReplyDecoder:
         self._head = b""
         #: The last line that is not a part of the reply; an error that ends the reply shows it.
         self._unread = b""
+        #: The lines that belong to no event, since the last event.
+        self._stray = b""
         self._whole = bytearray()
         self._wire: list[SSEEvent] | None = [] if keep_wire else None
         self._last: Chunk | None = None
@@ -286,17 +294,12 @@ class ReplyDecoder:
     # From bytes to the events of the event stream, or to one JSON object
 
     def _sniff(self, data: bytes, events: list[StreamEvent]) -> None:
-        head = self._head + data
-        begin = head.removeprefix(_BOM).lstrip()
-        if _BOM.startswith(begin):
-            # Only blanks so far, which are ignored, or the beginning of a byte order mark.
+        begin = re.sub(_PADDING, b"", self._head + data, count=1)
+        if begin in _PARTS_OF_A_BOM:
             self._head = begin
             return
-        if begin[:1] in (b"{", b"[", b"<"):
-            self._read = self._collect
-        else:
-            self._read = self._decode
-        self._read(head, events)
+        self._read = self._collect if begin[:1] in (b"{", b"[", b"<") else self._decode
+        self._read(begin, events)
 
     def _collect(self, data: bytes, _: list[StreamEvent]) -> None:
         self._whole += data
@@ -311,7 +314,7 @@ class ReplyDecoder:
 
     def _close_body(self, events: list[StreamEvent]) -> None:
         if self._whole:
-            self._take_chunk(self._parse_whole(), events)
+            self._take_whole(bytes(self._whole).strip(), events)
             return
         for event in self._sse.close():
             self._take_event(event, events, at_end=True)
@@ -328,8 +331,9 @@ class ReplyDecoder:
         """Take one event; it may be empty, or of a type that is not ours."""
         data, kind = event.data, event.event
         if kind == STRAY:
-            self._note_unread(data)
+            self._take_stray(data)
             return
+        self._stray = b""
         if self._wire is not None:
             self._wire.append(event)
         if kind == "message":
@@ -355,7 +359,13 @@ class ReplyDecoder:
             elif not at_end:
                 self._take_done(events)
             return
-        if data.strip():
+        objects, rest = objects_in(data)
+        parts = [*objects, rest] if rest else objects
+        if objects and len(parts) > 1:
+            # Several chunks in one event: a host left the blank lines out.
+            for part in parts:
+                self._take_data(part, events, at_end=at_end)
+        elif data.strip():
             raise self._unreadable(data, problem, at_end=at_end)
 
     def _unreadable(self, data: bytes, problem: ProtocolError, *, at_end: bool) -> KimiError:
@@ -365,6 +375,16 @@ class ReplyDecoder:
             return self._cut("the body ended inside an event,")
         return ProtocolError(f"{problem.message}: {self._excerpt()}")
 
+    def _take_stray(self, line: bytes) -> None:
+        """Note a line that belongs to no event; such lines on end are one text, for example a page or an error."""
+        stray = self._stray = (self._stray + b"\n" + line).strip()[:_STRAY_BYTES]
+        if stray.startswith(b"{") and line.rstrip().endswith(b"}"):
+            # An error that a host sent as JSON, without the field name of an event.
+            with suppress(ProtocolError):
+                self._provider.parse_chunk(self._not_too_deep(stray))
+        self._note_unread(line)
+        self._unread = stray
+
     def _note_unread(self, line: bytes) -> None:
         """Note a line that is not a part of the reply; if it reports an error, raise that error."""
         self._unread = line
@@ -373,24 +393,35 @@ class ReplyDecoder:
             report = line[field.end() :] if field else line
             raise self._provider.parse_error_object(self._not_too_deep(report))
 
-    def _parse_whole(self) -> Chunk:
-        body = bytes(self._whole).strip()
+    def _take_whole(self, body: bytes, events: list[StreamEvent]) -> None:
+        """Take a body that is one JSON object."""
         if self._wire is not None:
             self._wire.append(SSEEvent(body))
-        kind: type[ProtocolError] = ProtocolError
-        if body.removeprefix(_BOM).lstrip().startswith(b"<"):
-            problem = "the body is neither an event stream nor JSON; it begins with"
-        else:
-            self._not_too_deep(body)
-            try:
-                return self._provider.parse_completion(body)
-            except ProtocolError as error:
-                problem = f"{error.message}:"
-                if not body.endswith((b"}", b"]")):
-                    # The host ended its JSON too early, so the same request may succeed.
-                    kind, problem = EmptyResponseError, "the body ended inside its JSON object:"
+        chunk, rest = self._parse_whole(body)
+        self._unread = rest
+        self._take_chunk(chunk, events)
+        if rest:
+            raise ProtocolError(f"the body continues after its JSON object: {self._excerpt()}")
+
+    def _parse_whole(self, body: bytes) -> tuple[Chunk, bytes]:
+        """Return the reply in *body*, and the bytes after its JSON object."""
         self._unread = body
-        raise kind(f"{problem} {self._excerpt()}")
+        if body.startswith(b"<"):
+            raise ProtocolError(
+                f"the body is neither an event stream nor JSON; it begins with {self._excerpt()}"
+            )
+        self._not_too_deep(body)
+        try:
+            return self._provider.parse_completion(body), b""
+        except ProtocolError as error:
+            problem = error.message
+        objects, rest = objects_in(body)
+        if len(objects) == 1 and rest:
+            return self._parse_whole(objects[0])[0], rest
+        if not objects and not body.endswith((b"}", b"]")):
+            # The host ended its JSON too early, so the same request may succeed.
+            raise EmptyResponseError(f"the body ended inside its JSON object: {self._excerpt()}")
+        raise ProtocolError(f"{problem}: {self._excerpt()}")
 
     def _not_too_deep(self, data: bytes) -> bytes:
         if is_deeper(data, self._limits.nesting):

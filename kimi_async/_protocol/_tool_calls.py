@@ -1,11 +1,13 @@
 """Assemble the tool calls of one choice from their pieces; pure, and a part of the assembler.
 
-A piece belongs to a call by index *and* id, never by its position; see ``ToolCallAssembler._slot_for``.
+A piece belongs to a call by index *and* id, never by its position; see ``ToolCallAssembler._known``.
 """
 
 from __future__ import annotations
 
 import json
+
+import msgspec
 
 from kimi_async._errors import ProtocolError, over_limit
 from kimi_async._events import StreamEvent, ToolCallDone, ToolCallStart, tool_call_delta
@@ -20,10 +22,23 @@ __all__ = ["ToolCallAssembler"]
 class PendingCall:
     """One tool call under construction."""
 
-    __slots__ = ("done", "growing", "halves", "id", "index", "name", "pieces", "started", "type")
+    __slots__ = (
+        "done",
+        "growing",
+        "halves",
+        "id",
+        "index",
+        "name",
+        "pieces",
+        "started",
+        "type",
+        "wire_index",
+    )
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, wire_index: int | str | None) -> None:
         self.index = index
+        #: The provider's name for it, if it has given one.
+        self.wire_index = wire_index
         self.id: str | None = None
         self.name: str | None = None
         self.type: str | None = None
@@ -118,8 +133,11 @@ class ToolCallAssembler:
 
     @staticmethod
     def _take_name(call: PendingCall, name: str) -> None:
-        """Keep the first name; a different one before any arguments is its next piece (Providers 6.3)."""
-        if call.name is None:
+        """Keep the first name; a different one before any arguments is its next piece (Providers 6.3).
+
+        Some hosts repeat the name so far in front of that piece.
+        """
+        if call.name is None or (not call.started and name.startswith(call.name)):
             call.name = name
         elif not call.started and name != call.name:
             call.name += name
@@ -153,28 +171,52 @@ class ToolCallAssembler:
     def _ordered(self) -> list[PendingCall]:
         return [self._calls[index] for index in sorted(self._calls)]
 
+    def without_repeated(self, piece: ToolCallPiece) -> ToolCallPiece:
+        """Return a whole call without the arguments with which it repeats its pieces."""
+        call = self._known(piece)
+        said = "" if call is None else "".join(call.pieces)
+        arguments = piece.arguments and piece.arguments.removeprefix(said)
+        return msgspec.structs.replace(piece, arguments=arguments or None)
+
     def _slot_for(self, piece: ToolCallPiece) -> PendingCall:
-        """Return the call that *piece* belongs to, or begin one.
+        """Return the call that *piece* belongs to, or begin one."""
+        call = self._known(piece)
+        if call is None:
+            return self._begin(piece.index)
+        if call.wire_index is None and piece.index is not None:
+            call.wire_index = piece.index
+            self._at_index[piece.index] = call
+        return call
+
+    def _known(self, piece: ToolCallPiece) -> PendingCall | None:
+        """Return the call that *piece* continues; ``None`` if it begins one.
 
         With an index: the call at that index with that id; or the last call at that index, if the piece or that call
         has no id. A different id at a used index is a new call, because some hosts number every parallel call 0
-        (Providers 6.3).
+        (Providers 6.3); but without a name it is the next piece of a host that makes an id for each.
 
         Without an index: the call with that id, else a new call. Without either, the last call continues, unless the
         piece names a tool again and the last call already is whole.
         """
-        if piece.index is not None:
-            last = self._at_index.get(piece.index)
-            if last is None or (piece.id is not None and last.id not in (None, piece.id)):
-                known = self._by_index_and_id.get((piece.index, piece.id or ""))
-                return known or self._begin(piece.index)
-            return last
-        if piece.id is not None:
-            return self._by_id.get(piece.id) or self._begin(None)
         last = self._last
-        if last is None or (piece.name is not None and _is_another(piece.name, last)):
-            return self._begin(None)
-        return last
+        if piece.index is not None:
+            at_index = self._at_index.get(piece.index)
+            if at_index is None:
+                return self._begun_without_index(piece)
+            if piece.id is None or at_index.id in (None, piece.id):
+                return at_index
+            known = self._by_index_and_id.get((piece.index, piece.id))
+            return at_index if known is None and _lacks_a_name(piece, at_index) else known
+        if piece.id is not None:
+            return self._by_id.get(piece.id)
+        return None if last is None or _is_another(piece.name, last) else last
+
+    def _begun_without_index(self, piece: ToolCallPiece) -> PendingCall | None:
+        """Return the call that *piece* continues under the first index that the provider gives it."""
+        call = self._last if piece.name is None else None
+        if piece.id is not None:
+            call = self._by_id.get(piece.id)
+        return None if call is None or call.wire_index is not None else call
 
     def _begin(self, wire_index: int | str | None) -> PendingCall:
         if len(self._calls) >= self._most:
@@ -182,7 +224,7 @@ class ToolCallAssembler:
         index = wire_index
         if not isinstance(index, int) or index < 0 or index in self._calls:
             index = self._next_index
-        call = self._calls[index] = PendingCall(index)
+        call = self._calls[index] = PendingCall(index, wire_index)
         self._next_index = max(self._next_index, index + 1)
         if wire_index is not None:
             self._at_index[wire_index] = call
@@ -195,6 +237,12 @@ class ToolCallAssembler:
             self._by_index_and_id.setdefault((wire_index, call_id), call)
 
 
-def _is_another(name: str, last: PendingCall) -> bool:
+def _is_another(name: str | None, last: PendingCall) -> bool:
     """Return whether a piece with this name, and without index and id, begins another call than *last*."""
-    return last.started and (name != last.name or last.looks_whole())
+    return name is not None and last.started and (name != last.name or last.looks_whole())
+
+
+def _lacks_a_name(piece: ToolCallPiece, last: PendingCall) -> bool:
+    """Return whether a piece with an id of its own must belong to *last*, because it could not begin a call."""
+    unfinished = not piece.arguments or not last.looks_whole()
+    return piece.name is None and last.name is not None and unfinished

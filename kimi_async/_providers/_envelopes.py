@@ -22,47 +22,46 @@ Level: TypeAlias = Mapping[str, Any]
 #: Where the next level stands.
 _INNER_KEYS: Final = (
     *("error", "errors", "detail", "details", "metadata", "raw", "message", "upstream_error"),
-    *("response", "fault", "base_resp"),
+    *("response", "fault", "base_resp", "innererror"),
 )
 #: Where words stand, the better places first.
 _WORD_KEYS: Final = (
     *("error", "errors", "message", "msg", "detail", "details", "error_msg", "error_message"),
-    *("errmsg", "errorMessage", "error_description", "status_msg", "description", "title"),
+    *("errmsg", "error_description", "status_msg", "description", "title"),
     *("faultstring", "reason", "text", "upstream_error", "response", "fault"),
     *("metadata", "raw", "base_resp"),
 )
 _CODE_KEYS: Final = ("code", "error_code", "errcode", "err_code", "status_code")
 #: Other places of a word that says the class of an error.
 _KIND_KEYS: Final = ("type", "status", "reason", "error")
-_STATUS_KEYS: Final = (
-    *("status_code", "statusCode", "http_status", "httpStatus", "http_code", "httpCode", "status"),
-)
+_STATUS_KEYS: Final = ("status_code", "http_status", "http_code", "status")
 #: Keys that only an object without choices needs to have to be an error.
 _FLAT_KEYS: Final = (
     *("errors", "detail", "error_code", "error_msg", "error_message", "errcode", "errmsg"),
 )
-_WAIT_KEYS: Final = ("retry_after", "retryDelay")
-#: Other spellings of keys (Volcengine, Tencent Cloud, AWS, Java).
-_SPELLINGS: Final[Mapping[str, str]] = {
-    **{name.capitalize(): name for name in ("error", "errors", "code", "message", "detail")},
-    **{name.capitalize(): name for name in ("response", "type", "reason")},
-    **dict.fromkeys(("RequestId", "requestId", "RequestID", "requestID"), "request_id"),
-    "ResponseMetadata": "response",
+#: Keys whose text is often only the name of the failure; the words beside it say more.
+_NAME_KEYS: Final = ("error", "title")
+#: Keys under which a host has the words of the host on which it stands.
+_BEHIND_KEYS: Final = ("metadata", "raw", "upstream_error")
+#: Keys that have another name, not only another spelling.
+_OTHER_NAMES: Final[Mapping[str, str]] = {
+    "response_metadata": "response",
     "__type": "type",
-    "errorCode": "error_code",
-    "errorMsg": "error_msg",
-    "StatusCode": "status_code",
-    "traceId": "trace_id",
+    "retry_delay": "retry_after",
+    "err": "error",
+    "err_msg": "error_msg",
+    "err_message": "error_message",
 }
 #: Keys of the reply itself; they never explain a failure.
 _REPLY_KEYS: Final = frozenset(("choices", "usage"))
 #: Keys whose values have a place of their own in an error. A value of several words is not such a fact.
 _FACT_KEYS: Final = frozenset(
     (
-        *(*_CODE_KEYS, *_STATUS_KEYS, *_WAIT_KEYS, "type", "object", "success"),
-        *("trace_id", "request_id", "traceId", "requestId", "RequestId"),
+        *(*_CODE_KEYS, *_STATUS_KEYS, "retry_after", "type", "object", "success"),
+        *("trace_id", "request_id"),
     )
 )
+_KNOWN_KEYS: Final = frozenset((*_INNER_KEYS, *_WORD_KEYS, *_FLAT_KEYS, *_FACT_KEYS, *_OTHER_NAMES))
 #: Keys of the head of a chunk. Inside an error object they are names of fields of the request.
 _HEAD_KEYS: Final = frozenset(("id", "created", "model", "data", "param"))
 
@@ -105,11 +104,23 @@ _SUCCESSES: Final = (None, 0, 200, "", "0", "200")
 
 
 def error_in(raw: Level) -> Any:
-    """Return the part of an object by which it says, also beside choices, that it failed; falsy if it does not."""
+    """Return the part of an object by which it says, also beside choices, that it failed; falsy if it does not.
+
+    Some gateways write an error object without a value into every chunk.
+    """
     result = raw.get("base_resp")
     if type(result) is dict and result.get("status_code") not in _SUCCESSES:
         return result  # MiniMax
-    return raw.get("error")
+    error = raw.get("error")
+    return None if _is_empty(error) else error
+
+
+def _is_empty(error: object) -> bool:
+    values = error.values() if isinstance(error, dict) else [error]
+    return all(
+        not value or (type(value) in (str, int) and _word(value) in (None, "0", "200"))
+        for value in values
+    )
 
 
 def is_error(raw: Level) -> bool:
@@ -123,7 +134,8 @@ def is_error(raw: Level) -> bool:
         return False
     raw = _plain(raw)
     return bool(
-        raw.get("error")
+        error_in(raw)
+        or (raw.get("error") and raw.get("choices") is None)
         or any(response.get("error") for response in _objects(raw.get("response")))
         or _words_report_error(raw)
         or raw.get("success") is False
@@ -138,7 +150,7 @@ def _words_report_error(raw: Level) -> bool:
     if raw.get("code") in (0, 200, "0", "200"):
         return False
     # A body that echoes a request or a list of models has its words deeper than a message.
-    said = [raw[key] for key in ("message", "msg", "Message") if isinstance(raw.get(key), str)]
+    said = [raw[key] for key in ("message", "msg") if isinstance(raw.get(key), str)]
     return any(reports_error(text.encode("utf-8", "replace")) for text in said)
 
 
@@ -167,7 +179,7 @@ def read_envelope(raw: Level) -> Envelope:
         request_id=_word(raw.get("request_id"))
         or _word(own.get("request_id"))
         or (named and named[1]),
-        wait=next(_texts_in(inside_out, _WAIT_KEYS), None),
+        wait=next((str(wait) for level in inside_out if (wait := level.get("retry_after"))), None),
         status=_status_in(inside_out, _STATUS_KEYS),
         number=_status_in(inside_out, (*_CODE_KEYS, "type")),
         kinds=tuple(_texts_in(inside_out, (*_CODE_KEYS, *_KIND_KEYS))),
@@ -181,9 +193,18 @@ def _error_of_choice(choice: Level) -> Any:
 
 
 def _plain(level: Level) -> Level:
-    """Return *level* with the usual spelling of its keys added."""
-    other = {_SPELLINGS[key]: value for key, value in level.items() if key in _SPELLINGS}
-    return {**other, **level} if other else level
+    """Return *level* with its known keys in one spelling: ``Message``, ``errorMsg`` and ``RequestID`` are known."""
+    usual = {key: _usual(key) for key in level}
+    return {
+        usual[key]: value
+        for key, value in level.items()
+        if usual[key] == key or usual[key] not in level
+    }
+
+
+def _usual(key: str) -> str:
+    spelled = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
+    return _OTHER_NAMES.get(spelled, spelled) if spelled in _KNOWN_KEYS else key
 
 
 def _levels(raw: Level) -> list[Level]:
@@ -219,23 +240,37 @@ def _words(value: object, depth: int = _MOST_DEPTH) -> str | None:
 
 def _words_of_object(level: Level, depth: int) -> str | None:
     level = _plain(level)
-    said = [text for key in _WORD_KEYS if (text := _words(level.get(key), depth))]
+    said = {key: text for key in _WORD_KEYS if (text := _words(level.get(key), depth))}
     if not said:
-        said = [
+        named = (
             f"{key}: {text}"
             for key, value in level.items()
             if key not in _REPLY_KEYS
             and isinstance(value, list | dict)
             and (text := _words(value, depth))
-        ]
-    if not said:
-        return None
-    text = said[0]
-    # A text under "error" is often only the name of the status.
-    if isinstance(level.get("error"), str) and len(said) > 1 and said[1] not in text:
-        text = f"{text}: {said[1]}"
+        )
+        return next(named, None)
+    text = _joined(level, said)
     place = level.get("loc")
     return f"{'.'.join(map(str, place))}: {text}" if isinstance(place, list) and place else text
+
+
+def _joined(level: Level, said: dict[str, str]) -> str:
+    """Return the best of the words of one level, with its name before them and the words of another host after."""
+    # A number under "error" is a code, where there are words beside it.
+    best = sorted(said, key=lambda key: said[key].isdigit())
+    names = [key for key in best if key in _NAME_KEYS and isinstance(level[key], str)]
+    words = [key for key in best if key not in names][:1]
+    chosen = [
+        *names,
+        *words,
+        *(key for key in best if key in _BEHIND_KEYS and not said[key].isdigit()),
+    ]
+    text = ""
+    for part in map(said.__getitem__, chosen):
+        if part not in text:
+            text = f"{text.rstrip('.:')}: {part}" if text else part
+    return text
 
 
 def _leftover(raw: Level) -> str | None:
@@ -257,13 +292,14 @@ def _part_that_says(value: object, depth: int) -> object:
             if not _is_fact(key, item, inside=depth < _MOST_DEPTH)
         }
         return {key: part for key, part in named.items() if part is not None} or None
-    return None if isinstance(value, bool) or value == "" else value
+    nothing = isinstance(value, bool) or (isinstance(value, str) and _word(value) is None)
+    return None if nothing else value
 
 
 def _is_fact(key: str, value: object, *, inside: bool) -> bool:
     """Return whether a value is told elsewhere or explains nothing, so that an excerpt leaves it out."""
     if key in _REPLY_KEYS:
-        return True
+        return not inside
     if isinstance(value, list | dict) or (isinstance(value, str) and " " in value.strip()):
         return False
     return key in _FACT_KEYS or (not inside and key in _HEAD_KEYS)

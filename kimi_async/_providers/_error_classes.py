@@ -80,14 +80,14 @@ CODES: Final[Mapping[str, type[APIError]]] = {
     "access_denied": PermissionDeniedError,
 }
 
-#: Codes and types with which hosts name a whole family of errors, in lower case: the text or the status knows more.
+#: Codes and types with which hosts name a whole family of errors: the text or the status knows more. The case and the
+#: joints between their words do not matter: ``NotFoundError`` is ``not_found_error``.
 HINTS: Final[Mapping[str, type[APIError]]] = {
     "invalid_request_error": BadRequestError,
     "invalid_request": BadRequestError,
     "invalid_argument": BadRequestError,
     "invalid_parameter": BadRequestError,
-    "invalidparameter": BadRequestError,
-    "badrequesterror": BadRequestError,
+    "bad_request_error": BadRequestError,
     "tool_use_failed": BadRequestError,
     "json_validate_failed": BadRequestError,
     "authentication_error": AuthenticationError,
@@ -104,7 +104,6 @@ HINTS: Final[Mapping[str, type[APIError]]] = {
     "service_unavailable": OverloadedError,
     "internal_server_error": ServerError,
     "internal_error": ServerError,
-    "internalservererror": ServerError,
     "deadline_exceeded": ServerError,
     "upstream_error": ServerError,
     "bad_gateway": ServerError,
@@ -181,7 +180,7 @@ WORDINGS: Final[tuple[Wording, ...]] = (
         r"|\b(please|to|must|need) top[ -]?up\b|\btop[ -]?up (your|the|my|balance|account|credit)"
         r"|used up your .{0,40}(allocation|allowance|quota|limit)"
         r"|free (tier|trial|quota|credits?|allowance).{0,80}(exhaust|used up|expire|exceed|deplet|reached|run out)"
-        r"|payment required|account.{0,40}suspended|余额|欠费|额度|配额"
+        r"|payment required|account.{0,40}suspended|余额|欠费|额度|配额|充值"
         r"|(usage|spending|spend|monthly|weekly|plan.{0,20}) limit\b|limit (of|for) your (plan|subscription)",
         None,
         QuotaExceededError,
@@ -194,11 +193,17 @@ WORDINGS: Final[tuple[Wording, ...]] = (
     ),
     Wording(r"\bbalance\b", _at(200, 402, 403, 429), QuotaExceededError),
     Wording(
-        r"overloaded|over capacity|too busy|负载", _at(200, 429, 500, 502, 503), OverloadedError
+        r"overloaded|over capacity|too busy|负载|繁忙|过载",
+        _at(200, 429, 500, 502, 503),
+        OverloadedError,
     ),
-    Wording(r"rate.?limit|too many requests|限流|频繁|频率", _at(200), RateLimitError),
     Wording(
-        r"rate.?limit.{0,30}(exceed|reach|hit)|(exceed|reach|hit).{0,30}rate.?limit|too many requests|限流|频繁",
+        r"rate.?limit|too many requests|限流|频繁|频率|请求过多|速率限制", _at(200), RateLimitError
+    ),
+    Wording(r"\bthrottl(ed|ing)", _at(400), RateLimitError),
+    Wording(
+        r"rate.?limit.{0,30}(exceed|reach|hit)|(exceed|reach|hit).{0,30}rate.?limit|too many requests|限流|频繁"
+        r"|请求过多|速率限制",
         _at(400, 403, 500, 503),
         RateLimitError,
     ),
@@ -239,6 +244,8 @@ STATUSES: Final[Mapping[int, type[APIError]]] = {
     409: ConflictError,
     413: BadRequestError,
     422: BadRequestError,
+    # A request on which this one depends has failed: that of the host behind the host.
+    424: ServerError,
     429: RateLimitError,
     503: OverloadedError,
     529: OverloadedError,
@@ -268,12 +275,17 @@ def class_of(
         if trusted and re.search(wording.pattern, text, re.IGNORECASE):
             return wording.kind
     if said < 400:
-        return next((HINTS[word] for word in words if word in HINTS), APIError)
+        hints = {_joined(word): kind for word, kind in HINTS.items()}
+        return next((hints[word] for word in map(_joined, words) if word in hints), APIError)
     return STATUSES.get(said, ServerError if said >= 500 else BadRequestError)
 
 
 def _without_name(found: re.Match[str]) -> str:
     return found["kept"] or " "
+
+
+def _joined(word: str) -> str:
+    return re.sub("[^a-z0-9]", "", word)
 
 
 def _spaced(word: str) -> str:

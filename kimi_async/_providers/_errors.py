@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from kimi_async._errors import APIError, RateLimitError
@@ -75,7 +76,7 @@ def parse_error(
 
     message = _REDIRECTED if 300 <= status < 400 else shown(envelope.message, 500)
     error = kind(
-        message or f"HTTP {status} without a message",
+        message or _without_words(status),
         status=status,
         code=shown(envelope.code),
         type=shown(envelope.type),
@@ -87,6 +88,13 @@ def parse_error(
     if kind is RateLimitError and re.search(_BY_THE_DAY, error.message, re.IGNORECASE):
         error.retryable = False
     return error
+
+
+def _without_words(status: int) -> str:
+    if status < 300:
+        return "the reply holds an error without a message"
+    name = next((known.phrase for known in HTTPStatus if known == status), "")
+    return f"HTTP {status} {name}".rstrip() + ", without a message"
 
 
 def _wrapped(body: bytes, key: str | None) -> dict[str, Any]:

@@ -20,12 +20,16 @@ _NO_CALLS: Final[tuple[ToolCallPiece, ...]] = ()
 _Index: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
 
+# Any value but null of a field whose type is None is left to _parsing, without a test of each chunk.
 class _Function(msgspec.Struct, gc=False):
+    parameters: None = None
+    input: None = None
     name: str | None = None
     arguments: str | None = None
 
 
 class _Call(msgspec.Struct, gc=False):
+    name: None = None
     index: _Index | None = None
     id: str | None = None
     type: str | None = None
@@ -33,7 +37,7 @@ class _Call(msgspec.Struct, gc=False):
 
 
 class _Delta(msgspec.Struct, gc=False):
-    # Any value but null is left to _parsing, without a test of each chunk.
+    text: None = None
     thinking: None = None
     reasoning_text: None = None
     thinking_blocks: None = None
@@ -46,7 +50,9 @@ class _Delta(msgspec.Struct, gc=False):
     tool_calls: list[_Call] | None = None
 
 
-class _Choice(msgspec.Struct, gc=False):
+class _Choice(msgspec.Struct, gc=False, kw_only=True):
+    text: None = None
+    message: None = None
     delta: _Delta
     index: _Index | None = None
     finish_reason: str | None = None

@@ -31,13 +31,15 @@ _NO_CALLS: Final[tuple[ToolCallPiece, ...]] = ()
 #: Where the thinking stands, the usual places first (see the page Providers, sections 5 and 6.2).
 _REASONING_KEYS: Final = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
 _DETAIL_KEYS: Final = ("reasoning_details", "thinking_blocks")
-_TEXT_FIELDS: Final = ("content", "refusal", *_REASONING_KEYS)
+_TEXT_FIELDS: Final = ("content", "text", "refusal", *_REASONING_KEYS)
 _CACHED_KEYS: Final = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 #: Where a finish reason that is an object has its word.
 _REASON_KEYS: Final = ("reason", "type", "finish_reason", "name", "value")
 #: Where an object has its text.
-_TEXT_KEYS: Final = ("text", "content", "thinking", "reasoning")
+_TEXT_KEYS: Final = ("text", "content", "thinking", "reasoning", "value")
+#: Where a tool call has its arguments.
+_ARGUMENT_KEYS: Final = ("arguments", "parameters", "input")
 
 
 def parse_any(data: bytes) -> Chunk | Done | None:
@@ -55,7 +57,7 @@ def parse_any(data: bytes) -> Chunk | Done | None:
     """
     decoded = decode_with_halves(data)
     if decoded is None:
-        if data.strip() == b"[DONE]":
+        if data.strip().upper() == b"[DONE]":
             return DONE
         raise ProtocolError(f"an event of the stream is not a JSON object ({len(data)} bytes)")
     return _read_either(*decoded, data, "delta")
@@ -170,44 +172,47 @@ def _has_failed(item: Mapping[str, Any]) -> bool:
 
 
 def _parse_choice(item: dict[str, Any], place: int, said: str, data: bytes) -> ChunkChoice:
-    delta, whole = _delta_of(item, place, said, data)
+    key = _key_of_delta(item, said)
+    delta = _delta_of(item, place, key, data)
     calls = delta.get("tool_calls")
     reason = item.get("finish_reason")
     logprobs = item.get("logprobs")
-    content, thought = _content(delta.get("content"))
+    content, thought = _content(delta.get("content") or delta.get("text", delta.get("content")))
     reasoning = _reasoning(delta)
     return ChunkChoice(
         _index(item.get("index"), place),
         content,
         thought if reasoning is None else reasoning,
         _refusal(delta),
-        _parse_calls(calls, whole=whole) if calls else _NO_CALLS,
+        _parse_calls(calls, whole="message" in (said, key)) if calls else _NO_CALLS,
         said_reason(_reason(reason)) if reason else None,
         logprobs if type(logprobs) is dict else None,
         delta.get("reasoning_content") is None and type(delta.get("reasoning")) is str,
+        in_message=key != said and key == "message",
     )
 
 
-def _delta_of(
-    item: dict[str, Any], place: int, said: str, data: bytes
-) -> tuple[dict[str, Any], bool]:
-    """Return the delta or message of a choice, and whether it is a whole message."""
-    key, whole = said, said == "message"
-    if item.get(key) is None:
-        # A stream that holds whole messages, or a body that holds deltas: seen after proxies. Whole in both cases.
-        key, whole = "delta" if whole else "message", True
-    delta = item.get(key) or {}
+def _key_of_delta(item: dict[str, Any], said: str) -> str | None:
+    """Return the key of the delta or message of a choice; ``None`` if the choice has its fields itself."""
+    # A stream that holds whole messages, or a body that holds deltas: seen after proxies.
+    keys = (said, "delta" if said == "message" else "message")
+    return next((key for key in keys if item.get(key)), None)
+
+
+def _delta_of(item: dict[str, Any], place: int, key: str | None, data: bytes) -> dict[str, Any]:
+    delta = item if key is None else item[key]
     if type(delta) is list and len(delta) == 1:
         delta = delta[0]
     if type(delta) is not dict:
-        raise _unexpected(key, "an object", delta)
+        raise _unexpected(str(key), "an object", delta)
     numbers = [name for name in _TEXT_FIELDS if type(delta.get(name)) in (int, float)]
     if numbers:
         # A host turned a text of digits into a number: its digits are the text.
-        sent = decode_as_sent(data)["choices"][place][key]
+        sent = decode_as_sent(data)["choices"][place]
+        sent = sent if key is None else sent[key]
         sent = sent[0] if type(sent) is list else sent
         delta = {**delta, **{name: sent[name] for name in numbers}}
-    return delta, whole
+    return delta
 
 
 def _text(name: str, value: Any) -> str | None:
@@ -318,14 +323,16 @@ def _parse_call(item: Any, place: int | None) -> ToolCallPiece:
     """Read one entry of ``tool_calls``; *place* is its index when it does not say one."""
     if type(item) is not dict:
         raise _unexpected("tool_calls[]", "an object", item)
-    function = item.get("function") or {}
+    # Some hosts leave the inner object out.
+    function = item if item.get("function") is None else item["function"] or {}
     if type(function) is not dict:
         raise _unexpected("tool_calls[].function", "an object", function)
+    values = map(function.get, _ARGUMENT_KEYS)
     return ToolCallPiece(
         _index(item.get("index"), place),
         _text("tool_calls[].id", item.get("id")) or None,
         _text("tool_calls[].function.name", function.get("name")) or None,
-        _arguments(function.get("arguments")),
+        _arguments(next((value for value in values if value is not None), None)),
         _str_or_none(item.get("type")),
     )
 

@@ -13,9 +13,7 @@ __all__ = ["seconds_of", "seconds_to_wait"]
 _NUMBER: Final = r"\d{1,9}(?:\.\d{1,9})?"
 _UNIT: Final = r"(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)(?![a-z])"
 #: "try again after 1 seconds", "Please retry in 6m20.4s", "try again in 120ms".
-_IN_WORDS: Final = (
-    rf"\b(?:try|retry|wait)\b[^.;]{{0,40}}?\b(?:in|after|for)\s+((?:{_NUMBER}\s*{_UNIT}\s*)+)"
-)
+_IN_WORDS: Final = rf"\b(?:(?:try|retry|wait)\b[^.;]{{0,40}}?\b(?:in|after|for)|wait)\s+((?:{_NUMBER}\s*{_UNIT}\s*)+)"
 _SECONDS: Final[Mapping[str, float]] = {"ms": 0.001, "mil": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
@@ -39,7 +37,8 @@ def _waits(headers: Mapping[str, str], field: str | None, text: str, now: float)
         value = headers.get(name, "").strip()
         yield from _number(value)
         yield from _date(value, now)
-    yield from _number((field or "").removesuffix("s"))
+    said = seconds_of((field or "").strip())
+    yield from () if said is None else (said,)
     yield from _words(text)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from wire_cases import ROWS, Row, chunk, events
+from wire_cases import ROWS, Row, chunk, events, whole
 
 import kimi_async as kimi
 from kimi_async import AceDataCloud, ReplyDecoder
@@ -46,6 +46,13 @@ def told(decoder: ReplyDecoder) -> tuple[object, ...]:
     "6.5/base-resp-with-a-status",
     "6.5/an-error-object-inside-a",
     "6.5/thinking-left-in-the-content",
+    "6.5/several-json-objects-in-one",
+    "6.5/a-whole-message-after-the",
+    "6.5/an-error-object-whose-values",
+    "6.5/an-error-as-json-on",
+    "6.5/an-id-of-its-own",
+    "6.5/text-under-text-in-place",
+    "6.5/bytes-after-a-whole-json",
 )
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_a_body_is_the_reply_or_the_error_of_its_row(row: Row) -> None:
@@ -74,6 +81,29 @@ def test_a_stream_equals_its_twin_as_one_body(row: Row) -> None:
     assert evolve(unstreamed.snapshot(), usage=None) == evolve(streamed.snapshot(), usage=None)
     assert (type(unstreamed.failure), unstreamed.late_error) == (row.error or type(None), None)
     assert str(unstreamed.failure) == str(streamed.failure)
+
+
+def test_bytes_after_a_json_body_do_not_lose_the_reply() -> None:
+    _, decoder = decode([whole(content="Hi") + b"\ndata: [DONE]"])
+    assert (decoder.snapshot().text, decoder.failure) == ("Hi", None)
+    assert "the body continues after its JSON object: 'data: [DONE]'" in str(decoder.late_error)
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "says"),
+    [
+        (whole(content="Hi") * 2, kimi.ProtocolError, "is not a JSON object"),
+        (b"{} x", kimi.ProtocolError, "neither choices nor an error: '{}'"),
+        (whole(content="Hi")[:-5], kimi.EmptyResponseError, "ended inside its JSON object"),
+        (b"<html>x</html>", kimi.ProtocolError, "it begins with 'x'"),
+    ],
+)
+def test_a_body_that_is_not_one_json_object(
+    body: bytes, error: type[kimi.KimiError], says: str
+) -> None:
+    _, decoder = decode([body])
+    assert (type(decoder.failure), decoder.late_error) == (error, None)
+    assert says in str(decoder.failure)
 
 
 def test_text_that_is_held_back_is_progress() -> None:

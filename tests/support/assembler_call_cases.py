@@ -152,6 +152,18 @@ CALLS: dict[str, Case] = {
         ],
         [F_START, F_DELTA, G_START, G_DELTA, F, G, ENDED],
     ),
+    "index-late": Case(
+        [call("{", id="a", name="f"), call("}", index=0), call("", index=0), END],
+        [F_START, Args(0, "{"), Args(0, "}"), F, ENDED],
+    ),
+    "index-late-beside-the-id": Case(
+        [call("{", id="a", name="f"), call("}", index=0, id="a"), call("[]", **SECOND), END],
+        [F_START, Args(0, "{"), Args(0, "}"), G_START, G_DELTA, F, G, ENDED],
+    ),
+    "an-id-of-its-own-for-each-piece": Case(
+        [call("{", **FIRST), call("}", index=0, id="x"), call("", index=0, id="y"), END],
+        [F_START, Args(0, "{"), Args(0, "}"), F, ENDED],
+    ),
     "6.3-index-always-0": Case(
         [call("{}", **FIRST), call("[]", index=0, id="b", name="g"), END],
         [F_START, F_DELTA, G_START, G_DELTA, F, G, ENDED],
@@ -255,6 +267,10 @@ CALLS: dict[str, Case] = {
             call("{}", index=0),
             END,
         ],
+        [Call(0, "a", "get_weather"), F_DELTA, whole("a", "get_weather", "{}"), ENDED],
+    ),
+    "6.3-name-in-pieces-after-the-name-so-far": Case(
+        [call(index=0, id="a", name="get_"), call("{}", index=0, name="get_weather"), END],
         [Call(0, "a", "get_weather"), F_DELTA, whole("a", "get_weather", "{}"), ENDED],
     ),
     "6.3-the-name-before-the-arguments-stays": Case(

@@ -25,9 +25,19 @@ def choice(
     logprobs: Mapping[str, Any] | None = None,
     by_other_key: bool = False,
     has_halves: bool = False,
+    in_message: bool = False,
 ) -> ChunkChoice:
     return ChunkChoice(
-        index, content, reasoning, refusal, calls, finish, logprobs, by_other_key, has_halves
+        index,
+        content,
+        reasoning,
+        refusal,
+        calls,
+        finish,
+        logprobs,
+        by_other_key,
+        has_halves,
+        in_message,
     )
 
 
@@ -197,6 +207,12 @@ SAID: Final[dict[str, tuple[JSON, ChunkChoice]]] = {
         {"thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": ""}]},
         choice(reasoning="hm"),
     ),
+    "text-in-place-of-content": ({"text": "a"}, choice(content="a")),
+    "text-beside-content": ({"text": "b", "content": "a"}, choice(content="a")),
+    "text-as-a-value": (
+        {"content": [{"type": "text", "text": {"value": "a"}}]},
+        choice(content="a"),
+    ),
     "tool-calls-false": ({"content": "a", "tool_calls": False}, choice(content="a")),
     "tool-calls-empty-object": ({"content": "a", "tool_calls": {}}, choice(content="a")),
 }
@@ -280,6 +296,18 @@ CALLS: Final[dict[str, tuple[list[Any], tuple[ToolCallPiece, ...]]]] = {
     "index-empty": ([call(index="")], (piece(None, "f", ""),)),
     "id-number": ([call(index=0, id=7)], (piece(0, "f", "", id="7"),)),
     "function-empty-list": ([{"index": 0, "id": "a", "function": []}], (piece(0, id="a"),)),
+    "function-left-out": (
+        [{"index": 0, "id": "a", "name": "f", "arguments": "{}"}],
+        (piece(0, "f", "{}", id="a"),),
+    ),
+    "arguments-as-parameters": (
+        [{"index": 0, "function": {"name": "f", "parameters": {"a": 1}}}],
+        (piece(0, "f", '{"a":1}'),),
+    ),
+    "arguments-as-input": (
+        [{"index": 0, "name": "f", "input": {"a": 1}, "arguments": None}],
+        (piece(0, "f", '{"a":1}'),),
+    ),
     "call-null": ([call(index=0), None], (piece(0, "f", ""),)),
 }
 
@@ -349,6 +377,15 @@ CHOICES: Final[dict[str, tuple[list[Any], tuple[ChunkChoice, ...]]]] = {
         (choice(calls=(piece(0, "f", ""),)),),
     ),
     "logprobs-odd": ([{"index": 0, "delta": {}, "logprobs": [1]}], (choice(),)),
+    "text-in-the-choice": (
+        [{"index": 0, "text": "a", "finish_reason": "stop"}],
+        (choice(content="a", finish="stop"),),
+    ),
+    "text-beside-an-empty-delta": ([{"delta": {}, "text": 5}], (choice(content="5"),)),
+    "message-beside-an-empty-delta": (
+        [{"delta": {}, "message": {"content": "a"}}],
+        (choice(content="a", in_message=True),),
+    ),
     "delta-null": ([{"delta": None, "finish_reason": "stop"}], (choice(finish="stop"),)),
     "delta-missing": ([{"index": 0}], (choice(),)),
 }
@@ -541,6 +578,8 @@ ERROR_OBJECTS: Final[dict[str, JSON]] = {
     "1.5-error-missing": {"success": False},
     "6.4-error-object": {"error": {"message": "no"}},
     "6.4-error-text": {"error": "no"},
+    "error-of-nothing-alone": {"error": {"code": None, "message": ""}},
+    "error-true": {"error": True},
     "6.4-error-beside-no-choices": {"choices": [], "error": {"message": "no"}},
     "6.4-flat": {"code": 20015, "message": "no", "data": None},
     "6.4-nil": {"error": {"type": "<nil>", "message": "no"}, "type": "error"},
@@ -560,6 +599,8 @@ NO_ERROR: Final[dict[str, JSON]] = {
     "error-null": {"error": None},
     "error-empty-text": {"error": ""},
     "error-empty-object": {"error": {}},
+    "error-of-nothing": {"error": {"code": 0, "message": "", "type": None}},
+    "error-null-as-text": {"error": "null"},
     "success-false": {"success": False},
     "flat": {"code": 0, "message": "Success"},
     "type-error": {"type": "error"},
@@ -576,6 +617,7 @@ NOTHING: Final[dict[str, JSON]] = {
     "success": {"success": True},
     "ping": {"type": "ping"},
     "code-alone": {"code": 1},
+    "error-of-nothing": {"choices": [], "error": {"code": None, "message": ""}},
     "head-alone": {"created": None, "data": None, "param": "x", "trace_id": "t"},
 }
 
@@ -587,4 +629,5 @@ STRAY: Final[dict[str, JSON]] = {
     "a-message-that-says-success": {"code": 0, "message": "ok, no error"},
     "other-words": {"who": "me"},
     "choices-null": {"choices": None, "who": "me"},
+    "a-chunk-inside": {"data": {"choices": [{"delta": {"content": "Hi"}}]}},
 }

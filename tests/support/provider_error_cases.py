@@ -6,6 +6,7 @@ A row named after a number is about that section of ``docs/providers.md``; the o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
@@ -69,8 +70,13 @@ def wording(status: int, message: str, kind: type[APIError]) -> Case:
     return Case(status, {"error": {"message": message}}, Said(kind, message))
 
 
+def wordless(status: int) -> str:
+    name = next((known.phrase for known in HTTPStatus if known == status), "")
+    return f"HTTP {status} {name}".rstrip() + ", without a message"
+
+
 def silent(status: int, kind: type[APIError]) -> Case:
-    return Case(status, b"", Said(kind, f"HTTP {status} without a message"))
+    return Case(status, b"", Said(kind, wordless(status)))
 
 
 PROVIDERS: Final[dict[str, Case]] = {
@@ -105,11 +111,9 @@ PROVIDERS: Final[dict[str, Case]] = {
     "1.5-error-null": Case(
         500,
         {"success": False, "error": None, "trace_id": "t-1"},
-        Said(ServerError, "HTTP 500 without a message", trace_id="t-1"),
+        Said(ServerError, wordless(500), trace_id="t-1"),
     ),
-    "1.5-error-missing": Case(
-        500, {"success": False}, Said(ServerError, "HTTP 500 without a message")
-    ),
+    "1.5-error-missing": Case(500, {"success": False}, Said(ServerError, wordless(500))),
     "2.5-400": wording(400, "Bad Request", BadRequestError),
     "2.5-400-filtered": wording(
         400, "The response was blocked by the content filter", ContentFilteredError
@@ -321,7 +325,7 @@ SHAPES: Final[dict[str, Case]] = {
                 },
             }
         },
-        Said(QuotaExceededError, "Provider returned error", code="502"),
+        Said(QuotaExceededError, "Provider returned error: no money", code="502"),
     ),
     "6.4-raw-text": Case(
         400,
@@ -331,7 +335,7 @@ SHAPES: Final[dict[str, Case]] = {
                 "metadata": {"raw": '{"error":{"type":"content_filter","message":"no"}}'},
             }
         },
-        Said(ContentFilteredError, "Provider returned error"),
+        Said(ContentFilteredError, "Provider returned error: no"),
     ),
     "6.4-raw-status-in-a-success": Case(
         200,
@@ -341,7 +345,7 @@ SHAPES: Final[dict[str, Case]] = {
     "6.4-raw-wording": Case(
         429,
         {"error": {"message": "no", "metadata": {"raw": "insufficient account balance"}}},
-        Said(QuotaExceededError, "no"),
+        Said(QuotaExceededError, "no: insufficient account balance"),
     ),
     "6.4-raw-message-for-want-of-one": Case(
         400,
@@ -357,7 +361,7 @@ SHAPES: Final[dict[str, Case]] = {
     "6.4-word-inside-before-word-outside": Case(
         429,
         {"error": {"code": "too_many_requests", "metadata": {"raw": {"type": "used_up"}}}},
-        Said(QuotaExceededError, "HTTP 429 without a message", code="too_many_requests"),
+        Said(QuotaExceededError, wordless(429), code="too_many_requests"),
     ),
     "6.4-code-before-type": Case(
         400,
@@ -394,16 +398,14 @@ SHAPES: Final[dict[str, Case]] = {
     ),
     "6.1-502-html-cut-in-a-tag": Case(502, b"<h1>Bad</h1><a href=", Said(ServerError, "Bad")),
     "6.1-502-html-cut-in-a-comment": Case(502, b"<h1>Bad</h1><!-- x", Said(ServerError, "Bad")),
-    "6.1-502-html-without-text": Case(
-        502, b"<html><hr/></html>", Said(ServerError, "HTTP 502 without a message")
-    ),
+    "6.1-502-html-without-text": Case(502, b"<html><hr/></html>", Said(ServerError, wordless(502))),
     "6.1-502-long-text": Case(502, b"ab " * 9_000, Said(ServerError, ("ab " * 100)[:299])),
     "6.1-502-not-utf-8": Case(502, b"caf\xe9", Said(ServerError, "caf\ufffd")),
     "6.1-padding-and-byte-order-mark": Case(
         400, b'\n \xef\xbb\xbf {"code":"E1","message":"no"}', Said(BadRequestError, "no", code="E1")
     ),
     "empty": silent(502, ServerError),
-    "blank": Case(502, b" \r\n", Said(ServerError, "HTTP 502 without a message")),
+    "blank": Case(502, b" \r\n", Said(ServerError, wordless(502))),
     "json-list": Case(500, b'["no"]', Said(ServerError, "no")),
     "json-list-of-errors": Case(
         429,
@@ -524,7 +526,7 @@ SHAPES: Final[dict[str, Case]] = {
     "no-words-in-the-head": Case(
         500,
         {"id": "a", "model": "m", "created": 1, "choices": [{"delta": {"content": "x"}}]},
-        Said(ServerError, "HTTP 500 without a message"),
+        Said(ServerError, wordless(500)),
     ),
     "minimax": Case(
         200,
@@ -554,7 +556,7 @@ SHAPES: Final[dict[str, Case]] = {
     "aws": Case(
         400,
         {"__type": "com.amazon#ThrottlingException", "Message": "Rate exceeded"},
-        Said(BadRequestError, "Rate exceeded", type="com.amazon#ThrottlingException"),
+        Said(RateLimitError, "Rate exceeded", type="com.amazon#ThrottlingException"),
     ),
     "volcengine-money": Case(
         403,
@@ -597,7 +599,9 @@ SHAPES: Final[dict[str, Case]] = {
         Said(BadRequestError, "no call", code="tool_use_failed"),
     ),
     "status_code-before-the-status": Case(
-        500, {"error": {"message": "no", "statusCode": "404"}}, Said(NotFoundError, "no")
+        500,
+        {"error": {"message": "no", "statusCode": "404"}},
+        Said(NotFoundError, "no", code="404"),
     ),
     "status-that-is-no-error": Case(500, {"message": "no", "status": 200}, Said(ServerError, "no")),
     "hint-in-a-success": Case(
@@ -620,6 +624,43 @@ SHAPES: Final[dict[str, Case]] = {
         {"code": 400, "message": "the request exceeds the available context size"},
         Said(ContextLengthError, "the request exceeds the available context size", code="400"),
     ),
+    "words-beside-a-number": Case(400, {"error": 17, "message": "no"}, Said(BadRequestError, "no")),
+    "a-title-beside-the-words": Case(
+        400,
+        {"title": "No entry.", "detail": "It is 3", "status": 403},
+        Said(PermissionDeniedError, "No entry: It is 3"),
+    ),
+    "keys-in-capitals": Case(
+        400,
+        {"ErrorMessage": "no", "ErrorCode": "E1", "RequestID": "r-1", "traceId": "t-1"},
+        Said(BadRequestError, "no", code="E1", request_id="r-1", trace_id="t-1"),
+    ),
+    "keys-in-short": Case(
+        200, {"err": {"code": "E1", "errMsg": "no"}}, Said(APIError, "no", code="E1")
+    ),
+    "an-inner-error": Case(
+        400,
+        {"error": {"innererror": {"code": "ResponsibleAIPolicyViolation"}, "message": "no"}},
+        Said(ContentFilteredError, "no", code="ResponsibleAIPolicyViolation"),
+    ),
+    "hint-in-camel-case-in-a-success": Case(
+        200,
+        {"error": {"code": "NotFoundError", "message": "no"}},
+        Said(NotFoundError, "no", code="NotFoundError"),
+    ),
+    "a-wait-with-a-fraction": Case(
+        429, {"message": "no", "retryAfter": 1.5}, Said(RateLimitError, "no", retry_after=1.5)
+    ),
+    "a-wait-in-words-of-a-field": Case(
+        429,
+        {"message": "no", "retry_after": "2 seconds"},
+        Said(RateLimitError, "no", retry_after=2.0),
+    ),
+    "a-wait-after-the-word": Case(
+        429, {"message": "wait 30 seconds"}, Said(RateLimitError, "wait 30 seconds", retry_after=30)
+    ),
+    "json-null": Case(500, b"null", Said(ServerError, wordless(500))),
+    "null-as-text-alone": Case(500, {"error": "null"}, Said(ServerError, wordless(500))),
     "several-lines": Case(400, {"message": " a\n\tb\r\n \u2028c "}, Said(BadRequestError, "a b c")),
     "control-characters": Case(
         400, {"message": "a\x1b[31mb\u202ec\x00"}, Said(BadRequestError, r"a\x1b[31mb\u202ec\x00")
@@ -636,9 +677,12 @@ SHAPES: Final[dict[str, Case]] = {
     "status-alone-408": silent(408, ServerError),
     "status-alone-410": silent(410, BadRequestError),
     "status-alone-422": silent(422, BadRequestError),
+    "status-alone-424": silent(424, ServerError),
     "status-alone-529": silent(529, OverloadedError),
     "status-alone-599": silent(599, ServerError),
-    "status-alone-200": silent(200, APIError),
+    "status-alone-200": Case(
+        200, b"", Said(APIError, "the reply holds an error without a message")
+    ),
 }
 
 # Wordings decide where only the message tells, at the statuses at which they are trusted.
@@ -732,6 +776,8 @@ WORDINGS: Final[dict[str, Case]] = {
         ((400,), "Budget has been exceeded! Current cost: 10.2", QuotaExceededError),
         ((400,), "You have used up your daily free allocation", QuotaExceededError),
         ((403,), "Out of call volume quota", QuotaExceededError),
+        ((200, 500, 503), "服务器繁忙，请稍后重试", OverloadedError),
+        ((200, 400, 503), "当前请求过多", RateLimitError),
         ((429,), "Throttled: {'type': 'insufficient_quota'}", QuotaExceededError),
     )
     for status in statuses

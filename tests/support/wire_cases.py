@@ -200,6 +200,61 @@ LINES: dict[str, Row] = {
         says="""is not a JSON object (12 bytes): '{"choices":['""",
         reply={"text": "Hi"},
     ),
+    "two-byte-order-marks": Row(
+        stream=b"\xef\xbb\xbf \xef\xbb\xbf" + events(HI, STOP), reply={"text": "Hi"}
+    ),
+    "a-blank-before-the-first-field": Row(stream=b" " + events(HI, STOP), reply={"text": "Hi"}),
+    "several-chunks-without-blank-lines": Row(
+        stream=f"data: {HI}\ndata: {STOP}\ndata: [DONE]\n".encode(), reply={"text": "Hi"}
+    ),
+    "several-chunks-on-one-line": Row(stream=events(HI + HI + " " + STOP), reply={"text": "HiHi"}),
+    "several-chunks-on-one-line-and-an-error": Row(
+        stream=events(HI + '{"error":{"message":"no","code":503}}' + STOP),
+        error=kimi.OverloadedError,
+        reply={"text": "Hi"},
+    ),
+    "text-after-a-chunk": Row(
+        stream=events(HI + " x\xff", STOP),
+        error=kimi.ProtocolError,
+        says="is not a JSON object (3 bytes): 'x\xff'",
+        reply={"text": "Hi"},
+    ),
+    "an-end-inside-the-second-chunk-of-an-event": Row(
+        stream=f"data: {HI}\ndata: {HI[:20]}".encode(),
+        error=kimi.StreamInterrupted,
+        says="the body ended inside an event",
+        reply={"text": "Hi"},
+    ),
+    "done-in-lower-case": Row(
+        stream=events(HI, "[done]"),
+        error=kimi.StreamInterrupted,
+        says="[DONE]",
+        reply={"text": "Hi"},
+    ),
+    "a-page-in-mid-stream": Row(
+        stream=events(HI) + b"<html>\n<title>502 Bad Gateway</title>\n</html>\n",
+        error=kimi.StreamInterrupted,
+        says="could not be read is '502 Bad Gateway'",
+        reply={"text": "Hi"},
+    ),
+    **{
+        f"a-json-error-without-a-field-name-{name}": Row(
+            stream=events(HI) + report,
+            error=kimi.OverloadedError,
+            says="boom",
+            reply={"text": "Hi"},
+        )
+        for name, report in (
+            ("in-one-line", b'{"error":{"message":"boom","code":503}}'),
+            ("in-lines", b'{\n  "error": {\n    "message": "boom",\n    "code": 503\n  }\n}\n'),
+        )
+    },
+    "a-chunk-without-a-field-name": Row(
+        stream=events(HI) + HI.encode() + b"\n",
+        error=kimi.StreamInterrupted,
+        says="""could not be read is '{"choices""",
+        reply={"text": "Hi"},
+    ),
     "data-that-reports-an-error": Row(
         stream=events(HI, "error: upstream failed"),
         error=kimi.ServerError,
@@ -348,6 +403,55 @@ LINES: dict[str, Row] = {
     ),
 }
 
+MESSAGES: dict[str, Row] = {
+    "a-message-that-repeats-the-deltas": Row(
+        stream=events(
+            chunk(content="H", reasoning_content="h"),
+            chunk(reasoning_content="m", tool_calls=[call("{")]),
+            chunk(tool_calls=[{"index": 0, "function": {"arguments": "}"}}]),
+            whole(
+                content="Hi", reasoning_content="hm", tool_calls=[call("{}")], finish="tool_calls"
+            ).decode(),
+        ),
+        body=whole(
+            content="Hi", reasoning_content="hm", tool_calls=[call("{}")], finish="tool_calls"
+        ),
+        reply={
+            "text": "Hi",
+            "reasoning": "hm",
+            "tool_calls": (kimi.ToolCall(id="a", name="f", arguments="{}"),),
+        },
+    ),
+    "a-message-that-says-another-text": Row(
+        stream=events(HI, whole(content="!").decode()),
+        body=whole(content="Hi!"),
+        reply={"text": "Hi!"},
+    ),
+    "a-message-that-repeats-text-held-back": Row(
+        stream=events(chunk(content="<"), whole(content="<i").decode()),
+        body=whole(content="<i"),
+        reply={"text": "<i"},
+    ),
+    "messages-in-pieces": Row(
+        stream=events(*(whole(content="ha", finish=reason).decode() for reason in (None, "stop"))),
+        body=whole(content="haha"),
+        reply={"text": "haha"},
+    ),
+    "a-message-with-a-call-of-its-own": Row(
+        stream=events(
+            HI,
+            whole(content="Hi", tool_calls=[call("{}", index=None)], finish="tool_calls").decode(),
+        ),
+        body=whole(content="Hi", tool_calls=[call("{}")], finish="tool_calls"),
+        reply={"text": "Hi", "tool_calls": (kimi.ToolCall(id="a", name="f", arguments="{}"),)},
+    ),
+    "texts-of-the-older-api": Row(
+        stream=events('{"choices":[{"index":0,"text":"Hi","finish_reason":"stop"}]}'),
+        body=b'{"choices":[{"index":0,"text":"Hi","finish_reason":"stop"}]}',
+        reply={"text": "Hi"},
+    ),
+}
+
 TYPES: dict[str, Row] = {
     "content-number": Row(
         stream=events(chunk(content="1"), chunk(content=6), chunk(content=0.5), STOP),
@@ -486,4 +590,4 @@ MARKUP: dict[str, Row] = {
     ),
 }
 
-ROWS = FINISH | HALVES | LINES | TYPES | MARKUP
+ROWS = FINISH | HALVES | LINES | MESSAGES | TYPES | MARKUP

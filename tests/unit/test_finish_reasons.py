@@ -7,17 +7,37 @@ import pytest
 from kimi_async._finish_reasons import Meaning, meaning_of
 
 SPELLINGS: dict[Meaning, list[str]] = {
-    "natural": ["stop", "tool_calls", "function_call", "end_turn", "eos", "STOP", "tool-calls"],
-    "length": ["length", "max_tokens", "MAX_TOKENS", "model_length", "Max Tokens"],
+    "natural": [
+        "stop",
+        "tool_calls",
+        "function_call",
+        "end_turn",
+        "eos",
+        "STOP",
+        "tool-calls",
+        "toolCalls",
+        "EndTurn",
+        "finish_reason_stop",
+    ],
+    "length": [
+        "length",
+        "max_tokens",
+        "MAX_TOKENS",
+        "model_length",
+        "Max Tokens",
+        "maxTokens",
+        "FINISH_REASON_MAX_TOKENS",
+    ],
     "content_filter": [
         *("content_filter", "content-filter", "SAFETY", "PROHIBITED_CONTENT", "sensitive"),
-        *("recitation", "RECITATION"),
+        *("recitation", "RECITATION", "contentFilter", "content_moderation"),
     ],
     "gave_up": [
         *("error", "ERROR", "abort", "aborted", "network_error", "cancelled", "canceled", "failed"),
         *("timeout", "server_error", " error ", "engine_error", "exception", "model_error"),
         *("connection_error", "unavailable", "killed", "service_unavailable", "EngineException"),
         *("generation failed", "request-timeout", "terminated", "out_of_memory", "disconnected"),
+        *("user_abort", "networkError"),
     ],
     "unknown": ["unexpected_state", "OTHER", "stop!", "no error", " "],
 }

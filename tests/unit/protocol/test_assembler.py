@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from assembler_call_cases import CALLS, PARTIAL
 from assembler_cases import CASES, END, Case, used
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 from chunk_notation import Json, called, counted, counts, piece, read, said
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -507,7 +507,8 @@ def addressed(call: FakeCall, at: int, by: str) -> list[Json]:
         case "id":
             return call.pieces()
         case "id beside an index that is always 0":
-            return call.pieces(index=0)
+            # There a new id begins a call only beside a name: some hosts make one for each piece.
+            return evolve(call, named_at=0).pieces(index=0)
         case _:
             first, *others = call.pieces(index=at)
             return [first, *({**other, "id": None} for other in others)]

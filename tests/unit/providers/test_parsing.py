@@ -108,6 +108,8 @@ def test_what_is_said(
     read: Reader, key: str, other: JSON, said: JSON, expected: ChunkChoice
 ) -> None:
     raw = at(**other | {key: said})
+    in_message = bool(said) and (read, key) == (parse_chunk, "message")
+    expected = msgspec.structs.replace(expected, in_message=in_message)
     assert read(as_json(raw)) == chunk(raw, expected)
 
 
@@ -146,7 +148,8 @@ def test_in_a_whole_message_the_place_of_a_call_stands_for_a_missing_index(
         for place, piece in enumerate(expected)
     )
     raw = at(**{key: {"tool_calls": calls}})
-    assert read(as_json(raw)) == chunk(raw, choice(calls=placed))
+    in_message = (read, key) == (parse_chunk, "message")
+    assert read(as_json(raw)) == chunk(raw, choice(calls=placed, in_message=in_message))
 
 
 @pytest.mark.fact(
@@ -341,7 +344,8 @@ def test_an_object_that_is_no_chunk_is_told_from_one(raw: JSON) -> None:
 @pytest.mark.parametrize("holder", ["delta", "message"])
 def test_an_error_inside_a_delta_is_a_choice_that_has_failed(holder: str) -> None:
     raw = at(**{holder: {"content": "a", "error": {"message": "no"}}}, finish_reason="stop")
-    expected = msgspec.structs.replace(chunk(raw, choice(content="a")), failed=True)
+    said = choice(content="a", in_message=holder == "message")
+    expected = msgspec.structs.replace(chunk(raw, said), failed=True)
     assert parse_chunk(as_json(raw)) == expected
 
 
