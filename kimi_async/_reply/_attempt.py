@@ -52,6 +52,7 @@ class Attempt:
     Attributes:
         response: The response, after its headers have arrived.
         failure: The error that ended it, or ``None``.
+        is_sent: Whether the limits of the provider have let its request through.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Attempt:
         self.decoder = decoder
         self.response: Response | None = None
         self.failure: KimiError | None = None
+        self.is_sent = False
         self.begun = 0.0
         self.headers_at: float | None = None
         self.first_output_at: float | None = None
@@ -120,6 +122,7 @@ class Attempt:
             await self._enter(self._permission)
             if self.failure is not None:
                 return []
+        self.is_sent = True
         begun = self.begun = self._clock()
         events: list[StreamEvent] = []
         with anyio.move_on_after(self._deadlines.until_first_output(begun)):

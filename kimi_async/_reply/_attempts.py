@@ -115,10 +115,11 @@ class Attempts:
         self._hedging: Hedging | None = None
         if call.settings.hedge_after is not None:
             self._hedging = Hedging(
-                call.shared.hedges,
+                call.shared,
+                self.watches,
                 call.settings.hedge_after,
                 call.request.model,
-                lambda: self.watches.pay(self.clock()),
+                self._problem_of,
             )
 
     @property

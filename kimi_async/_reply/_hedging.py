@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kimi_async._errors import KimiError
+from kimi_async._http._cancellation import loop_clock
 from kimi_async._providers import Provider
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._endpoints import endpoint_of
-from kimi_async._reply._percentile import HedgeState
 from kimi_async._reply._plan import Hedge, starts_hedge
 from kimi_async._reply._race import Raced, race
+from kimi_async._reply._shared import SharedState
+from kimi_async._reply._watches import Watches
 
 __all__ = ["Hedging"]
 
@@ -19,19 +21,27 @@ class Hedging:
     """The hedges of one reply.
 
     Args:
-        state: The state that all replies of the client share.
+        shared: The state that all replies of the client share.
+        watches: The breakers, and the budget of retries, which pays for a hedge.
         after: Seconds, or a percentile such as ``"p95"``.
         model: The model, by the name that the caller gave.
-        pay: Pays for a hedge from the budget of retries; returns whether the budget allowed it.
+        problem_of: Returns the reason why a provider cannot serve the request, or ``None``.
     """
 
     def __init__(
-        self, state: HedgeState, after: float | str, model: str | None, pay: Callable[[], bool]
+        self,
+        shared: SharedState,
+        watches: Watches,
+        after: float | str,
+        model: str | None,
+        problem_of: Callable[[Provider], KimiError | None],
     ) -> None:
-        self._state = state
-        self._pay = pay
+        self._shared = shared
+        self._state = shared.hedges
+        self._watches = watches
         self._after = after
         self._model = model
+        self._problem_of = problem_of
 
     def delay(self, provider: Provider) -> float | None:
         """Return the seconds between a request to *provider* and its hedge; ``None`` = no hedge."""
@@ -55,9 +65,11 @@ class Hedging:
             assert hedge is not None
             if failure is not None and not starts_hedge(failure):
                 return None
-            if not self._state.cap.take() or not self._pay():
+            now = loop_clock()()
+            provider = next((each for each in hedge.providers if self._is_ready(each, now)), None)
+            if provider is None or not self._state.cap.take() or not self._watches.pay(now):
                 return None
-            return make_attempt(hedge.provider)
+            return make_attempt(provider)
 
         if hedge is None:
             raced = Raced(first, await first.start())
@@ -69,7 +81,16 @@ class Hedging:
             self._note(raced.loser)
         return raced
 
+    def _is_ready(self, provider: Provider, now: float) -> bool:
+        """Return whether *provider* can serve the request now, without a wait for its limits."""
+        # A provider whose breaker is open gets its probe from a request of its own, and not from one that may lose.
+        return (
+            self._watches.health.is_closed(provider)
+            and not self._shared.gates.is_full(provider, now)
+            and self._problem_of(provider) is None
+        )
+
     def _note(self, attempt: Attempt) -> None:
         """Note the time to the first output; a loser that was closed counts with its age."""
-        if isinstance(self._after, str) and attempt.failure is None:
+        if isinstance(self._after, str) and attempt.failure is None and attempt.is_sent:
             self._state.add(endpoint_of(attempt.provider, self._model), attempt.waited)

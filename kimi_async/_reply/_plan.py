@@ -138,12 +138,13 @@ class Hedge:
     """A second request for the same reply, sent while the first one has not brought output.
 
     Attributes:
-        provider: The provider to ask.
+        providers: The providers that may be asked. The first of them that can serve the request at that moment, without
+            a wait for its limits, is asked.
         after: Seconds to wait after the first request. If that fails earlier, :func:`starts_hedge` decides whether the
             second one is sent at once.
     """
 
-    provider: Provider
+    providers: tuple[Provider, ...]
     after: float
 
 
@@ -244,22 +245,18 @@ def hedging(plan: Plan) -> Plan:
 
 
 def _hedge(asked: Provider, history: tuple[Failed, ...], state: PlanState) -> Hedge | None:
-    """Return the hedge of a request to a provider: another one that works and has not failed in this reply."""
-    if any(isinstance(failed.error, RateLimitError) for failed in history):
+    """Return the hedge of a request to a provider: another one that has not failed in this reply."""
+    if state.hedge_delay is None or any(
+        isinstance(failed.error, RateLimitError) for failed in history
+    ):
         return None
     # The caller asked for hedges, so a ceiling of one request does not forbid the first of them.
     if len(history) + 2 > max(2, state.retries.ceiling):
         return None
-    delay = None if state.hedge_delay is None else state.hedge_delay(asked)
-    if delay is None:
-        return None
     tried = [asked, *(failed.provider for failed in history)]
-    for provider in state.providers:
-        # A provider whose breaker is open gets its probe from a request of its own, and not from one that may lose.
-        works = provider not in tried and state.health.is_closed(provider)
-        if works and state.problem_of(provider) is None:
-            return Hedge(provider=provider, after=delay)
-    return None
+    others = tuple(provider for provider in state.providers if provider not in tried)
+    delay = state.hedge_delay(asked) if others else None
+    return None if delay is None else Hedge(providers=others, after=delay)
 
 
 def starts_hedge(error: KimiError) -> bool:

@@ -207,7 +207,7 @@ async def test_a_continuation_is_read_into_the_same_message() -> None:
 def hedged(history: tuple[Failed, ...], state: PlanState) -> Decision:
     if history:
         return Raise(history[-1].error)
-    return Send(provider=state.providers[0], hedge=Hedge(provider=state.providers[1], after=3.0))
+    return Send(provider=state.providers[0], hedge=Hedge(providers=state.providers[1:], after=3.0))
 
 
 @pytest.mark.parametrize(
