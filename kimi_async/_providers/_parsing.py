@@ -379,12 +379,12 @@ _NO_COUNTS: Final = Usage()
 
 
 def _count(value: Any) -> int | None:
-    """Return a count; a whole float and a text of digits are counts, too."""
+    """Return a count; a whole float and a text of digits are counts, too. One of more than 18 digits is not."""
     if type(value) is str and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
     if type(value) is float and value.is_integer():
         value = int(value)
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value < 10**18 else None
 
 
 def _bool_or_none(value: Any) -> bool | None:

@@ -210,9 +210,8 @@ class ChoiceReader(Reader):
             # True == 1 == 1.0, so the kind is a part of the key.
             self._choices[_key(value)] = choice
         self.values = [value for _, value in self._choices]
-        self.kinds = frozenset(map(kind_of, self.values)) | (
-            {"float"} if any(kind_of(each) == "int" for each in self.values) else frozenset()
-        )
+        kinds = frozenset(map(kind_of, self.values))
+        self.kinds = kinds | {"int", "float"} if kinds & {"int", "float"} else kinds
 
     def read(self, value: Any) -> Any:
         if kind_of(value) not in self.kinds:

@@ -123,8 +123,12 @@ class CloudswayWire(Wire):
         return "MaaS_Kimi_K2.5_20260127"
 
     def error(self, complaint: ErrorSpec) -> dict[str, Any]:
-        """Write the flat form, one of those that resellers use (6.4): Cloudsway's own is not documented."""
-        code = complaint.status if complaint.code is None else complaint.code
+        """Write the flat form, one of those that resellers use (6.4): Cloudsway's own is not documented.
+
+        Its code is the status, but for a success: ``"code": 200`` would say that all is well.
+        """
+        usual = complaint.status if complaint.status >= 300 else 500
+        code = usual if complaint.code is None else complaint.code
         return {"code": code, "message": complaint.message, **given(type=complaint.type)}
 
     def _whole(

@@ -264,7 +264,7 @@ class ErrorReply(WrittenBody):
         status: The HTTP status. With 200 to 299 it is an error inside a success, which needs a *code*, *message*,
             *type* or *body*.
         code: The provider's code; ``None`` = its usual one for the status: Ace Data Cloud's is documented, Cloudsway
-            and the compatible host repeat the status, Moonshot has none.
+            and the compatible host repeat the status (Cloudsway 500 for a success), Moonshot has none.
         message: The text; ``None`` = the phrase that HTTP has for the status.
         type: An error type; ``None`` = the usual one for the status: Moonshot's is documented, that of the compatible
             host is the phrase, the resellers have none.
@@ -282,7 +282,7 @@ class ErrorReply(WrittenBody):
     def __attrs_post_init__(self) -> None:
         """Refuse an error inside a success that says nothing: it is most likely a mistake."""
         said = (self.code, self.message, self.type, self.body)
-        if self.status < 300 and all(fact is None for fact in said):
+        if self.status < 300 and not any(said):
             raise ValueError(
                 f"ErrorReply({self.status}) is an error inside a success and needs a code, message, type or body;"
                 " for a success use Reply or RawReply"

@@ -287,7 +287,11 @@ def _typed_dict_of(parameters: list[inspect.Parameter], types: dict[str, Any]) -
         for each in parameters
     }
     make: Any = typing.TypedDict  # with fields that type checkers cannot see
-    return make("Arguments", fields)
+    try:
+        return make("Arguments", fields)
+    except TypeError as error:
+        problem = f"a type cannot be read: {error}"
+    raise ConfigurationError(problem)
 
 
 def _schema(

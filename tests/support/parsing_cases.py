@@ -430,6 +430,7 @@ USAGES: Final[dict[str, tuple[object, Usage | None]]] = {
         },
         None,
     ),
+    "counts-too-large": ({"prompt_tokens": 10**30, "completion_tokens": 1e300}, None),
     "counts-as-whole-floats-and-texts": (
         {"prompt_tokens": 100.0, "completion_tokens": "9", "total_tokens": 109.0},
         Usage(prompt_tokens=100, completion_tokens=9, total_tokens=109),

@@ -124,6 +124,11 @@ class Mixed(enum.Enum):
     NONE = None
 
 
+class Share(enum.Enum):
+    HALF = 0.5
+    ALL = 1.0
+
+
 class Loose(enum.Enum):
     RED = "red"
 
@@ -496,6 +501,14 @@ CHOICES = [
         },
     ),
     case(
+        "enum-of-floats",
+        Share,
+        ref("Share"),
+        [(0.5, Share.HALF), (1, Share.ALL)],
+        [(2, ""), ("1", ""), (True, "")],
+        defs={"Share": {"title": "Share", "type": "number", "enum": [0.5, 1.0]}},
+    ),
+    case(
         "enum-missing",
         Loose,
         ref("Loose"),
@@ -721,6 +734,21 @@ LIMITS = [
         [(1, 1)],
         [("a", "")],
         subtle=[(0, "")],
+    ),
+    case(
+        "conint",
+        pydantic.conint(ge=1),
+        {"type": "integer", "minimum": 1},
+        [(1, 1)],
+        [(0, ""), ("1", "")],
+    ),
+    case(
+        "condecimal",
+        pydantic.condecimal(ge=1, max_digits=3),
+        either({"type": "number", "minimum": 1}, TEXT),
+        [("1.5", decimal.Decimal("1.5"))],
+        [(0, ""), ([], "")],
+        subtle=[("x", "")],
     ),
     case(
         "conlist",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from kimi_async import APIError, ModelInfo
+from kimi_async import AceDataCloud, APIError, ModelInfo, ReplyDecoder
 from kimi_async._providers._error_classes import class_of
 from kimi_async.testing import (
     Answer,
@@ -18,6 +18,7 @@ from kimi_async.testing import (
     Finish,
     Hangup,
     ModelList,
+    ProviderName,
     RawReply,
     Recording,
     RenderContext,
@@ -218,7 +219,7 @@ def test_an_error_says_what_it_is_told_to() -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("provider", ["acedata", "cloudsway", "moonshot", "compatible"])
+@pytest.mark.parametrize("provider", WIRES)
 async def test_an_error_has_the_class_of_its_status_on_every_wire(provider: str) -> None:
     statuses = [
         *(status for status in range(400, 430) if status != 407),
@@ -276,14 +277,25 @@ def test_a_status_is_one_with_which_a_response_ends(kind: Any, status: int) -> N
         kind(status)
 
 
-def test_an_error_inside_a_success_says_something() -> None:
+@pytest.mark.parametrize("empty", [{}, {"code": "", "message": ""}, {"body": b""}])
+def test_an_error_inside_a_success_says_something(empty: Any) -> None:
     with pytest.raises(
         ValueError, match=r"ErrorReply\(200\) is an error inside a success and needs"
     ):
-        ErrorReply(200)
+        ErrorReply(200, **empty)
     written = ErrorReply(200, message="no").render(STREAM)
     assert (written.status, b'"no"' in written.body) == (200, True)
     assert ErrorReply(302).render(STREAM).status == 302
+
+
+@pytest.mark.parametrize("provider", WIRES)
+def test_an_error_inside_a_success_is_read_as_one(provider: ProviderName) -> None:
+    answer = ErrorReply(200, message="no").render(RenderContext(provider=provider))
+    decoder = ReplyDecoder(AceDataCloud("test-key"))
+    decoder.feed(b"".join(sent(answer)))
+    decoder.close()
+    assert isinstance(decoder.failure, APIError)
+    assert decoder.failure.message == "no"
 
 
 def test_a_raw_reply_is_sent_as_it_is() -> None:
