@@ -79,7 +79,10 @@ def _loaded(server: FakeServer) -> LoadedScript:
         return LoadedScript(answer_anything, {})
     if server.script.suffix == ".kimi":
         return LoadedScript(replay(server.script, speed=server.speed), {})
-    return script_from_json(server.script.read_bytes())
+    try:
+        return script_from_json(server.script.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{server.script.name}: {error}") from None
 
 
 def _usage(provider: ProviderName, url: str, program: str) -> str:

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+import math
+import re
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
 
 from attrs import Attribute
 
-__all__ = ["ScriptError", "all_of", "headers_of", "is_status", "is_typed", "named"]
+__all__ = [
+    "Headers",
+    "ScriptError",
+    "all_of",
+    "as_headers",
+    "is_bool",
+    "is_header",
+    "is_one_of",
+    "is_seconds",
+    "is_status",
+    "is_typed",
+    "is_wait",
+    "named",
+    "seconds_of",
+    "their_errors",
+]
 
 T = TypeVar("T")
+
+Headers = tuple[tuple[str, str], ...]
+
+#: The characters of a header name, and those of a value that ASCII has: RFC 9110, 5.1 and 5.5.
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE: Final = re.compile(r"([!-~]([ -~\t]*[!-~])?)?")
 
 
 class ScriptError(BaseException):
@@ -67,12 +91,85 @@ def all_of(values: Iterable[T], *kinds: type, name: str) -> tuple[T, ...]:
     return kept
 
 
-def headers_of(instance: object, attribute: Attribute[Any], pairs: object) -> None:
-    """Validate header names and values for attrs: pairs of ASCII text."""
-    for pair in pairs if isinstance(pairs, tuple) else (pairs,):
+def is_bool(instance: object, attribute: Attribute[Any], value: object) -> None:
+    """Validate for attrs that the value is ``True`` or ``False``."""
+    if not isinstance(value, bool):
+        owner = type(instance).__name__
+        raise TypeError(f"{attribute.name} of {owner} is True or False, not {named(value)}")
+
+
+def is_one_of(*words: object) -> Callable[[object, Attribute[Any], object], None]:
+    """Return a validator for attrs: the value is one of *words*."""
+
+    def check(instance: object, attribute: Attribute[Any], value: object) -> None:
+        if value not in words:
+            owner, listed = type(instance).__name__, " or ".join(map(repr, words))
+            raise ValueError(f"{attribute.name} of {owner} is {listed}, not {value!r}")
+
+    return check
+
+
+def seconds_of(value: object, name: str) -> float:
+    """Return *value* if it is a number of seconds: finite and not negative.
+
+    Raises:
+        TypeError: It is not a number.
+        ValueError: It is negative, infinite or not a number of any size.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} is a number of seconds, not {named(value)}")
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{name} is a finite number of seconds from 0, not {value}")
+    return value
+
+
+def is_seconds(instance: object, attribute: Attribute[Any], value: object) -> None:
+    """Validate for attrs that the value is a number of seconds."""
+    seconds_of(value, f"{attribute.name} of {type(instance).__name__}")
+
+
+def is_wait(instance: object, attribute: Attribute[Any], value: object) -> None:
+    """Validate for attrs that the value is a number of seconds, or ``None`` for a wait without end."""
+    if value is not None:
+        is_seconds(instance, attribute, value)
+
+
+def is_header(name: str, value: str) -> bool:
+    """Return whether HTTP can carry a header, with a value in ASCII."""
+    return bool(_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value))
+
+
+def as_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> Headers:
+    """Convert an attribute that holds headers: a mapping, or pairs in which a name may come twice.
+
+    Raises:
+        TypeError: It holds something else than pairs of text.
+        ValueError: A name or a value is not one that HTTP can carry.
+    """
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    kept = all_of(pairs, tuple, list, name="headers")
+    checked: list[tuple[str, str]] = []
+    for index, pair in enumerate(kept):
         match pair:
-            case (str() as name, str() as value) if f"{name}{value}".isascii():
-                continue
+            case (str() as name, str() as value):
+                checked.append((name, value))
+                if not is_header(name, value):
+                    raise ValueError(
+                        f"headers[{index}] is {pair!r}, and a header is a name without blanks and a line of ASCII text"
+                    )
             case _:
-                owner = type(instance).__name__
-                raise TypeError(f"{attribute.name} of {owner} are pairs of ASCII text")
+                raise TypeError(f"headers[{index}] is a name and a value, both text, not {pair!r}")
+    return tuple(checked)
+
+
+@contextmanager
+def their_errors(whose: str) -> Generator[None]:
+    """Turn an exception of code that the user gave into a :class:`ScriptError`.
+
+    Args:
+        whose: Names the code at the beginning of the message.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise ScriptError(f"{whose} raised {type(error).__name__}: {error}") from error

@@ -9,11 +9,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import ClassVar, Final, Literal, Protocol, runtime_checkable
 
 from attrs import evolve, field, frozen, validators
 
-from kimi_async.testing._checks import named
+from kimi_async.testing._checks import (
+    is_one_of,
+    is_seconds,
+    is_status,
+    is_typed,
+    is_wait,
+    named,
+)
 from kimi_async.testing._script import RenderContext, ScriptedReply, is_reply
 from kimi_async.testing._steps import (
     ENDINGS,
@@ -43,6 +50,9 @@ __all__ = [
     "SlowHeaders",
     "Stall",
 ]
+
+#: How often something is sent; ``None`` = without end.
+_TIMES: Final = validators.optional([is_typed(int), validators.ge(0)])
 
 
 @runtime_checkable
@@ -96,8 +106,8 @@ class BodyFault(ABC):
         ValueError: Both were given.
     """
 
-    after_event: int | None = None
-    at_byte: int | None = None
+    after_event: int | None = field(default=None, validator=is_typed(int, None))
+    at_byte: int | None = field(default=None, validator=is_typed(int, None))
 
     def __attrs_post_init__(self) -> None:
         if self.after_event is not None and self.at_byte is not None:
@@ -144,7 +154,7 @@ class Break(BodyFault):
             the client hangs up.
     """
 
-    end: Ending = field(default="reset", validator=validators.in_(tuple(ENDINGS)))
+    end: Ending = field(default="reset", validator=is_one_of(*ENDINGS))
 
     def _put(self, _behind: Sequence[Step], /) -> Sequence[Step]:
         return ENDINGS[self.end]
@@ -158,7 +168,7 @@ class Stall(BodyFault):
         seconds: How long; ``None`` until the client hangs up.
     """
 
-    seconds: float | None = None
+    seconds: float | None = field(default=None, validator=is_wait)
 
     def _put(self, after: Sequence[Step], /) -> Sequence[Step]:
         return (Wait(self.seconds), *after)
@@ -177,9 +187,9 @@ class Drip(BodyFault):
     #: An event with an empty delta.
     EMPTY_EVENT: ClassVar[bytes] = b'data: {"choices":[{"index":0,"delta":{}}]}\n\n'
 
-    data: bytes = b": keep-alive\n\n"
-    every: float = field(default=15.0, kw_only=True, validator=validators.ge(0))
-    times: int | None = field(default=None, kw_only=True)
+    data: bytes = field(default=b": keep-alive\n\n", validator=is_typed(bytes))
+    every: float = field(default=15.0, kw_only=True, validator=is_seconds)
+    times: int | None = field(default=None, kw_only=True, validator=_TIMES)
 
     def _put(self, after: Sequence[Step], /) -> Sequence[Step]:
         return (*_again(self.data, self.every, self.times), *after)
@@ -205,7 +215,7 @@ class Insert(BodyFault):
     )
     DONE: ClassVar[bytes] = b"data: [DONE]\n\n"
 
-    data: bytes = GARBAGE
+    data: bytes = field(default=GARBAGE, validator=is_typed(bytes))
 
     def _put(self, after: Sequence[Step], /) -> Sequence[Step]:
         return (Send(self.data), *after)
@@ -219,7 +229,7 @@ class OversizedEvent(BodyFault):
         size_bytes: Its size; the default is above the client's own limit of 8 MiB.
     """
 
-    size_bytes: int = field(default=9 * 1024 * 1024, validator=validators.ge(8))
+    size_bytes: int = field(default=9 * 1024 * 1024, validator=[is_typed(int), validators.ge(8)])
 
     def _put(self, after: Sequence[Step], /) -> Sequence[Step]:
         return (Send(b"data: " + b"x" * (self.size_bytes - 8) + b"\n\n"), *after)
@@ -244,7 +254,7 @@ class SlowHeaders:
         seconds: How long; ``None`` until the client hangs up: the headers never come.
     """
 
-    seconds: float | None = None
+    seconds: float | None = field(default=None, validator=is_wait)
 
     def apply(self, answer: Answer, /) -> Answer:
         """Return the answer with the fault in it."""
@@ -260,8 +270,8 @@ class DrippingHeaders:
         times: How many lines more than there would be; ``None`` until the client hangs up: the headers never end.
     """
 
-    every: float = field(default=15.0, validator=validators.ge(0))
-    times: int | None = None
+    every: float = field(default=15.0, validator=is_seconds)
+    times: int | None = field(default=None, validator=_TIMES)
 
     def apply(self, answer: Answer, /) -> Answer:
         """Return the answer with the fault in it."""
@@ -277,7 +287,7 @@ class NoHeaders:
     """
 
     end: Literal["hangup", "reset"] = field(
-        default="hangup", validator=validators.in_(("hangup", "reset"))
+        default="hangup", validator=is_one_of("hangup", "reset")
     )
 
     def apply(self, answer: Answer, /) -> Answer:
@@ -297,7 +307,7 @@ class ContentType:
         content_type: The type that the headers declare.
     """
 
-    content_type: str = "text/plain"
+    content_type: str = field(default="text/plain", validator=is_typed(str))
 
     def apply(self, answer: Answer, /) -> Answer:
         """Return the answer with the fault in it."""
@@ -314,8 +324,8 @@ class HtmlPage:
         text: The text of the page.
     """
 
-    status: int = 502
-    text: str = "Bad Gateway"
+    status: int = field(default=502, validator=is_status)
+    text: str = field(default="Bad Gateway", validator=is_typed(str))
 
     def apply(self, answer: Answer, /) -> Answer:
         """Return the answer with the fault in it."""

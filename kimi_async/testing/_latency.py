@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from attrs import Attribute, evolve, field, frozen, validators
 
-from kimi_async.testing._checks import is_typed, named
+from kimi_async.testing._checks import is_seconds, is_typed, named, seconds_of
 from kimi_async.testing._steps import Answer, Send, Step, Wait
 
 __all__ = ["Exponential", "Latency", "LogNormal", "Seconds", "Uniform"]
@@ -37,8 +37,12 @@ class Uniform:
         high: The largest number of seconds.
     """
 
-    low: float = field(validator=[is_typed(int, float), validators.ge(0)])
-    high: float = field(validator=is_typed(int, float))
+    low: float = field(validator=is_seconds)
+    high: float = field(validator=is_seconds)
+
+    def __attrs_post_init__(self) -> None:
+        if self.high < self.low:
+            raise ValueError(f"high of Uniform is at least its low, {self.low}, not {self.high}")
 
     def draw(self, random: Random, /) -> float:
         """Return the next number of seconds."""
@@ -53,7 +57,7 @@ class Exponential:
         mean: The mean of the seconds.
     """
 
-    mean: float = field(validator=[is_typed(int, float), validators.gt(0)])
+    mean: float = field(validator=[is_seconds, validators.gt(0)])
 
     def draw(self, random: Random, /) -> float:
         """Return the next number of seconds."""
@@ -69,8 +73,8 @@ class LogNormal:
         p95: 95 of 100 times are shorter, in seconds.
     """
 
-    median: float = field(validator=[is_typed(int, float), validators.gt(0)])
-    p95: float = field(validator=[is_typed(int, float), validators.gt(0)])
+    median: float = field(validator=[is_seconds, validators.gt(0)])
+    p95: float = field(validator=[is_seconds, validators.gt(0)])
 
     def draw(self, random: Random, /) -> float:
         """Return the next number of seconds."""
@@ -82,11 +86,12 @@ class LogNormal:
 def _seconds(instance: object, attribute: Attribute[Any], value: object) -> None:
     if isinstance(value, Distribution) and not isinstance(value, type):
         return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         owner = type(instance).__name__
         raise TypeError(
             f"{attribute.name} of {owner} is a number of seconds or a distribution, not {named(value)}"
         )
+    is_seconds(instance, attribute, value)
 
 
 @frozen(kw_only=True)
@@ -124,6 +129,9 @@ class Latency:
 
 
 def _waits(seconds: Seconds, random: Random) -> Iterator[Wait]:
-    drawn = seconds.draw(random) if isinstance(seconds, Distribution) else seconds
+    if isinstance(seconds, Distribution):
+        drawn = seconds_of(seconds.draw(random), f"a draw of {type(seconds).__name__}")
+    else:
+        drawn = seconds
     if drawn:
         yield Wait(drawn)

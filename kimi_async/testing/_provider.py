@@ -13,10 +13,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal, TypeAlias, TypedDict
 
 import httpx
-from attrs import evolve, field, frozen, validators
+from attrs import evolve, field, frozen
 
 from kimi_async._models import ModelInfo
-from kimi_async.testing._checks import ScriptError, is_typed, named
+from kimi_async.testing._checks import (
+    ScriptError,
+    is_bool,
+    is_one_of,
+    is_typed,
+    named,
+    their_errors,
+)
 from kimi_async.testing._latency import Latency
 from kimi_async.testing._oddities import oddities_named
 from kimi_async.testing._oddity import Oddities, Oddity
@@ -27,7 +34,7 @@ from kimi_async.testing._script import ErrorReply, ModelList, RenderContext, Scr
 from kimi_async.testing._steps import Answer
 from kimi_async.testing._wire import ProviderName
 
-__all__ = ["HOSTS", "FakeOptions", "Models", "Script", "ScriptedProvider", "Served"]
+__all__ = ["HOSTS", "FakeOptions", "Models", "Script", "ScriptedProvider", "Served", "settings_of"]
 
 _Service: TypeAlias = Literal["chat", "models"]
 
@@ -56,6 +63,8 @@ HOSTS: Final[Mapping[str, ProviderName]] = {
     "openai.test": "openai",
 }
 
+_IS_ASYNC: Final = "the script function is async; it must return the reply, not await"
+
 _NAMES: Final[Mapping[str, ProviderName]] = {name: name for name in HOSTS.values()}
 
 
@@ -69,7 +78,11 @@ Script: TypeAlias = (
 
 
 def _as_models(models: Models | None) -> ScriptedReply:
-    return models if isinstance(models, ScriptedReply) else ModelList(models)
+    if not isinstance(models, ScriptedReply):
+        return ModelList(models)
+    if isinstance(models, type):
+        raise TypeError(f"models is a sequence of names or a reply, not {named(models)}")
+    return models
 
 
 class FakeOptions(TypedDict, total=False):
@@ -101,15 +114,27 @@ class FakeSettings:
     """The values of :class:`FakeOptions`, checked."""
 
     models: ScriptedReply = field(factory=ModelList, converter=_as_models)
-    answers_as: ProviderName | None = field(
-        default=None, validator=validators.in_((None, *HOSTS.values()))
-    )
+    answers_as: ProviderName | None = field(default=None, validator=is_one_of(None, *_NAMES))
     oddities: Oddities = field(factory=Oddities, converter=oddities_named)
-    honours_prefix: bool = field(default=False, validator=validators.instance_of(bool))
+    honours_prefix: bool = field(default=False, validator=is_bool)
     rate_limits: FakeRateLimits = field(
         default=FakeRateLimits(), validator=is_typed(FakeRateLimits)
     )
     latency: Latency = field(default=Latency(), validator=is_typed(Latency))
+
+
+def settings_of(options: Mapping[str, Any]) -> FakeSettings:
+    """Return the settings of a fake, checked.
+
+    Raises:
+        TypeError: There is no option of that name, or a value has the wrong type.
+        ValueError: A value is out of range.
+    """
+    known = FakeOptions.__annotations__
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise TypeError(f"a fake has no option {unknown[0]!r}; there are {', '.join(known)}")
+    return FakeSettings(**options)
 
 
 @frozen
@@ -136,14 +161,14 @@ class ScriptedProvider:
 
     def __init__(self, script: Script, api_key: str | None, options: FakeOptions) -> None:
         self.api_key = api_key
-        self._settings = FakeSettings(**options)
+        self._settings = settings_of(options)
         self._limiter = RateLimiter(self._settings.rate_limits)
         self.requests: list[ReceivedRequest] = []
         self.failure: ScriptError | None = None
         #: The last request, also after a script has cleared the list.
         self.last: ReceivedRequest | None = None
         if inspect.iscoroutinefunction(script):
-            raise TypeError("the script function is async; it must return the reply, not await")
+            raise TypeError(_IS_ASYNC)
         self._replies: deque[ScriptedReply] = deque()
         self._make: Callable[[ReceivedRequest], object] = self._take
         if is_reply(script):
@@ -205,18 +230,18 @@ class ScriptedProvider:
         )
         self.last = request
         self.requests.append(request)
-        refusal = self._refusal(request, provider, service, now)
-        is_accepted = refusal is None and service == "chat"
+        is_accepted = False
         try:
+            refusal = self._refusal(request, provider, service, now)
+            is_accepted = refusal is None and service == "chat"
             reply = refusal or self._reply(request, service)
-            answer = _rendered(reply, self._asked(request, provider))
+            answer = self._delayed(_rendered(reply, self._asked(request, provider)), now)
         except ScriptError as error:
             # Kept for the end of the block: a program under test may drop the task that made the request.
             self.failure = self.failure or error
             self._limiter.finish(is_accepted)
             raise
-        told = evolve(answer, headers=(*answer.headers, *self._limiter.headers(now)))
-        return Served(self._settings.latency.apply(told, len(self.requests)), is_accepted)
+        return Served(answer, is_accepted)
 
     def finish(self, served: Served) -> None:
         """Count an answer as over."""
@@ -262,21 +287,27 @@ class ScriptedProvider:
             return None
         if not isinstance(request.body, dict):
             return ErrorReply(400, message="the body is not a JSON object")
-        message = self._settings.oddities.refusal(request.body)
+        with their_errors("an oddity"):
+            message = self._settings.oddities.refusal(request.body)
         if message is not None:
             return ErrorReply(400, message=message)
         return self._limiter.refusal(request.body, provider, now)
+
+    def _delayed(self, answer: Answer, now: float) -> Answer:
+        """Return the answer with the headers of the limits, and its latency."""
+        told = evolve(answer, headers=(*answer.headers, *self._limiter.headers(now)))
+        with their_errors("the latency"):
+            return self._settings.latency.apply(told, len(self.requests))
 
     def _reply(self, request: ReceivedRequest, service: _Service | None) -> ScriptedReply:
         return self._settings.models if service == "models" else self._scripted(request)
 
     def _scripted(self, request: ReceivedRequest) -> ScriptedReply:
-        try:
+        with their_errors("the script function"):
             reply = self._make(request)
-        except Exception as error:
-            raise ScriptError(
-                f"the script function raised {type(error).__name__}: {error}"
-            ) from error
+        if inspect.iscoroutine(reply):
+            reply.close()
+            raise ScriptError(_IS_ASYNC)
         if not is_reply(reply):
             raise ScriptError(f"the script function returned {named(reply)}, which is not a reply")
         return reply
@@ -311,10 +342,8 @@ def _checked(script: object) -> list[ScriptedReply]:
 
 
 def _rendered(reply: ScriptedReply, asked: RenderContext) -> Answer:
-    try:
+    with their_errors(named(reply)):
         answer: object = reply.render(asked)
-    except Exception as error:
-        raise ScriptError(f"{named(reply)} raised {type(error).__name__}: {error}") from error
     if not isinstance(answer, Answer):
         raise ScriptError(f"{named(reply)} rendered {named(answer)}, which is not an Answer")
     return answer
@@ -349,5 +378,5 @@ def _asks_for_usage(body: Mapping[str, Any]) -> bool:
 def _parse(content: bytes) -> Any:
     try:
         return json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):  # a body that nests too deeply
         return None

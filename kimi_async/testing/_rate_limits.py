@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -65,8 +66,9 @@ class _Window:
         self._spent.append((now, amount))
 
     def reset(self, now: float) -> float:
-        """Return the seconds until the oldest amount counts no more."""
-        return self._spent[0][0] + _MINUTE - now if self._spent else 0.0
+        """Return the seconds until the oldest amount counts no more, rounded up to a millisecond."""
+        seconds = self._spent[0][0] + _MINUTE - now if self._spent else 0.0
+        return math.ceil(seconds * 1000) / 1000
 
 
 class RateLimiter:
@@ -128,7 +130,7 @@ def _one(_body: Mapping[str, Any]) -> int:
 
 def _tokens(body: Mapping[str, Any]) -> int:
     asked = body.get("max_completion_tokens") or body.get("max_tokens")
-    return len(json.dumps(body)) // 4 + (asked if isinstance(asked, int) else 0)
+    return len(json.dumps(body)) // 4 + (max(asked, 0) if isinstance(asked, int) else 0)
 
 
 def _too_many_at_once(provider: ProviderName, limit: int) -> ErrorReply:

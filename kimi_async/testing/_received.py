@@ -41,9 +41,12 @@ class ReceivedRequest:
     def messages(self) -> tuple[Message, ...]:
         """The messages of the body as values; a message that is not a JSON object is left out."""
         messages = self.body.get("messages") if isinstance(self.body, dict) else None
-        if not isinstance(messages, list):
-            return ()
-        return tuple(_message(each) for each in messages if isinstance(each, dict))
+        return tuple(map(_message, _objects(messages)))
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    """Return the objects of a list of JSON; no other value has any."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _message(wire: Mapping[str, Any]) -> Message:
@@ -54,7 +57,7 @@ def _message(wire: Mapping[str, Any]) -> Message:
         content=tuple(content) if isinstance(content, list) else content,
         reasoning_content=wire.get(key),
         refusal=wire.get("refusal"),
-        tool_calls=tuple(map(_call, wire.get("tool_calls") or ())),
+        tool_calls=tuple(map(_call, _objects(wire.get("tool_calls")))),
         tool_call_id=wire.get("tool_call_id"),
         name=wire.get("name"),
         partial=wire.get("partial") is True,
@@ -63,7 +66,7 @@ def _message(wire: Mapping[str, Any]) -> Message:
 
 
 def _call(wire: Mapping[str, Any]) -> ToolCall:
-    function = wire.get("function") or {}
+    (function,) = _objects([wire.get("function")]) or [{}]
     return ToolCall(
         id=wire.get("id"),
         name=function.get("name", ""),

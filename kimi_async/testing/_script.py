@@ -7,20 +7,29 @@ so that any of them can be paced, cut into odd reads, broken off and ended badly
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeGuard, runtime_checkable
+from typing import Any, Final, Protocol, TypeGuard, runtime_checkable
 
 from attrs import Attribute, converters, field, frozen, validators
 
 from kimi_async._models import ModelInfo
 from kimi_async._record import Usage
-from kimi_async.testing._checks import all_of, headers_of, is_status, is_typed, named
+from kimi_async.testing._checks import (
+    Headers,
+    all_of,
+    as_headers,
+    is_one_of,
+    is_seconds,
+    is_status,
+    is_typed,
+    named,
+)
 from kimi_async.testing._completion import Completion, FakeToolCall, ReplyChoice, as_calls, dump
 from kimi_async.testing._oddity import Oddities
 from kimi_async.testing._prefix import without_prefix
 from kimi_async.testing._recordings import recording
-from kimi_async.testing._steps import Answer, Cuts, Ending, deliver, split_events
+from kimi_async.testing._steps import ENDINGS, Answer, Cuts, Ending, deliver, split_events
 from kimi_async.testing._wire import ErrorSpec, ProviderName, as_models, phrase
 from kimi_async.testing._wires import WIRES, as_events
 
@@ -36,10 +45,8 @@ __all__ = [
     "is_reply",
 ]
 
-Headers = tuple[tuple[str, str], ...]
-
-_JSON: Headers = (("content-type", "application/json"),)
-_SSE: Headers = (("content-type", "text/event-stream"),)
+_JSON: Final[Headers] = (("content-type", "application/json"),)
+_SSE: Final[Headers] = (("content-type", "text/event-stream"),)
 
 
 @frozen(kw_only=True)
@@ -102,13 +109,11 @@ class ScriptedBody(ABC):
             ``"reset"`` with RST, ``"stall"`` never (silence until the client hangs up).
     """
 
-    pace: float = field(default=0.0, validator=[is_typed(int, float), validators.ge(0)])
+    pace: float = field(default=0.0, validator=is_seconds)
     cuts: Cuts = field(default=None, validator=_cuts)
     cut_at: int | None = field(default=None, validator=is_typed(int, None))
     cut_after: int | None = field(default=None, validator=is_typed(int, None))
-    end: Ending = field(
-        default="finish", validator=validators.in_(("finish", "hangup", "reset", "stall"))
-    )
+    end: Ending = field(default="finish", validator=is_one_of(*ENDINGS))
 
     def render(self, asked: RenderContext, /) -> Answer:
         """Return the answer to one request, ready to be played."""
@@ -246,10 +251,6 @@ class Recording(ScriptedBody):
         return self.status, _SSE, split_events(self.body)
 
 
-def _pairs(headers: Mapping[str, str] | Headers) -> Headers:
-    return tuple(dict(headers).items())
-
-
 def _as_bytes(body: str | bytes) -> bytes:
     if not isinstance(body, (str, bytes)):
         raise TypeError(f"a body is str or bytes, not {named(body)}")
@@ -276,7 +277,7 @@ class ErrorReply(WrittenBody):
     code: str | int | None = field(default=None, validator=is_typed(str, int, None))
     message: str | None = field(default=None, kw_only=True, validator=is_typed(str, None))
     type: str | None = field(default=None, kw_only=True, validator=is_typed(str, None))
-    headers: Headers = field(default=(), kw_only=True, converter=_pairs, validator=headers_of)
+    headers: Headers = field(default=(), kw_only=True, converter=as_headers)
     body: bytes | None = field(default=None, kw_only=True, converter=converters.optional(_as_bytes))
 
     def __attrs_post_init__(self) -> None:
@@ -289,7 +290,8 @@ class ErrorReply(WrittenBody):
             )
 
     def _write(self, asked: RenderContext, /) -> tuple[int, Headers, tuple[bytes, ...]]:
-        headers = _pairs(dict(_JSON) | dict(self.headers))
+        has_type = any(name.lower() == "content-type" for name, _ in self.headers)
+        headers = self.headers if has_type else _JSON + self.headers
         body = self._envelope(asked) if self.body is None else self.body
         return self.status, headers, (body,)
 
@@ -337,7 +339,7 @@ class RawReply(ScriptedBody):
 
     body: bytes = field(default=b"", converter=_as_bytes)
     status: int = field(default=200, validator=is_status)
-    headers: Headers = field(default=(), kw_only=True, converter=_pairs, validator=headers_of)
+    headers: Headers = field(default=(), kw_only=True, converter=as_headers)
 
     def _write(self, _asked: RenderContext, /) -> tuple[int, Headers, tuple[bytes, ...]]:
         return self.status, self.headers, split_events(self.body)

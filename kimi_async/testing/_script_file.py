@@ -6,13 +6,16 @@ all keys.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
 from itertools import cycle
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from attrs import field, frozen
+
 from kimi_async import Usage
-from kimi_async.testing._checks import named
+from kimi_async.testing._checks import is_bool, named
 from kimi_async.testing._completion import FakeToolCall, ReplyChoice
 from kimi_async.testing._faults import (
     Break,
@@ -29,14 +32,30 @@ from kimi_async.testing._faults import (
     Stall,
 )
 from kimi_async.testing._latency import Exponential, Latency, LogNormal, Uniform
-from kimi_async.testing._provider import FakeOptions, Script
+from kimi_async.testing._provider import FakeOptions, FakeSettings, Script
 from kimi_async.testing._rate_limits import FakeRateLimits
 from kimi_async.testing._script import ErrorReply, RawReply, Recording, Reply, ScriptedReply
 
 __all__ = ["LoadedScript", "script_from_json"]
 
+#: The place of the whole script, in messages.
+_TOP: Final = "the script"
+
 #: Reads a value of JSON; the place is for messages.
 _Read: TypeAlias = Callable[[Any, str], Any]
+
+
+@frozen(kw_only=True)
+class ScriptFile(FakeSettings):
+    """A whole script in JSON.
+
+    Attributes:
+        replies: The replies.
+        repeat: Whether they start again at their end.
+    """
+
+    replies: list[ScriptedReply] = field(factory=list[ScriptedReply])
+    repeat: bool = field(default=True, validator=is_bool)
 
 
 class LoadedScript(NamedTuple):
@@ -59,13 +78,13 @@ def script_from_json(text: str | bytes) -> LoadedScript:
     """
     try:
         given = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"the script is not JSON: {error}") from None
-    fields = _object(given, "the script")
-    replies = _list(_reply)(fields.pop("replies", []), "replies")
-    repeat = fields.pop("repeat", True)
-    options = _made(FakeOptions, _OPTIONS)(fields, "the script")
-    return LoadedScript(_again(replies) if repeat and replies else replies, options)
+    fields = _fields_of(ScriptFile, _WHOLE, given, _TOP)
+    whole = _called(ScriptFile, fields, _TOP)
+    options: Any = {name: fields[name] for name in FakeOptions.__annotations__ if name in fields}
+    script = _again(whole.replies) if whole.repeat and whole.replies else whole.replies
+    return LoadedScript(script, options)
 
 
 def _again(replies: Iterable[ScriptedReply]) -> Script:
@@ -96,16 +115,32 @@ def _made(kind: Callable[..., Any], reads: Mapping[str, _Read] | None = None) ->
     """Return a reader of the fields of *kind*; *reads* has those that JSON writes in another way."""
 
     def read(given: Any, place: str) -> Any:
-        fields = _object(given, place)
-        for name, inner in (reads or {}).items():
-            if name in fields:
-                fields[name] = inner(fields[name], f"{place}.{name}")
-        try:
-            return kind(**fields)
-        except (TypeError, ValueError, KeyError) as error:
-            raise ValueError(f"{place}: {error}") from None
+        return _called(kind, _fields_of(kind, reads or {}, given, place), place)
 
     return read
+
+
+def _fields_of(
+    kind: Callable[..., Any], reads: Mapping[str, _Read], given: Any, place: str
+) -> dict[str, Any]:
+    """Return the fields of *kind* as Python has them."""
+    fields = _object(given, place)
+    known = inspect.signature(kind).parameters
+    for name, value in fields.items():
+        if name not in known:
+            raise ValueError(f"{place} has no field {name!r}; there are {', '.join(known)}")
+        if name in reads:
+            fields[name] = reads[name](value, name if place == _TOP else f"{place}.{name}")
+    return fields
+
+
+def _called(kind: Callable[..., Any], fields: Mapping[str, Any], place: str) -> Any:
+    try:
+        return kind(**fields)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{place}: {error}") from None
+    except KeyError as error:  # its text would be a repr
+        raise ValueError(f"{place}: {error.args[0]}") from None
 
 
 def _bytes(given: Any, place: str) -> bytes:
@@ -182,7 +217,8 @@ _FAULT: Final = _one_of(
         "html_page": _made(HtmlPage),
     }
 )
-_OPTIONS: Final[Mapping[str, _Read]] = {
+_WHOLE: Final[Mapping[str, _Read]] = {
+    "replies": _list(_reply),
     "rate_limits": _made(FakeRateLimits),
     "latency": _made(Latency, {"headers": _seconds, "first": _seconds, "between": _seconds}),
 }

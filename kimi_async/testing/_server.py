@@ -27,7 +27,7 @@ from kimi_async.testing._received import ReceivedRequest, log_line
 from kimi_async.testing._script import ScriptedReply
 from kimi_async.testing._steps import Answer, BasicStep, Finish, Hangup, Reset, Send, Wait, unrolled
 
-__all__ = ["FakeProvider"]
+__all__ = ["FakeProvider", "url_of"]
 
 _READ_BYTES: Final = 65_536
 _BACKLOG: Final = 1_024
@@ -163,6 +163,11 @@ def _script_failed(error: ScriptError) -> Answer:
     return Answer(status=400, headers=(("content-type", "application/json"),), steps=(Send(body),))
 
 
+def url_of(host: str, port: int) -> str:
+    """Return the root of a server; an address of IPv6 is in brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
     """All providers on a free port of 127.0.0.1, answering from a script.
 
@@ -209,6 +214,8 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
     ) -> None:
         self.api_key = api_key or "any-key"
         self.total_connections = 0
+        if port not in range(65_536):
+            raise ValueError(f"port is a number from 0 (a free one) to 65535, not {port!r}")
         self._address = (host, port)
         self._log = log
         self._provider = ScriptedProvider(script, api_key, options)
@@ -272,9 +279,11 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[FakeProvider]:
         tasks = anyio.create_task_group()
-        with socket.create_server(self._address, backlog=_BACKLOG) as listener:
+        host, _ = self._address
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.create_server(self._address, family=family, backlog=_BACKLOG) as listener:
             listener.setblocking(False)
-            self._url = f"http://{self._address[0]}:{listener.getsockname()[1]}"
+            self._url = url_of(host, listener.getsockname()[1])
             # Not `async with`: an exception of the caller's block would be wrapped in an exception group.
             await tasks.__aenter__()
             try:

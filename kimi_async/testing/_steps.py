@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen, validators
 
-from kimi_async.testing._checks import all_of, headers_of, is_typed
+from kimi_async.testing._checks import Headers, all_of, as_headers, is_status, is_typed, is_wait
 
 __all__ = [
     "ENDINGS",
@@ -46,7 +46,7 @@ class Send:
 class Wait:
     """Send nothing for so many seconds; ``None`` waits until the client hangs up."""
 
-    seconds: float | None = field(validator=is_typed(int, float, None))
+    seconds: float | None = field(validator=is_wait)
 
 
 def _as_repeated(steps: Iterable[Send | Wait]) -> tuple[Send | Wait, ...]:
@@ -129,10 +129,8 @@ class Answer:
             :class:`Hangup` or :class:`Reset`; a :class:`Finish` means nothing there.
     """
 
-    status: int = field(default=200, validator=is_typed(int))
-    headers: tuple[tuple[str, str], ...] = field(
-        default=(("content-type", "text/event-stream"),), validator=headers_of
-    )
+    status: int = field(default=200, validator=is_status)
+    headers: Headers = field(default=(("content-type", "text/event-stream"),), converter=as_headers)
     steps: tuple[Step, ...] = field(default=(), converter=_ended)
     before_headers: tuple[Step, ...] = field(default=(), converter=_as_steps)
 

@@ -17,6 +17,7 @@ import anyio.lowlevel
 import httpx
 
 from kimi_async import AsyncKimi, ClientOptions, Retries
+from kimi_async.testing._checks import seconds_of
 from kimi_async.testing._hosts import FakeHosts
 from kimi_async.testing._provider import FakeOptions, Script, ScriptedProvider, Served
 from kimi_async.testing._received import ReceivedRequest
@@ -182,8 +183,8 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
         self.api_key = api_key or "any-key"
         self.lost_connections = 0
         self._host = host
-        self._connect = connect
-        self._write = write
+        self._connect = None if connect is None else seconds_of(connect, "connect")
+        self._write = None if write is None else seconds_of(write, "write")
         self._provider = ScriptedProvider(script, api_key, options)
         self._open: set[_Exchange] = set()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
@@ -12,20 +13,34 @@ import pytest
 import kimi_async as kimi
 from kimi_async.testing import (
     Answer,
+    Break,
+    ContentType,
+    Drip,
+    DrippingHeaders,
     ErrorReply,
+    Exponential,
     FakeProvider,
     FakeToolCall,
     FakeTransport,
     Faulty,
+    HtmlPage,
+    Insert,
+    Latency,
+    LogNormal,
     ModelList,
+    Oddity,
+    OversizedEvent,
     RawReply,
     Recording,
+    RenderContext,
     Repeat,
     Reply,
     ReplyChoice,
     ScriptError,
     Send,
+    SlowHeaders,
     Stall,
+    Uniform,
     Wait,
     mock_kimi,
 )
@@ -100,7 +115,7 @@ def test_replies_are_checked_when_they_are_added() -> None:
         (Reply, {"id": 1}, "id of Reply"),
         (Reply, {"created": None}, "created of Reply is int, not NoneType"),
         (Reply, {"chunk_chars": True}, "chunk_chars of Reply is int, not bool"),
-        (Reply, {"pace": "fast"}, "pace of Reply is int or float, not str"),
+        (Reply, {"pace": "fast"}, "pace of Reply is a number of seconds, not str"),
         (Reply, {"cuts": "words"}, "cuts are None, 'whole', 'bytes' or byte offsets"),
         (Reply, {"cuts": 5}, "cuts are None, 'whole', 'bytes' or byte offsets"),
         (Reply, {"cuts": ["a"]}, r"cuts\[0\] is int, not str"),
@@ -117,18 +132,42 @@ def test_replies_are_checked_when_they_are_added() -> None:
         (ErrorReply, {"status": 429, "message": 1}, "message of ErrorReply is str or None"),
         (ErrorReply, {"status": 429, "type": 1}, "type of ErrorReply is str or None, not int"),
         (ErrorReply, {"status": 429, "body": {}}, "a body is str or bytes, not dict"),
-        (ErrorReply, {"status": 429, "headers": {"retry-after": 2}}, "headers of ErrorReply are"),
+        (
+            ErrorReply,
+            {"status": 429, "headers": {"retry-after": 2}},
+            r"headers\[0\] is a name and a",
+        ),
+        (ErrorReply, {"status": 429, "headers": 5}, "headers is a sequence of .*, not int"),
+        (ErrorReply, {"status": 429, "headers": ["a"]}, r"headers\[0\] is tuple or list, not str"),
         (RawReply, {"body": 5}, "a body is str or bytes, not int"),
         (RawReply, {"status": None}, "status of RawReply is int, not NoneType"),
-        (RawReply, {"headers": {"x": "\xe9"}}, "headers of RawReply are pairs of ASCII text"),
+        (RawReply, {"headers": [("a", "b", "c")]}, r"headers\[0\] is a name and a value"),
         (ModelList, {"models": "kimi-k3"}, "models is a sequence of str or ModelInfo, not str"),
         (ModelList, {"models": [5]}, r"models\[0\] is str or ModelInfo, not int"),
         (Answer, {"status": "200"}, "status of Answer is int, not str"),
-        (Answer, {"headers": {"a": "b"}}, "headers of Answer are pairs of ASCII text"),
+        (Answer, {"headers": {"a": b"b"}}, r"headers\[0\] is a name and a value, both text"),
         (Answer, {"steps": [b"data"]}, r"steps\[0\] is Send or Wait or .*, not bytes"),
         (Answer, {"before_headers": [Send]}, r"steps\[0\] is Send or .*, not the class Send"),
         (Send, {"data": "text"}, "data of Send is bytes, not str"),
-        (Wait, {"seconds": "1"}, "seconds of Wait is int or float or None, not str"),
+        (Wait, {"seconds": "1"}, "seconds of Wait is a number of seconds, not str"),
+        (Wait, {"seconds": True}, "seconds of Wait is a number of seconds, not bool"),
+        (Stall, {"seconds": "1"}, "seconds of Stall is a number of seconds, not str"),
+        (Stall, {"after_event": "1"}, "after_event of Stall is int or None, not str"),
+        (Break, {"at_byte": 1.5}, "at_byte of Break is int or None, not float"),
+        (Drip, {"data": "text"}, "data of Drip is bytes, not str"),
+        (Drip, {"times": "2"}, "times of Drip is int, not str"),
+        (DrippingHeaders, {"times": 1.5}, "times of DrippingHeaders is int, not float"),
+        (Insert, {"data": "text"}, "data of Insert is bytes, not str"),
+        (OversizedEvent, {"size_bytes": "9"}, "size_bytes of OversizedEvent is int, not str"),
+        (SlowHeaders, {"seconds": "1"}, "seconds of SlowHeaders is a number of seconds"),
+        (ContentType, {"content_type": None}, "content_type of ContentType is str"),
+        (HtmlPage, {"status": "502"}, "status of HtmlPage is int, not str"),
+        (HtmlPage, {"text": None}, "text of HtmlPage is str, not NoneType"),
+        (FakeTransport, {"connect": "1"}, "connect is a number of seconds, not str"),
+        (FakeTransport, {"write": True}, "write is a number of seconds, not bool"),
+        (FakeTransport, {"models": Reply}, "models is a sequence .* not the class Reply"),
+        (FakeTransport, {"honours_prefix": 1}, "honours_prefix of FakeSettings is True or False"),
+        (FakeTransport, {"oddity": []}, "a fake has no option 'oddity'; there are models, "),
         (Repeat, {"steps": [Stall()]}, r"steps\[0\] is Send or Wait, not Stall"),
     ],
 )
@@ -137,6 +176,49 @@ def test_a_reply_is_checked_when_it_is_made(
 ) -> None:
     with pytest.raises(TypeError, match=words):
         make(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "words"),
+    [
+        (Reply, {"pace": math.nan}, "pace of Reply is a finite number of seconds from 0, not nan"),
+        (Reply, {"pace": -1}, "pace of Reply is a finite number of seconds from 0, not -1"),
+        (Reply, {"end": "bang"}, "end of Reply is 'finish' or 'hangup' or .*, not 'bang'"),
+        (Wait, {"seconds": -1}, "seconds of Wait is a finite number"),
+        (Wait, {"seconds": math.inf}, "seconds of Wait is a finite number"),
+        (Stall, {"seconds": math.nan}, "seconds of Stall is a finite number"),
+        (Drip, {"times": -1}, "'times' must be >= 0"),
+        (HtmlPage, {"status": 100}, "status of HtmlPage is an HTTP status from 200"),
+        (Answer, {"status": 100}, "status of Answer is an HTTP status from 200 to 599, not 100"),
+        (Answer, {"headers": {"a b": "c"}}, r"headers\[0\] is .*a header is a name without"),
+        (RawReply, {"headers": {"a": "b\r\nc: d"}}, r"headers\[0\] is "),
+        (RawReply, {"headers": {"x": "\xe9"}}, r"headers\[0\] is .*a line of ASCII text"),
+        (ErrorReply, {"status": 429, "headers": {"": "b"}}, r"headers\[0\] is "),
+        (Latency, {"first": -1}, "first of Latency is a finite number of seconds"),
+        (Latency, {"between": math.nan}, "between of Latency is a finite number of seconds"),
+        (Uniform, {"low": 2, "high": 1}, "high of Uniform is at least its low, 2, not 1"),
+        (Uniform, {"low": 0, "high": math.inf}, "high of Uniform is a finite number of seconds"),
+        (Exponential, {"mean": math.inf}, "mean of Exponential is a finite number of seconds"),
+        (LogNormal, {"median": 1, "p95": math.inf}, "p95 of LogNormal is a finite number"),
+        (FakeTransport, {"connect": -1}, "connect is a finite number of seconds from 0"),
+        (FakeTransport, {"answers_as": "kimi"}, "answers_as of FakeSettings is None or 'acedata'"),
+        (FakeProvider, {"port": 65536}, "port is a number from 0 .a free one. to 65535"),
+        (FakeProvider, {"port": -1}, "port is a number from 0"),
+        (FakeProvider, {"port": "80"}, "port is a number from 0"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_when_it_is_given(
+    make: Callable[..., object], arguments: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        make(**arguments)
+
+
+def test_headers_keep_their_order_and_may_come_twice() -> None:
+    pairs = [("set-cookie", "a=1"), ("Set-Cookie", "b=2"), ("empty", "")]
+    assert RawReply(headers=pairs).headers == tuple(pairs)
+    answer = ErrorReply(429, headers={"Content-Type": "a/b"}).render(RenderContext())
+    assert answer.headers == (("Content-Type", "a/b"),)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +235,25 @@ def test_a_faulty_reply_is_checked_when_it_is_made(arguments: list[Any], words: 
         Faulty(*arguments)
 
 
+async def late(_request: object) -> None:
+    """Be async, which no script function may be; it never runs."""
+
+
+def later(request: object) -> Any:
+    return late(request)
+
+
+class Drawn:
+    """A distribution that is wrong."""
+
+    def draw(self, _random: object, /) -> Any:
+        return "soon"
+
+
+def wrong_refusal(body: Mapping[str, Any]) -> str | None:
+    return str(body["none"])
+
+
 def raising(_request: object) -> Reply:
     raise AssertionError("not this")
 
@@ -161,6 +262,7 @@ def raising(_request: object) -> Reply:
 FAILING: list[Any] = [
     pytest.param([], "the script is used up: request 1 came, and it had 0 replies", id="used-up"),
     pytest.param(raising, "the script function raised AssertionError: not this", id="function"),
+    pytest.param(later, "the script function is async; it must", id="async"),
     pytest.param(nothing_for, "the script function returned NoneType", id="None"),
     pytest.param(class_for, "the script function returned the class Reply", id="class"),
     pytest.param([Broken()], "Broken raised ZeroDivisionError: mine", id="reply"),
@@ -169,9 +271,33 @@ FAILING: list[Any] = [
 
 
 def test_an_async_function_is_no_script() -> None:
-    script: Any = anyio.sleep
+    script: Any = late
     with pytest.raises(TypeError, match="the script function is async; it must return the reply"):
         FakeTransport(script)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"latency": Latency(first=Drawn())}, "the latency raised TypeError: a draw of Drawn is"),
+        (
+            {"oddities": [Oddity(name="o", section="", effect="", refusal=wrong_refusal)]},
+            "an oddity raised KeyError",
+        ),
+    ],
+)
+async def test_a_setting_that_fails_ends_a_test(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ScriptError, match=words):
+        await FakeTransport(Reply("Hi"), **options).client().chat("Hi")
+
+    async def over_a_socket() -> None:
+        async with FakeProvider(Reply("Hi"), **options) as fake:
+            async with kimi.AsyncKimi(fake.acedata(), model="kimi-k3") as client:
+                await client.chat("Hi")
+
+    with pytest.raises(ScriptError, match=words):
+        await over_a_socket()
 
 
 @pytest.mark.anyio

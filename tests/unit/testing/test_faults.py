@@ -167,7 +167,7 @@ def test_a_fault_has_one_place() -> None:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_options_out_of_range_are_refused(kind: Any, settings: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"'(end|every|size_bytes|steps)'"):
+    with pytest.raises(ValueError, match=r"end of|every of|size_bytes|steps"):
         kind(**settings)
 
 

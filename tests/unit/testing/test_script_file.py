@@ -156,7 +156,10 @@ async def test_a_script_starts_again_at_its_end() -> None:
         ('{"replies": [5]}', r"replies\[0\] is an object, not int"),
         ('{"replies": [{}]}', r"replies\[0\] is an object with one key of reply, error, raw"),
         ('{"replies": [{"reply": {}, "error": {}}]}', r"replies\[0\] is an object with one key"),
-        ('{"replies": [{"reply": {"text": "Hi"}}]}', r"replies\[0\]\.reply: .*'text'"),
+        (
+            '{"replies": [{"reply": {"text": "Hi"}}]}',
+            r"replies\[0\]\.reply has no field 'text'; .*content",
+        ),
         (
             '{"replies": [{"reply": {"content": 5}}]}',
             r"replies\[0\]\.reply: content of Reply is str",
@@ -175,7 +178,19 @@ async def test_a_script_starts_again_at_its_end() -> None:
             r"faults\[0\]\.insert\.data is a text, not int",
         ),
         ('{"latency": {"first": {"normal": 1}}}', "latency.first is an object with one key"),
-        ('{"rate_limits": {"concurrency": 0}}', "rate_limits: "),
+        ('{"rate_limits": {"concurrency": 0}}', "^rate_limits: "),
+        ('{"replys": []}', "the script has no field 'replys'; there are .*replies, repeat"),
+        ('{"port": 80}', "the script has no field 'port'"),
+        ('{"repeat": "no"}', "repeat of ScriptFile is True or False, not str"),
+        ('{"oddities": "crlf"}', "oddities is a sequence of str or Oddity, not str"),
+        ('{"oddities": ["crfl"]}', "no oddity 'crfl'"),
+        ('{"models": [5]}', r"models\[0\] is str or ModelInfo, not int"),
+        ('{"replies": [{"error": {}}]}', r"replies\[0\]\.error: .*'status'"),
+        pytest.param("[" * 100_000, "the script is not JSON", id="deep"),
+        (
+            '{"replies": [{"reply": {}, "faults": [{"break": {"end": "x"}}]}]}',
+            r"faults\[0\]\.break: end of Break is 'finish' or .*, not 'x'",
+        ),
     ],
 )
 def test_a_script_that_is_wrong_names_the_place(text: str, match: str) -> None:
@@ -214,6 +229,8 @@ SCHEMA: dict[str, Any] = {
         ({}, "Hello from the fake provider. Your request has 1 message."),
         ({"response_format": {"type": "json_object"}}, "{}"),
         ({"response_format": SCHEMA}, '{"b": "example"}'),
+        ({"response_format": {"type": "json_schema"}}, "{}"),
+        ({"tools": [{}]}, "Hello from the fake provider. Your request has 1 message."),
         (
             {"tools": [TOOL], "tool_choice": "none"},
             "Hello from the fake provider. Your request has 1 message.",
@@ -223,6 +240,28 @@ SCHEMA: dict[str, Any] = {
 async def test_any_request_gets_a_text(params: dict[str, Any], expected: str) -> None:
     client = FakeTransport(answer_anything).client(checks="off")
     assert (await client.chat("Hi", **params)).text == expected
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"const": 5}, 5),
+        ({"enum": ["a", "b"]}, "a"),
+        ({"type": ["null", "string"]}, None),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, 1),
+        ({"type": "array", "items": {"type": "boolean"}, "minItems": 2}, [True, True]),
+        ({"$ref": "#/$defs/A", "$defs": {"A": {"type": "number"}}}, 1.5),
+        ({"$ref": "#/$defs/B"}, "example"),
+        ({"$ref": "#/$defs/A/type/b", "$defs": {"A": {"type": "number"}}}, "example"),
+        ({"$ref": "#"}, None),
+        (5, "example"),
+    ],
+)
+async def test_any_schema_gets_an_example(schema: Any, expected: object) -> None:
+    wanted = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+    client = FakeTransport(answer_anything).client(checks="off")
+    reply = await client.chat("Hi", response_format=wanted)
+    assert json.loads(reply.text) == expected
 
 
 async def test_a_request_with_tools_gets_a_call_and_then_a_text() -> None:

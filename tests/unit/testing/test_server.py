@@ -21,6 +21,7 @@ from kimi_async.testing import (
     FakeProvider,
     Finish,
     Hangup,
+    Oddity,
     RawReply,
     ReceivedRequest,
     Recording,
@@ -31,9 +32,12 @@ from kimi_async.testing import (
     Send,
     Step,
     Wait,
+    oddities,
     recording,
     split_events,
 )
+from kimi_async.testing._anything import answer_anything
+from kimi_async.testing._server import url_of
 
 pytestmark = pytest.mark.anyio
 
@@ -287,6 +291,41 @@ async def test_what_is_not_http_is_refused(sent: bytes) -> None:
         await fake.wait_until(lambda: fake.open_connections == 0)
     assert received.startswith(b"HTTP/1.1 400")
     assert fake.requests == []
+
+
+#: Bodies of requests that are not what a client should send.
+ODD_BODIES = [
+    b"",
+    b"[" * 100_000,
+    b"5",
+    b'{"messages": 5}',
+    b'{"messages": [5]}',
+    b'{"messages": [{"role": "assistant", "tool_calls": 5}]}',
+    b'{"messages": [{"role": "assistant", "tool_calls": [5]}]}',
+    b'{"messages": [{"role": "assistant", "tool_calls": [{"function": 5}]}]}',
+    b'{"messages": [{"role": null, "content": {}}], "tools": 5, "stream_options": 5}',
+    b'{"model": 5, "max_tokens": -5, "response_format": 5, "tools": [5]}',
+]
+
+
+@pytest.mark.parametrize("chosen", [[], oddities()], ids=["plain", "odd"])
+async def test_no_body_of_a_request_ends_the_server(chosen: list[Oddity]) -> None:
+    lines: list[str] = []
+    async with FakeProvider(answer_anything, log=lines.append, oddities=chosen) as fake:
+        async with httpx.AsyncClient(base_url=fake.url, timeout=None) as client:
+            for body in ODD_BODIES:
+                headers = {"authorization": f"Bearer {fake.api_key}"}
+                await client.post(ACEDATA, content=body, headers=headers)
+        assert len(fake.requests) == len(ODD_BODIES)
+    assert len(lines) == len(ODD_BODIES)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("127.0.0.1", "http://127.0.0.1:80"), ("::1", "http://[::1]:80"), ("here", "http://here:80")],
+)
+def test_the_url_of_an_address(host: str, url: str) -> None:
+    assert url_of(host, 80) == url
 
 
 async def test_a_connection_that_asks_nothing_is_left_alone() -> None:
