@@ -96,6 +96,8 @@ class Oddities:
 
     def chunks(self, chunks: Iterable[JSON]) -> Objects:
         """Change the objects of a stream."""
+        if not self.chosen:
+            return list(chunks)
         # The wires share parts between objects, and the changes are made in place.
         objects = [copy.deepcopy(chunk) for chunk in chunks]
         for oddity in self.chosen:

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import pytest
 from attrs import evolve
 
 import kimi_async as kimi
-from kimi_async import ChatStream, Limits, Timeouts
-from kimi_async._configuration import ClientSettings, OnInterrupt
-from kimi_async._http._transport import Transport
-from kimi_async._reply._attempts import Call
-from kimi_async._reply._interrupted import finishing
-from kimi_async._reply._plan import Decision, Failed, PlanState, Raise, Send
-from kimi_async._reply._reply import Reply as InnerReply
-from kimi_async._reply._shared import SharedState
-from kimi_async._request._params import chat_request
-from kimi_async._wire import ChatRequest
+from kimi_async import ChatStream
+from kimi_async._configuration import OnInterrupt
 from kimi_async.testing import ErrorReply, FakeToolCall, FakeTransport, Reply, virtual_time
 
 pytestmark = pytest.mark.anyio
@@ -27,17 +18,6 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     return virtual_time(request.param)
-
-
-def again(
-    _request: ChatRequest,
-    history: tuple[Failed, ...],
-    state: PlanState,
-    _now: float,
-    _chance: float,
-) -> Decision:
-    """Ask the first provider three times."""
-    return Send(provider=state.providers[0]) if len(history) < 3 else Raise(history[-1].error)
 
 
 def opened(
@@ -49,30 +29,14 @@ def opened(
     **params: Any,
 ) -> ChatStream:
     """Return a stream of Moonshot's, whose K2 models continue a prefix."""
-    provider = fake.moonshot()
-    request = chat_request(said, params, model=model, wire="stream")
-    reply = InnerReply(
-        Call(
-            request=request,
-            plan=finishing(again),
-            settings=ClientSettings(
-                providers=(provider,),
-                model=None,
-                timeouts=Timeouts(),
-                limits=Limits(),
-                max_concurrency=1,
-                on_complete=None,
-                headers={},
-                checks="off",
-                on_interrupt=way,
-            ),
-            wire_request=provider.build_request(request),
-            headers={},
-            transport=Transport(httpx.AsyncClient(transport=fake)),
-            shared=SharedState(),
-        )
+    client = fake.client(
+        provider=fake.moonshot(),
+        model=model,
+        retries=kimi.Retries(),
+        on_interrupt=way,
+        checks="off",
     )
-    return ChatStream(reply)
+    return client.stream(said, **params)
 
 
 #: Without a repetition, so that a wrong seam cannot hide.
@@ -90,7 +54,11 @@ def cuts(anyio_backend: tuple[str, dict[str, Any]]) -> range:
 
 
 def fake_of(cut: int, *, honours: bool) -> FakeTransport:
-    return FakeTransport([evolve(WHOLE, cut_after=cut, end="reset"), WHOLE], honours_prefix=honours)
+    """Return a host that breaks the first reply; one in ten comes event by event, which is slower to test."""
+    broken, whole = evolve(WHOLE, cut_after=cut, end="reset"), evolve(WHOLE, cuts="whole")
+    if cut % 10:
+        broken = evolve(broken, cuts="whole")
+    return FakeTransport([broken, whole], honours_prefix=honours)
 
 
 class Shown:
