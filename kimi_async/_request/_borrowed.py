@@ -17,7 +17,19 @@ _OURS: Final = {
     "max_retries": "the number of requests for a reply is retries=Retries(attempts=3); Retries.none() sends one",
     "timeout": "each wait has a limit of its own, such as timeouts=Timeouts(idle=60, total=600)",
     "stream": 'client.stream() gives events; wire="json" asks for the reply as one JSON body',
+    "stream_options": "the token counts are always asked for",
+    "functions": "give tools=[...]",
+    "function_call": "give tool_choice=...",
+    "response_model": "client.parse(messages, into=Type) gives a value of a type",
+    "system": "give a message, such as [kimi_async.system(...), kimi_async.user(...)]",
+    "instructions": "give a message, such as [kimi_async.system(...), kimi_async.user(...)]",
+    "prompt": 'it is the first argument, as in client.chat("Hello")',
+    "input": 'it is the first argument, as in client.chat("Hello")',
 }
+#: Parameters of other SDKs that are like one of ours, and mean something else.
+_NOT_OURS: Final = frozenset(
+    ("top_k", "min_p", "repetition_penalty", "store", "tool_resources", "extra_query")
+)
 
 
 def refuse_functions(tools: Iterable[object]) -> None:
@@ -58,6 +70,6 @@ def _advice(name: str, known: Collection[str], more: str) -> str:
     import difflib
 
     near = difflib.get_close_matches(name, known, n=1)
-    if near:
+    if near and name not in _NOT_OURS:
         return f"; did you mean {near[0]!r}?"
     return more and f"; {more}"

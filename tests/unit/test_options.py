@@ -157,6 +157,13 @@ BORROWED = {
     "max_retries": r"retries=Retries\(",
     "timeout": r"timeouts=Timeouts\(",
     "stream": 'wire="json"',
+    "stream_options": "token counts",
+    "functions": r"tools=\[",
+    "function_call": "tool_choice=",
+    "response_model": r"client\.parse\(",
+    "instructions": r"kimi_async\.system\(",
+    "prompt": r"client\.chat\(",
+    "input": r"client\.chat\(",
 }
 
 
@@ -184,6 +191,22 @@ async def test_a_borrowed_spelling_is_refused_with_ours(name: str, advice: str) 
         with pytest.raises(kimi.ConfigurationError, match=f"'{name}': .*{advice}"):
             await ask("Hi", **given)
     assert host.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        # Another host has these; they are no slips of ours.
+        ("top_k", r"'top_k'; extra_body=\{\.\.\.\} sends"),
+        ("store", r"'store'; extra_body=\{\.\.\.\} sends"),
+        # Only a conversation takes it.
+        ("system", r"'system': .*kimi_async\.system\("),
+    ],
+)
+def test_a_parameter_of_another_host_is_refused_with_advice(name: str, advice: str) -> None:
+    given: dict[str, Any] = {name: 1}
+    with pytest.raises(kimi.ConfigurationError, match=advice):
+        FakeHost().client().preview("Hi", **given)
 
 
 def test_a_function_that_is_not_a_tool_is_refused_with_the_decorator() -> None:
