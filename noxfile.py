@@ -1,6 +1,7 @@
 """The sessions of CI: ``nox`` without arguments runs every default session from top to bottom.
 
-The last ones take long and are run by hand, before a release: ``nox -s stress fuzz mutants soak clocks bench web js``.
+The last ones take long and are run by hand, before a release: ``nox -s stress fuzz mutants soak batch_kills
+clocks bench web js``.
 ``nox -s tests-3.12 -- tests/unit/protocol/test_sse.py -k bom`` runs one session, with arguments for pytest;
 ``nox -r`` keeps the environments of the last run and is much faster.
 """
@@ -155,6 +156,13 @@ def soak(session: nox.Session) -> None:
     """Run many short streams against a server that misbehaves: ``nox -s soak -- 100000 --save``."""
     install(session)
     session.run("python", "benchmarks/soak.py", *session.posargs, env=SCRIPT)
+
+
+@nox.session(default=False, requires=["build"])
+def batch_kills(session: nox.Session) -> None:
+    """Answer 10,000 requests with a batch that is killed ten times: ``nox -s batch_kills -- --save``."""
+    install(session)
+    session.run("python", "benchmarks/batch_kills.py", *session.posargs, env=SCRIPT)
 
 
 @nox.session(default=False, requires=["build"])
