@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 __all__ = ["encode_json", "problem_of_json", "problem_of_types"]
+
+
+_IMPOSSIBLE: Final = "holds something that cannot be written as JSON"
 
 
 def encode_json(value: object) -> bytes | None:
@@ -24,14 +27,17 @@ def problem_of_json(values: Mapping[str, Any]) -> str | None:
     """Say which of *values* JSON cannot express, or would express as something else; ``None`` when it can."""
     if encode_json(values) is None:
         culprit = next(name for name, value in values.items() if encode_json(value) is None)
-        return f"{culprit} holds something that cannot be written as JSON"
+        return f"{culprit} {_IMPOSSIBLE}"
     return problem_of_types(values)
 
 
 def problem_of_types(values: Mapping[str, Any]) -> str | None:
     """Say which of *values* JSON would express as something else; ``None`` when there is none."""
     for name, value in values.items():
-        changed = _changed_by_json(value)
+        try:
+            changed = _changed_by_json(value)
+        except RecursionError:
+            return f"{name} {_IMPOSSIBLE}"
         if changed is not None:
             return f"{name} holds {changed}, which JSON does not have; give a finite number, a text or a list"
     return None

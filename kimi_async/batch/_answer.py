@@ -99,11 +99,15 @@ class _Answerer:
 
     def _params_of(self, request: BatchRequest[Any], used: _UsedTokens) -> CallParams:
         params: CallParams = {**self.params, **request.params}
-        params["hooks"] = (*params.get("hooks", self.caller.settings.hooks), used)
-        if "prompt_cache_key" not in params:
+        hooks: object = params.get("hooks", self.caller.settings.hooks)
+        if isinstance(hooks, (list, tuple)):  # any other value is refused with the call
+            params["hooks"] = (*hooks, used)
+        if "prompt_cache_key" in params:
+            return params
+        key = cache_key_of(request.messages)
+        if key is not None:
             call = self.caller.prepare(request.messages, params)
-            key = cache_key_of(request.messages) if call.capabilities.cache_key.value else None
-            if key is not None:
+            if call.capabilities.cache_key.value:
                 params["prompt_cache_key"] = key
         return params
 

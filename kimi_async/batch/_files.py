@@ -17,7 +17,17 @@ import msgspec
 from attrs import field, frozen
 
 from kimi_async._configuration import CallParams
-from kimi_async._errors import ConfigurationError, ErrorInfo
+from kimi_async._errors import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    ErrorInfo,
+    KimiError,
+    OutputError,
+    ProviderUnavailableError,
+    QuotaExceededError,
+    RateLimitError,
+)
 from kimi_async._models import ChatCompletion
 from kimi_async._request._params import ChatParams
 from kimi_async.batch._rows import BatchRequest, BatchResult
@@ -28,6 +38,7 @@ __all__ = [
     "digest_of",
     "error_line",
     "output_line",
+    "passes",
     "read_row",
     "read_state",
 ]
@@ -174,6 +185,19 @@ def output_line(row: FileRow, reply: ChatCompletion, settings: str) -> bytes:
     return _line({"custom_id": row.custom_id, "response": response, "error": None, _OURS: ours})
 
 
+#: Errors of the account: they pass without a change of the request.
+_OF_THE_ACCOUNT: Final = (AuthenticationError, QuotaExceededError, RateLimitError)
+
+
+def passes(error: KimiError) -> bool:
+    """Return whether the same request may succeed on another day: the failure was not one of the request itself."""
+    if isinstance(error, ProviderUnavailableError):
+        return not error.errors or any(map(passes, error.errors))
+    if error.retryable or isinstance(error, _OF_THE_ACCOUNT):
+        return True
+    return not isinstance(error, (APIError, ConfigurationError, OutputError))
+
+
 def error_line(row: FileRow, result: BatchResult[Any], settings: str) -> bytes:
     """Return the line of a failure, with its line end: the row itself, its error and the text that arrived."""
     error = result.error
@@ -181,7 +205,7 @@ def error_line(row: FileRow, result: BatchResult[Any], settings: str) -> bytes:
     told: dict[str, Any] = {**msgspec.to_builtins(ErrorInfo.of(error))}
     if error.partial is not None and error.partial.text:
         told["partial"] = error.partial.text
-    ours = {"row": row.digest, "settings": settings, "may_repeat": error.retryable}
+    ours = {"row": row.digest, "settings": settings, "may_repeat": passes(error)}
     line = {"custom_id": row.custom_id, "method": "POST", "url": _URL, "body": row.body}
     return _line({**line, "error": told, _OURS: ours})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from attrs import field, frozen
@@ -86,6 +86,9 @@ def request_of(index: int, item: object) -> BatchRequest[Any]:
             raise ConfigurationError(
                 f"custom_id must be a str, not {type(item.custom_id).__name__}"
             )
+        params: object = item.params
+        if not isinstance(params, Mapping) or not all(isinstance(name, str) for name in params):
+            raise ConfigurationError("params of a BatchRequest must be a dict with names as keys")
         return item
     if isinstance(item, (str, Message, list, tuple)):
         return BatchRequest(str(index), item)
@@ -97,9 +100,10 @@ def request_of(index: int, item: object) -> BatchRequest[Any]:
 def cache_key_of(messages: Messages) -> str | None:
     """Return one key for all requests that have the same messages before their last one; ``None`` for one message.
 
-    A cache holds the beginning of a prompt. The last message is where the requests of a batch differ.
+    A cache holds the beginning of a prompt. The last message is where the requests of a batch differ. Messages that
+    cannot be sent have no key, or one that is not used.
     """
-    beginning = as_sequence(messages)[:-1]
+    beginning = as_sequence(messages)[:-1] if isinstance(messages, Sequence) else ()
     if not beginning:
         return None
     wire: list[Mapping[str, Any]] = [

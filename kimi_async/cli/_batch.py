@@ -19,10 +19,11 @@ from kimi_async import (
     Provider,
     ProviderUnavailableError,
     QuotaExceededError,
+    RateLimitError,
 )
 from kimi_async.batch import BatchRequest, BatchResult
 from kimi_async.batch._files import FileRow, digest_of, error_line, output_line
-from kimi_async.cli._batch_files import Lines, Plan, keep_only, make_plan, rows_of
+from kimi_async.cli._batch_files import Lines, Plan, drop_lines, make_plan, rows_of
 from kimi_async.cli._output import report
 from kimi_async.cli._progress import Counts, Display, summary
 
@@ -57,6 +58,11 @@ class Job:
     concurrency: int | None
 
     def __attrs_post_init__(self) -> None:
+        for path in (self.source, self.output, self.errors):
+            if path.exists() and not path.is_file():
+                raise ConfigurationError(
+                    f"{path} is no file that can be read again; write to a file on a disk first"
+                )
         if len({self.source.resolve(), self.output.resolve(), self.errors.resolve()}) < 3:
             raise ConfigurationError("the input, the output and the error file must differ")
         if self.output.suffix == ".gz" or self.errors.suffix == ".gz":
@@ -102,13 +108,14 @@ async def run_batch(job: Job) -> bool:
 
     Raises:
         ConfigurationError: The files or the options do not fit.
-        KimiError: No further request can succeed: the key is wrong, or the money is gone.
+        KimiError: No further request can succeed: the key is wrong, the money is gone, or the limit of the day is
+            reached.
         OSError: A file cannot be read or written.
     """
     async with AsyncKimi(job.providers, model=job.model) as client:
         with Lines(job.output) as output:
             plan = job.plan()
-            keep_only(job.errors, plan.failed)
+            drop_lines(job.errors, plan.outdated)
             counts = Counts(plan.total, len(plan.answered) + len(plan.failed))
             display = Display(counts, sys.stderr, time.monotonic)
             with Lines(job.errors) as errors:
@@ -170,4 +177,6 @@ def is_final(error: KimiError) -> bool:
     """Return whether every other row would fail in the same way."""
     if isinstance(error, ProviderUnavailableError):
         return bool(error.errors) and all(map(is_final, error.errors))
+    if isinstance(error, RateLimitError):
+        return not error.retryable  # a limit of the day
     return isinstance(error, (AuthenticationError, QuotaExceededError))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Self, TextIO, cast
 
@@ -14,7 +15,7 @@ from attrs import field, frozen
 from kimi_async import ConfigurationError
 from kimi_async.batch._files import FileRow, Finished, read_row, read_state
 
-__all__ = ["Lines", "Plan", "keep_only", "make_plan", "rows_of"]
+__all__ = ["Lines", "Plan", "drop_lines", "make_plan", "rows_of"]
 
 _NEWLINE: Final = b"\n"
 
@@ -51,6 +52,7 @@ class Plan:
         total: How many rows the input has.
         answered: The names of those that earlier runs have answered.
         failed: The names of those that failed in earlier runs, for a reason that does not pass.
+        outdated: The names of those whose earlier failure does not count any more.
         body_bytes: The size of the rows that are to be sent.
         lacks_model: Whether one of those names no model.
     """
@@ -58,6 +60,7 @@ class Plan:
     total: int
     answered: frozenset[str] = field(repr=False)
     failed: frozenset[str] = field(repr=False)
+    outdated: frozenset[str] = field(repr=False)
     body_bytes: int
     lacks_model: bool
 
@@ -102,11 +105,12 @@ def make_plan(source: Path, output: Path, errors: Path, settings: str) -> Plan:
             failed.add(name)
         else:
             body_bytes += row.size
-            lacks_model |= "model" not in row.body
+            lacks_model |= row.body.get("model") is None
     return Plan(
         total=len(seen),
         answered=frozenset(answered),
         failed=frozenset(failed),
+        outdated=frozenset(seen & failures.keys() - failed),
         body_bytes=body_bytes,
         lacks_model=lacks_model,
     )
@@ -179,12 +183,27 @@ class Lines:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with self._named():
+            self._file.close()  # writes again the rest of a line that found no room
 
     def add(self, line: bytes) -> None:
-        """Add one line."""
-        self._file.write(line)
-        self._file.flush()
+        """Add one line.
+
+        Raises:
+            OSError: The disk is full, or the file cannot be written any more.
+        """
+        with self._named():
+            self._file.write(line)
+            self._file.flush()
+
+    @contextlib.contextmanager
+    def _named(self) -> Generator[None]:
+        """Name the file in an error of the system, which does not."""
+        try:
+            yield
+        except OSError as error:
+            error.filename = str(self._path)
+            raise
 
 
 def _lock(file: BinaryIO, path: Path) -> None:
@@ -209,14 +228,20 @@ def _remove_torn_line(file: BinaryIO) -> None:
     file.seek(0, os.SEEK_END)
 
 
-def keep_only(path: Path, names: frozenset[str]) -> None:
-    """Write *path* anew with the lines of these names; a kill leaves the old file or the new one."""
-    if not path.exists():
+def drop_lines(path: Path, names: frozenset[str]) -> None:
+    """Write *path* anew without the lines of these names; a kill leaves the old file or the new one.
+
+    Raises:
+        ConfigurationError: Another process writes to the file.
+        OSError: The file cannot be written.
+    """
+    if not names:
         return
     kept = path.with_name(f"{path.name}.new")
-    with path.open("rb") as old, kept.open("wb") as new:
+    with Lines(path), path.open("rb") as old, kept.open("wb") as new:
         for line in old:
             state = read_state(line.decode("utf-8", "replace"))
-            if state is not None and state.custom_id in names:
+            if state is None or state.custom_id not in names:
                 new.write(line)
+    shutil.copymode(path, kept)  # prompts may be for few eyes
     kept.replace(path)

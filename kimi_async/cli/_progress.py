@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
 from collections.abc import Awaitable, Callable
@@ -194,8 +195,7 @@ class Display:
             if is_terminal:
                 self._change()
             else:
-                self._file.write(f"{progress_line(self._counts, self.seconds, 200)}\n")
-                self._file.flush()
+                self._write(f"{progress_line(self._counts, self.seconds, 200)}\n")
 
     def _change(self) -> None:
         # The last cell stays empty: some terminals begin a new line after it.
@@ -203,12 +203,17 @@ class Display:
         line = progress_line(self._counts, self.seconds, width)
         # Blanks erase the rest, because a simple terminal knows no sequence that does.
         cells = cell_len(line)
-        self._file.write(f"\r{line}{' ' * (self._shown - cells)}")
-        self._file.flush()
+        self._write(f"\r{line}{' ' * (self._shown - cells)}")
         self._shown = cells
 
     def _clear(self) -> None:
         if self._shown:
-            self._file.write(f"\r{' ' * self._shown}\r")
-            self._file.flush()
+            self._write(f"\r{' ' * self._shown}\r")
             self._shown = 0
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(
+            OSError
+        ):  # the work continues also if nobody reads stderr any more
+            self._file.write(text)
+            self._file.flush()

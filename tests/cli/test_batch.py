@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from typer.testing import CliRunner
 import kimi_async as kimi
 from kimi_async.cli._app import app
 from kimi_async.cli._batch import is_final
+from kimi_async.cli._batch_files import Lines
 from kimi_async.testing import ErrorReply, FakeProvider, ReceivedRequest, Reply
 
 
@@ -111,7 +113,7 @@ def test_each_row_gets_its_reply(files: Files) -> None:
     code, shown = files.run(source)
     assert code == 0, shown
     assert files.replies() == {"a": "one!", "b": "二!"}
-    assert "2 answered, in 0 s" in shown
+    assert "2 answered, in " in shown
     assert "acedata: 2 rows, 42 tokens" in shown
     assert not files.errors.exists()
 
@@ -238,7 +240,49 @@ def test_a_file_that_is_not_text(body: bytes, files: Files) -> None:
     assert "not a whole file of UTF-8 text" in shown
 
 
+@pytest.mark.parametrize("name", ["in.jsonl", "out.jsonl", "out.errors.jsonl"])
+def test_a_pipe_is_refused(name: str, files: Files) -> None:
+    """It can be read once only, and would wait for ever."""
+    source = files.write(prompt("a", "one"))
+    files.folder.joinpath(name).unlink(missing_ok=True)
+    pytest.importorskip("posix").mkfifo(files.folder / name)
+    code, shown = files.run(source)
+    assert (code, len(files.fake.requests)) == (2, 0), shown
+    assert "no file that can be read again" in " ".join(shown.split())
+
+
+def test_failures_of_another_input_stay(files: Files) -> None:
+    files.run(files.write(prompt("a", "bad a")))
+    files.errors.chmod(0o600)
+    mode = files.errors.stat().st_mode
+    files.run(files.write(prompt("b", "bad b")))
+    files.run(files.write(prompt("b", "good")))
+    lines = files.errors.read_text("utf-8").splitlines()
+    assert [json.loads(line)["custom_id"] for line in lines] == ["a"]
+    assert files.errors.stat().st_mode == mode
+    assert files.replies() == {"b": "good!"}
+
+
+def test_the_error_file_of_another_process_is_left_alone(files: Files) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    source = files.write(prompt("a", "bad"))
+    files.run(source)
+    files.write(prompt("a", "good"))
+    before = files.errors.read_bytes()
+    with files.errors.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        code, shown = files.run(source)
+    assert (code, files.errors.read_bytes()) == (2, before)
+    assert "another process writes to" in shown
+
+
 REFUSED = kimi.AuthenticationError("no", status=401)
+
+
+def of_the_day() -> kimi.RateLimitError:
+    error = kimi.RateLimitError("no", status=429)
+    error.retryable = False
+    return error
 
 
 @pytest.mark.parametrize(
@@ -247,6 +291,8 @@ REFUSED = kimi.AuthenticationError("no", status=401)
         (REFUSED, True),
         (kimi.QuotaExceededError("no", status=402), True),
         (kimi.ServerError("no", status=500), False),
+        (kimi.RateLimitError("no", status=429), False),
+        (of_the_day(), True),
         (kimi.ProviderUnavailableError("no"), False),
         (kimi.ProviderUnavailableError("no", errors=(REFUSED, REFUSED)), True),
         (kimi.ProviderUnavailableError("no", errors=(REFUSED, kimi.ConnectTimeout(1))), False),
@@ -271,6 +317,28 @@ def test_two_processes_do_not_write_to_one_file(files: Files) -> None:
         code, shown = files.run(files.write(prompt("a", "one")))
     assert code == 2
     assert "another process writes to" in shown
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Generator[None]:
+    """Let no file of this process grow further, as on a disk that is full."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_told_and_leaves_whole_lines(tmp_path: Path) -> None:
+    path, line = tmp_path / "output", b"x" * 299_999 + b"\n"
+    with files_of_at_most(2_000_000), pytest.raises(OSError, match="output"):
+        with Lines(path) as lines:
+            while True:
+                lines.add(line)
+    assert path.stat().st_size == 2_000_000
+    with Lines(path) as lines:
+        lines.add(line)
+    assert path.read_bytes() == line * 7
 
 
 ROWS, KILLS, CONCURRENCY = 300, 5, 20

@@ -112,6 +112,18 @@ def test_a_display(file: io.StringIO, seconds: float, shown: str) -> None:
     assert file.getvalue() == shown
 
 
+class Gone(io.StringIO):
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("kind", [Gone, type("GoneTerminal", (Gone, Terminal), {})])
+def test_the_work_continues_when_nobody_reads_the_display(kind: type[io.StringIO]) -> None:
+    display = Display(Counts(2, 1), kind(), lambda: 0.0)
+    backend, options = virtual_time()
+    anyio.run(display.during, anyio.sleep, 25.0, backend=backend, backend_options=options)
+
+
 def test_an_error_of_the_work_is_raised_as_it_is() -> None:
     async def fail(_: object) -> None:
         raise OSError("the disk is full")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
+import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import pytest
@@ -336,6 +338,8 @@ async def test_messages_that_are_not_json_are_an_error_of_their_request() -> Non
         ({"a": 1}, {}, "not dict"),
         ([], {"concurrency": 0}, "concurrency"),
         ([], {"concurrency": 2.5}, "concurrency"),
+        ([], {"concurrency": -1}, "concurrency"),
+        ([], {"concurrency": True}, "concurrency"),
     ],
 )
 async def test_arguments_that_cannot_work(requests: Any, options: Any, words: str) -> None:
@@ -343,11 +347,41 @@ async def test_arguments_that_cannot_work(requests: Any, options: Any, words: st
         FakeTransport().client().batch(requests, **options)
 
 
-async def test_a_name_that_is_not_a_text() -> None:
-    number: Any = 5
-    nameless = BatchRequest(number, "Hi")
-    (result,) = (await results_of(FakeTransport().client().batch([nameless]))).values()
-    assert "custom_id must be a str" in str(result.error)
+def nested(depth: int) -> Any:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+DEEP: Final = nested(sys.getrecursionlimit())
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((5, "Hi"), "custom_id must be a str"),
+        (("a", 5), "messages must be a text"),
+        (("a", None), "messages must be a text"),
+        (("a", "Hi", None), "must be a dict with names as keys"),
+        (("a", "Hi", ["max_tokens"]), "must be a dict with names as keys"),
+        (("a", "Hi", {5: 5}), "must be a dict with names as keys"),
+        (("a", "Hi", {"bogus": 5}), "unknown parameter 'bogus'"),
+        (("a", "Hi", {"hooks": 5}), "hooks must be a list"),
+        (("a", "Hi", {"hooks": None}), "hooks must be a list"),
+        (("a", "Hi", {"hooks": [5]}), "hooks must be a list"),
+        (("a", "Hi", {"extra_body": {"x": DEEP}}), "cannot be written as JSON"),
+    ],
+)
+async def test_a_request_that_cannot_be_sent_is_an_error_of_its_own(
+    values: tuple[Any, ...], words: str
+) -> None:
+    asked = [BatchRequest(*values), BatchRequest("good", "Hi")]
+    results = await results_of(FakeTransport([Reply("Hello")]).client().batch(asked))
+    assert results.pop("good").ok
+    (result,) = results.values()
+    assert isinstance(result.error, kimi.ConfigurationError)
+    assert re.search(words, str(result.error))
 
 
 def test_a_batch_of_another_event_loop() -> None:

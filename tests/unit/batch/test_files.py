@@ -9,7 +9,14 @@ import pytest
 
 import kimi_async as kimi
 from kimi_async.batch import BatchResult
-from kimi_async.batch._files import Finished, error_line, output_line, read_row, read_state
+from kimi_async.batch._files import (
+    Finished,
+    error_line,
+    output_line,
+    passes,
+    read_row,
+    read_state,
+)
 
 HI = [{"role": "user", "content": "Hi"}]
 BODY = {"messages": HI, "temperature": 0.5}
@@ -113,6 +120,40 @@ def test_a_failure_is_a_row_again(may_repeat: bool) -> None:
     state = read_state(line)
     assert state is not None
     assert state.may_repeat is may_repeat
+
+
+REFUSED = kimi.BadRequestError("no", status=400)
+BUSY = kimi.OverloadedError("no", status=503)
+
+
+def of_the_day() -> kimi.RateLimitError:
+    error = kimi.RateLimitError("no", status=429)
+    error.retryable = False
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "may_pass"),
+    [
+        (REFUSED, False),
+        (kimi.NotFoundError("no", status=404), False),
+        (kimi.ContentFilteredError("no", status=400), False),
+        (kimi.ConfigurationError("no"), False),
+        (kimi.OutputError("no", text=""), False),
+        (BUSY, True),
+        (kimi.StreamInterrupted("no"), True),
+        (kimi.ProtocolError("no"), True),
+        (kimi.TotalTimeout(1), True),
+        (of_the_day(), True),
+        (kimi.AuthenticationError("no", status=401), True),
+        (kimi.QuotaExceededError("no", status=402), True),
+        (kimi.ProviderUnavailableError("no"), True),
+        (kimi.ProviderUnavailableError("no", errors=(REFUSED, BUSY)), True),
+        (kimi.ProviderUnavailableError("no", errors=(REFUSED, REFUSED)), False),
+    ],
+)
+def test_failures_that_pass_without_a_change(error: kimi.KimiError, may_pass: bool) -> None:
+    assert passes(error) is may_pass
 
 
 @pytest.mark.parametrize(
