@@ -191,9 +191,12 @@ class Exchange:
         self._is_head = is_head
         self._receive = receive
         self._send = send
-        #: Held while a message is sent: the body and the comments come from two tasks.
-        self._sending = anyio.Lock(fast_acquire=True)
-        self._has_started = self._has_sent = self._has_ended = False
+        self._has_started = self._has_sent = False
+        #: Whether no piece of the body is on its way: the body and the comments come from two tasks. (A lock would cost
+        #: each piece as much as all the rest of this class.)
+        self._is_idle = True
+        #: Set when the comment that is on its way was sent; ``None`` if there is none.
+        self._comment_sent: anyio.Event | None = None
         #: Cancelled at the end, also when the browser leaves.
         self._scope = anyio.CancelScope()
 
@@ -260,10 +263,11 @@ class Exchange:
         await self._hand_over(_start_of(status, headers))
 
     async def _write(self, data: bytes, *, more_body: bool = True) -> None:
-        async with self._sending:
-            self._has_sent = True
-            self._has_ended = not more_body
-            await self._hand_over(_body_of(data, more_body=more_body))
+        if self._comment_sent is not None:
+            await self._comment_sent.wait()
+        self._has_sent, self._is_idle = True, False
+        await self._hand_over(_body_of(data, more_body=more_body))
+        self._is_idle = more_body
 
     async def _hand_over(self, message: Message) -> None:
         try:
@@ -277,13 +281,14 @@ class Exchange:
         while True:
             self._has_sent = False
             await anyio.sleep(seconds / 2)
-            if not self._has_sent:
+            if self._is_idle and not self._has_sent:
                 await self._comment()
 
     async def _comment(self) -> None:
-        async with self._sending:
-            if not self._has_ended:
-                await self._hand_over(_body_of(self._body.keep_alive, more_body=True))
+        self._comment_sent = anyio.Event()
+        await self._hand_over(_body_of(self._body.keep_alive, more_body=True))
+        self._comment_sent.set()
+        self._comment_sent = None
 
 
 def _start_of(status: int, headers: RawHeaders) -> Message:

@@ -52,6 +52,8 @@ class Browser:
         self._on_message = on_message
         self._has_left = anyio.Event()
         self._has_asked = False
+        self._sends = 0
+        self.most_sends_at_once = 0
 
     async def receive(self) -> dict[str, Any]:
         if not self._has_asked:
@@ -63,7 +65,10 @@ class Browser:
     async def send(self, message: Any) -> None:
         self.messages.append(message)
         self.times.append(anyio.current_time())
+        self._sends += 1
+        self.most_sends_at_once = max(self.most_sends_at_once, self._sends)
         await anyio.sleep(self._on_message(self))
+        self._sends -= 1
 
     def leave(self) -> None:
         self._has_left.set()
@@ -288,6 +293,17 @@ async def test_no_comment_comes_after_the_end() -> None:
     await browser.ask(ReplyResponse(CASES["complete"].stream(), "events"))
     assert not browser.messages[-1]["more_body"]
     assert browser.messages[-2]["body"] == b": keep-alive\n\n" or comments_of(browser) == []
+
+
+@pytest.mark.parametrize("slow", [b": keep-alive\n\n", b"data: "], ids=["comment", "piece"])
+async def test_a_message_waits_for_the_one_before(slow: bytes) -> None:
+    def seconds(browser: Browser) -> float:
+        return 50.0 if browser.messages[-1].get("body", b"").startswith(slow) else 0.0
+
+    browser = Browser(seconds)
+    await browser.ask(ReplyResponse(over(SILENT).client().stream("Hi"), "events"))
+    assert browser.most_sends_at_once == 1
+    assert b"event: end" in browser.body
 
 
 async def test_a_busy_connection_needs_no_comment() -> None:
