@@ -16,6 +16,12 @@ from kimi_async.testing._script_file import LoadedScript
 
 __all__ = ["FakeServer", "serve"]
 
+_CLASSES: Final = {
+    "acedata": 'AceDataCloud("any"',
+    "cloudsway": 'Cloudsway("any", "any"',
+    "moonshot": 'Moonshot("any"',
+    "openai": 'OpenAICompatible("any"',
+}
 _KEYS: Final = {
     "acedata": "ACEDATACLOUD_API_TOKEN=any",
     "cloudsway": "CLOUDSWAY_API_KEY=any CLOUDSWAY_ENDPOINT_PATH=any",
@@ -97,5 +103,6 @@ A fake of {provider} listens at {url}; any key will do; Ctrl-C stops it.
   export KIMI_PROVIDER={provider} KIMI_MODEL=kimi-k3 {_KEYS[provider]} KIMI_BASE_URL={base}
   {program} ask "Hello"
 
+  AsyncKimi({_CLASSES[provider]}, "{base}"), model="kimi-k3")
   AsyncOpenAI(base_url="{endpoint}", api_key="any")
 """

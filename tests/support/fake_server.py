@@ -17,7 +17,7 @@ from attrs import define, field
 
 __all__ = ["ServedFake", "environment", "served_fake"]
 
-_HELP_LINES: Final = 8
+_HELP_LINES: Final = 9
 
 
 def environment(**more: str) -> dict[str, str]:
