@@ -3,50 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI, HTTPException
-from fastapi.responses import StreamingResponse
+from fastapi import FastAPI, HTTPException, Request
 
 import kimi_async as kimi
 from kimi_async.testing import ErrorReply, FakeTransport, Reply
+from kimi_async.web import ReplyResponse
 
 pytestmark = pytest.mark.anyio
 
 # The service
 
-app = FastAPI()
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with kimi.AsyncKimi() as app.state.client:
+        yield
 
 
-async def kimi_client() -> kimi.AsyncKimi:
-    return kimi.AsyncKimi()
-
-
-Client = Annotated[kimi.AsyncKimi, Depends(kimi_client)]
+app = FastAPI(lifespan=lifespan)
 
 
 @app.get("/answer")
-async def answer(question: str, client: Client) -> dict[str, str]:
+async def answer(request: Request, question: str) -> dict[str, str]:
     try:
-        reply = await client.chat(question)
+        reply = await request.app.state.client.chat(question)
     except kimi.QuotaExceededError as error:
         raise HTTPException(503, "no answers today") from error
     return {"answer": reply.text}
 
 
 @app.get("/story")
-async def story(client: Client) -> StreamingResponse:
-    stream = client.stream("Tell me a story")
-    await anext(stream)  # an error of the provider raises here, before our status is sent
-    return StreamingResponse(texts(stream))
-
-
-async def texts(stream: kimi.ChatStream) -> AsyncIterator[str]:
-    async with stream:
-        async for text in stream.text_deltas():
-            yield text
+async def story(request: Request) -> ReplyResponse:
+    return ReplyResponse(request.app.state.client.stream("Tell me a story"))
 
 
 # Its tests
@@ -54,10 +46,7 @@ async def texts(stream: kimi.ChatStream) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def web(fake: FakeTransport) -> AsyncIterator[httpx.AsyncClient]:
-    async def fake_client() -> kimi.AsyncKimi:
-        return fake.client()
-
-    app.dependency_overrides[kimi_client] = fake_client
+    app.state.client = fake.client()  # the transport below does not run the lifespan
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -85,3 +74,15 @@ async def test_a_stream(fake: FakeTransport, web: httpx.AsyncClient) -> None:
     fake.add(Reply("Once upon a time", pace=60))
     response = await web.get("/story")
     assert response.text == "Once upon a time"
+
+
+async def test_a_stream_that_breaks(fake: FakeTransport, web: httpx.AsyncClient) -> None:
+    fake.add(Reply("Once upon a time", chunk_chars=5, cut_after=3, end="reset"))
+    response = await web.get("/story")
+    assert "[interrupted: " in response.text
+
+
+async def test_a_stream_that_stalls(fake: FakeTransport, web: httpx.AsyncClient) -> None:
+    fake.add(Reply("Once upon a time", chunk_chars=5, cut_after=3, end="stall"))
+    response = await web.get("/story")  # five minutes of silence, which take no time here
+    assert "[timeout: " in response.text
