@@ -23,7 +23,7 @@ from kimi_async._configuration import (
 from kimi_async._errors import ConfigurationError
 from kimi_async._health import ProviderHealth
 from kimi_async._hooks import Hook
-from kimi_async._http._cancellation import loop_clock, prepare_loop
+from kimi_async._http._cancellation import prepare_loop
 from kimi_async._http._clients import HttpClient
 from kimi_async._http._transport import Transport
 from kimi_async._messages import Messages
@@ -154,8 +154,12 @@ class AsyncKimi(ClosedAtExit):
         return self._caller.transport.limiter.taken
 
     def health(self) -> dict[str, ProviderHealth]:
-        """Return the health of each provider, by its name, as the requests of this client saw it."""
-        return self._caller.shared.breakers.health(self.providers, loop_clock()())
+        """Return the health of each provider, by its name, as the requests of this client saw it.
+
+        It needs no event loop, so an endpoint of a service can call it in a thread.
+        """
+        shared = self._caller.shared
+        return shared.breakers.health(self.providers, shared.clock())
 
     def isolate(self, name: str) -> None:
         """Send nothing to a provider until :meth:`restore`; replies that run are not touched.

@@ -115,7 +115,8 @@ class Breakers:
     def _health_of(self, provider: Provider, now: float) -> ProviderHealth:
         key = provider.base_url, provider.api_key
         models: dict[str | None, BreakerHealth] = {}
-        for endpoint, breaker in self._states.items():
+        # A copy, because another thread may ask while the event loop adds a breaker.
+        for endpoint, breaker in tuple(self._states.items()):
             if endpoint[:2] == key:
                 failures, requests = breaker.failures(now)
                 models[endpoint[2]] = BreakerHealth(

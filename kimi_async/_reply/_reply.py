@@ -123,6 +123,7 @@ class Reply:
         self._started = True
         attempts, call = self._attempts, self._call
         attempts.clock, self._loop = loop_clock(), asyncio_loop()
+        call.shared.clock = attempts.clock
         attempts.begun, self._begun_at = attempts.clock(), time.time()
         if hooks := with_log(self._settings.hooks):
             attempts.observers = Observers(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kimi_async._policies import RetryBudget
 from kimi_async._providers import Provider
 from kimi_async._reply._breakers import Breakers
@@ -21,6 +23,7 @@ class SharedState:
         hedges: The first outputs and the cap of hedges.
         gates: The limits of each provider, and the requests that wait for them.
         stays: The providers of conversations, by their ``prompt_cache_key``.
+        clock: The clock of the last reply; it can be read outside of its event loop, too.
     """
 
     def __init__(self) -> None:
@@ -28,6 +31,9 @@ class SharedState:
         self.gates = Gates()
         self.stays = Stays()
         self.breakers = Breakers()
+        self.clock: Callable[[], float] = (
+            float  # always 0; no breaker has a time before the first reply
+        )
         self._budget: BudgetState | None = None
 
     def order(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anyio
@@ -185,6 +186,18 @@ async def test_a_breaker_opens_and_closes(caplog: pytest.LogCaptureFixture) -> N
     assert client.health()[A].models["kimi-k3"].state == "closed"
     lines = [record.message for record in caplog.records if "breaker" in record.message]
     assert [("opened" in line) for line in lines] == [True, False]
+
+
+async def test_the_health_is_told_in_a_thread() -> None:
+    client = FakeTransport([ErrorReply(500)]).client(breaker=Breaker(consecutive=1))
+    unasked = client.health()[A]
+    assert (unasked.models, unasked.available) == ({}, True)
+    with pytest.raises(kimi.ServerError):
+        await client.chat("Hi")
+    with ThreadPoolExecutor() as thread:  # no event loop runs there
+        health = thread.submit(client.health).result()
+    assert health == client.health()
+    assert health[A].models["kimi-k3"].opens_in > 0
 
 
 async def test_a_cancelled_call_counts_neither_way() -> None:
