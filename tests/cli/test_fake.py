@@ -186,7 +186,7 @@ async def test_a_server_is_served_until_it_is_cancelled(
         tasks.start_soon(serve, server, "kimi-async", write)
         await send.wait()
         (line,) = re.findall("AsyncKimi.*", lines[0])
-        async with eval(line, vars(kimi)) as client:
+        async with eval(line, {**vars(kimi)}) as client:
             texts.append((await client.chat("Hi")).text)
         tasks.cancel_scope.cancel()
     assert texts[0].startswith(
