@@ -400,7 +400,7 @@ class StreamInterrupted(KimiError):
     ``partial`` holds everything that arrived before the break.
 
     Attributes:
-        cause: Type and text of the HTTP client's exception, or ``None`` for a polite end.
+        cause: Type and text of the exception that broke it, or ``None`` for a polite end.
     """
 
     retryable = True

@@ -19,7 +19,7 @@ from kimi_async._providers import Provider
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._deadlines import Deadlines
 from kimi_async._reply._hedging import Hedging
-from kimi_async._reply._interrupted import continued, prefix_sent
+from kimi_async._reply._interrupted import break_of, continued, not_restarted, prefix_sent
 from kimi_async._reply._plan import (
     Continue,
     Decision,
@@ -181,6 +181,8 @@ class Attempts:
                 events.append(self._last_failure(0.0))
             elif loser is not None:
                 self.watches.lost(loser)
+            if attempt.decoder.begins_anew and not shown.may_restart:
+                return not_restarted(break_of(self._failed))
             if attempt.decoder.started:
                 self._choose(attempt, decision, shown, events)
                 events += raced.events

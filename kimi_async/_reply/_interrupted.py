@@ -7,6 +7,7 @@ from typing import Any
 from attrs import evolve
 
 from kimi_async._configuration import OnInterrupt
+from kimi_async._errors import KimiError, StreamInterrupted
 from kimi_async._messages import Message
 from kimi_async._protocol._seam import TELLING_CHARS
 from kimi_async._providers import Provider
@@ -22,7 +23,7 @@ from kimi_async._reply._plan import (
 )
 from kimi_async._wire import ChatRequest
 
-__all__ = ["continued", "finishing", "prefix_sent"]
+__all__ = ["break_of", "continued", "finishing", "not_restarted", "prefix_sent"]
 
 
 def finishing(plan: Plan) -> Plan:
@@ -41,8 +42,7 @@ def finishing(plan: Plan) -> Plan:
         partial = state.partial
         if partial is None:
             return plan(request, history, state, now, chance)
-        # The attempts after the break may have failed in other ways; the break is the error of the reply.
-        broken = next(failed.error for failed in reversed(history) if failed.started)
+        broken = break_of(history)
         way = state.on_interrupt
         if way == "auto":
             way = "raise" if state.seen else "continue"
@@ -51,9 +51,24 @@ def finishing(plan: Plan) -> Plan:
         decision = plan(request, history, state, now, chance)
         if not isinstance(decision, Send) or not (decision.paid or state.health.has_budget(now)):
             return Raise(broken)
-        return _resumed(request, state, partial, decision, way) or Raise(broken)
+        return _resumed(request, state, partial, decision, way) or Raise(not_restarted(broken))
 
     return finished
+
+
+def break_of(history: tuple[Failed, ...]) -> KimiError:
+    """Return the error of a reply that broke after its first output: the attempts after it may have failed otherwise."""
+    return next(failed.error for failed in reversed(history) if failed.started)
+
+
+def not_restarted(broken: KimiError) -> StreamInterrupted:
+    """Return the error of a reply that *broken* ended, and that a view of its text cannot show from the beginning."""
+    if isinstance(broken, StreamInterrupted):
+        return broken
+    return StreamInterrupted(
+        "the reply broke, and the text that was shown cannot be taken back by a restart",
+        cause=f"{type(broken).__name__}: {broken.message}",
+    )
 
 
 def _resumed(

@@ -10,7 +10,16 @@ from attrs import evolve
 import kimi_async as kimi
 from kimi_async import ChatStream
 from kimi_async._configuration import OnInterrupt
-from kimi_async.testing import ErrorReply, FakeToolCall, FakeTransport, Reply, virtual_time
+from kimi_async.testing import (
+    ErrorReply,
+    FakeToolCall,
+    FakeTransport,
+    Faulty,
+    Insert,
+    Reply,
+    ScriptedReply,
+    virtual_time,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -189,15 +198,38 @@ async def test_text_that_was_shown_is_not_taken_back(way: OnInterrupt, cuts: ran
     assert whole >= (len(cuts) - 2 if way == "continue" else 2)
 
 
+HELLO = "Hello, dear reader of these lines, how are you?"
+BUSY = b'data: {"error": {"type": "engine_overloaded_error", "message": "busy"}}\n\n'
+
+
+@pytest.mark.parametrize("way", ["continue", "restart"])
+@pytest.mark.parametrize(
+    ("broken", "cause"),
+    [
+        (evolve(Reply(HELLO), cut_after=-4, end="stall"), "IdleTimeout: the limit 'idle' ran out"),
+        (Faulty(Reply(HELLO), Insert(BUSY, after_event=-4)), "OverloadedError: busy"),
+    ],
+    ids=["timeout", "error"],
+)
+async def test_a_view_of_the_text_ends_a_restart_as_interrupted(
+    broken: ScriptedReply, cause: str, way: OnInterrupt
+) -> None:
+    fake = FakeTransport([broken, Reply(HELLO)])
+    pieces, error = await read_text(opened(fake, way, model="kimi-k3"))
+    assert error is not None
+    assert error.partial is not None
+    assert error.partial.text == "".join(pieces) != ""
+    assert error.cause is not None
+    assert error.cause.startswith(cause)
+    assert (error.record and error.record.outcome, len(fake.requests)) == ("interrupted", 1)
+
+
 async def test_server_sent_events_are_those_of_one_response() -> None:
     fake = fake_of(100, honours=True)
     with pytest.raises(kimi.StreamInterrupted):
         async for _ in opened(fake, "continue").sse():
             pass
     assert len(fake.requests) == 1
-
-
-HELLO = "Hello, dear reader of these lines, how are you?"
 
 
 @pytest.mark.parametrize(
@@ -242,6 +274,17 @@ async def test_a_continuation_that_begins_anew_is_a_restart() -> None:
         shown.show(event)
     assert (shown.text, shown.thought, shown.restarts) == (other, "Thought.", 1)
     assert (stream.snapshot.text, stream.snapshot.reasoning) == (other, "Thought.")
+
+
+async def test_a_view_of_the_text_ends_when_a_continuation_begins_anew() -> None:
+    other = "Hello, dear reader of these lines, welcome!"
+    fake = FakeTransport([evolve(Reply(HELLO), cut_after=-4, end="reset"), Reply(other)])
+    pieces, error = await read_text(opened(fake, "continue"))
+    assert error is not None
+    assert error.partial is not None
+    assert HELLO.startswith("".join(pieces))
+    assert error.partial.text == "".join(pieces)
+    assert [attempt.outcome for attempt in error.attempts] == ["interrupted", "cancelled"]
 
 
 @pytest.mark.parametrize("honours", [True, False])
