@@ -89,6 +89,8 @@ class AttemptRecord:
         first_output_after: Seconds from the start of the attempt to its first output; ``None`` if none arrived.
         chunks: Chunks of the stream that were read; 1 for a JSON body.
         usage: Token counts, or ``None`` if the provider reported none.
+        resent: Whether the request was sent once more, over a new connection, because a kept connection broke before
+            any byte of an answer.
     """
 
     provider: str
@@ -98,6 +100,7 @@ class AttemptRecord:
     first_output_after: float | None
     chunks: int
     usage: Usage | None
+    resent: bool = False
 
 
 @frozen(kw_only=True)

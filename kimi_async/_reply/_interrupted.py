@@ -57,7 +57,7 @@ def finishing(plan: Plan) -> Plan:
 
 
 def break_of(history: tuple[Failed, ...]) -> KimiError:
-    """Return the error of a reply that broke after its first output: the attempts after it may have failed otherwise."""
+    """Return the error that broke a reply after its first output; the attempts after it may have failed otherwise."""
     return next(failed.error for failed in reversed(history) if failed.started)
 
 

@@ -73,6 +73,7 @@ def _record_of(attempt: Attempt, outcome: Outcome) -> AttemptRecord:
         first_output_after=_seconds(attempt.begun, attempt.first_output_at),
         chunks=attempt.decoder.chunks,
         usage=attempt.decoder.usage,
+        resent=attempt.response is not None and attempt.response.resent,
     )
 
 

@@ -9,12 +9,20 @@ from typing import Any, TypeAlias
 
 import anyio
 import httpx
+import kept_host
 import pytest
 from anyio.abc import ByteStream, SocketAttribute
 from engines import httpx_client
 from event_loops import EVERY_LOOP
 
-from kimi_async import http_client
+from kimi_async import (
+    AsyncKimi,
+    AttemptRecord,
+    ChatCompletion,
+    OpenAICompatible,
+    Retries,
+    http_client,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -280,6 +288,27 @@ async def test_a_kept_connection_that_breaks_before_an_answer_is_replaced_once()
             assert response.text == "Hello"
             assert response.extensions.get("kimi_resent", False) is (number > 0)
         assert host.connections == 300
+
+
+async def test_the_record_tells_that_a_request_was_sent_again() -> None:
+    async def serve(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(kept_host.answer("Hello"))
+        await peer.request()
+
+    async with serving(serve) as host, http_client() as http:
+        provider = OpenAICompatible("test-key", host.url)
+        client = AsyncKimi(provider, model="m", http_client=http, retries=Retries.none())
+        attempts = [each for _ in range(2) for each in recorded(await client.chat("Hi"))]
+    assert [(each.outcome, each.resent) for each in attempts] == [
+        ("complete", False),
+        ("complete", True),
+    ]
+
+
+def recorded(reply: ChatCompletion) -> tuple[AttemptRecord, ...]:
+    assert reply.record is not None
+    return reply.record.attempts
 
 
 async def test_a_request_is_not_sent_a_third_time() -> None:
