@@ -260,7 +260,10 @@ class Reply:
         if self._attempts.chosen is None:
             return None
         completion = self.snapshot()
-        return completion if self.record is None else completion.with_record(self.record)
+        if self.record is None:
+            return completion
+        # An attempt that did not finish the reply has cost its tokens too, whether or not its text is left.
+        return evolve(completion, usage=self.record.usage).with_record(self.record)
 
     async def aclose(self) -> None:
         """Close the reply, from any task; idempotent, bounded in time. Before its end, it is then ``cancelled``."""

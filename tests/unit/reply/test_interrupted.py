@@ -300,6 +300,17 @@ async def test_the_prefix_of_the_caller_is_a_part_of_the_prefix(honours: bool) -
     assert len(sent["content"]) > len(begun)
 
 
+def counted(prompt: int, completion: int) -> kimi.Usage:
+    return kimi.Usage(
+        prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion
+    )
+
+
+def given_up(text: str, prompt: int, completion: int) -> Reply:
+    """Return a reply that the host gives up after its text; its last chunk reports the usage."""
+    return Reply(text, finish_reason="error", usage=counted(prompt, completion))
+
+
 async def test_when_nothing_helps_the_break_is_raised() -> None:
     fake = FakeTransport([evolve(Reply(HELLO), cut_after=4, end="reset"), ErrorReply(500)] * 2)
     with pytest.raises(kimi.StreamInterrupted) as caught:
@@ -309,6 +320,31 @@ async def test_when_nothing_helps_the_break_is_raised() -> None:
     assert [attempt.outcome for attempt in caught.value.attempts] == [
         *("interrupted", "error", "error"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("second", "begins"),
+    [
+        ([ErrorReply(500), ErrorReply(500)], ""),
+        ([Reply(None, "Hm", cut_after=0, end="reset"), ErrorReply(400)], ""),
+        ([given_up("reader", 5, 2), ErrorReply(400)], "reader"),
+    ],
+    ids=["refused", "silent", "broken"],
+)
+@pytest.mark.parametrize("way", ["auto", "continue"])
+async def test_a_continuation_that_fails_keeps_the_text_and_the_usage(
+    way: OnInterrupt, second: list[ScriptedReply], begins: str
+) -> None:
+    fake = FakeTransport([given_up("Hello, dear ", 7, 3), *second])
+    with pytest.raises(kimi.StreamInterrupted) as caught:
+        await opened(fake, way).final()
+    partial, record = caught.value.partial, caught.value.record
+    assert partial is not None
+    assert record is not None
+    assert partial.text == "Hello, dear " + begins
+    assert partial.usage == (counted(12, 5) if begins else counted(7, 3))
+    assert (partial.usage, record.usage_origin) == (record.usage, "partial")
+    assert record.attempts[0].usage == counted(7, 3)
 
 
 async def test_an_error_that_would_come_again_is_raised() -> None:
