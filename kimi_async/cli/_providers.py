@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, TextIO
 
 from attrs import asdict
@@ -24,6 +25,11 @@ _PROVIDERS: Final[tuple[Provider, ...]] = (
 )
 
 
+#: The cells of the first column, and the fewest of another one: fewer would break most words.
+_FIRST_COLUMN: Final = 24
+_COLUMN: Final = 18
+
+
 def show_providers(file: TextIO, *, as_json: bool) -> None:
     """Write the capabilities of each provider.
 
@@ -37,7 +43,8 @@ def show_providers(file: TextIO, *, as_json: bool) -> None:
         if as_json:
             file.write(_as_json(provider.name, provider.capabilities))
         elif file.isatty():
-            Console(file=file).print(_as_table(provider.name, provider.capabilities))
+            console = Console(file=file)
+            console.print(*_as_tables(provider.name, provider.capabilities, console.width))
         else:
             file.write(_as_lines(provider.name, provider.capabilities))
     file.flush()
@@ -56,14 +63,21 @@ def _as_lines(provider: str, table: CapabilityTable) -> str:
     )
 
 
-def _as_table(provider: str, table: CapabilityTable) -> Table:
-    columns = {head: known.facts() for head, known in table.columns().items()}
+def _as_tables(provider: str, table: CapabilityTable, width: int) -> Iterator[Table]:
+    """Yield the families side by side, in as many tables as *width* needs."""
+    columns = [(head, known.facts()) for head, known in table.columns().items()]
+    beside = max(1, (width - _FIRST_COLUMN) // _COLUMN)
+    for start in range(0, len(columns), beside):
+        yield _as_table(provider, dict(columns[start : start + beside]))
+
+
+def _as_table(provider: str, columns: Mapping[str, Mapping[str, Fact[Any]]]) -> Table:
     shown = Table(title=provider, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     shown.padding, shown.pad_edge = (0, 1, 0, 0), False
     shown.add_column("capability", no_wrap=True)
     for head in columns:
         shown.add_column(head, overflow="fold")
-    for name in table.default.facts():
+    for name in next(iter(columns.values())):
         shown.add_row(name, *(_as_cell(facts[name]) for facts in columns.values()))
     return shown
 

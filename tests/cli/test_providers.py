@@ -82,3 +82,6 @@ def test_a_table_fits_and_loses_nothing(width: int, monkeypatch: pytest.MonkeyPa
     text = re.sub(r"\x1b\[[\d;]*m", "", shown(width, monkeypatch))
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
+    if width >= 80:
+        for words in ("kimi-k2-thinking", "presence_penalty", "schema-form", "(inferred)"):
+            assert words in text
