@@ -25,8 +25,12 @@ TAGS: Final[Mapping[str, str]] = {
 }
 #: Models write the tags in capitals, too. Only ASCII letters have two cases here: a tag has no others.
 _BEGIN: Final = "(?ai:" + "|".join(map(re.escape, TAGS)) + ")"
-_END: Final = "(?ai:" + "|".join(map(re.escape, TAGS.values())) + ")"
-_LONGEST: Final = max(map(len, TAGS.values()))
+#: A tag between quotes or backticks is one that the text talks about. The character after it may still come.
+_ENDS: Final = "(?:" + "|".join(map(re.escape, TAGS.values())) + ")"
+_END: Final = f"(?ai:(?<![`'\"]){_ENDS}|{_ENDS}(?=[^`'\"]))"
+_LAST_END: Final = f"{_END}|(?ai:{_ENDS})$"
+#: The longest text of which it is not known yet whether it is a tag: with the character before it.
+_LONGEST: Final = max(map(len, TAGS.values())) + 1
 
 
 class ThinkingFilter:
@@ -40,7 +44,7 @@ class ThinkingFilter:
         parse: Whether the thinking becomes reasoning, or is dropped.
     """
 
-    __slots__ = ("_held", "_parse", "_state", "_tail")
+    __slots__ = ("_held", "_is_cut", "_parse", "_state", "_tail")
 
     def __init__(self, *, parse: bool) -> None:
         self._parse = parse
@@ -49,6 +53,8 @@ class ThinkingFilter:
         self._held: list[str] = []
         #: The end of the text so far, when a tag may begin there.
         self._tail = ""
+        #: Whether text stood before that end.
+        self._is_cut = False
 
     @property
     def holds(self) -> bool:
@@ -69,7 +75,7 @@ class ThinkingFilter:
         """Return *delta* with the thinking in its place; after a finish reason nothing is held back."""
         if self._state == "answer":
             return delta
-        content, thought = self._split(delta.content or "")
+        content, thought = self._split(delta.content or "", final=delta.finish_reason is not None)
         undecided = self._state == "undecided"
         if delta.finish_reason is not None or (undecided and (delta.tool_calls or delta.reasoning)):
             content, thought = content + self.held_content, thought + self.held_reasoning
@@ -83,15 +89,16 @@ class ThinkingFilter:
             reasoning=reasoning,
         )
 
-    def _split(self, piece: str) -> tuple[str, str]:
-        """Take a piece; return the content and the thinking that it completes."""
+    def _split(self, piece: str, *, final: bool) -> tuple[str, str]:
+        """Take a piece, which may be the last one; return the content and the thinking that it completes."""
         text, self._tail = self._tail + piece, ""
         before = ""
         if self._state == "undecided":
             text = self._begin(text)
         thought = ""
         if self._state in ("undecided", "thinking"):
-            end = re.search(_END, text)
+            # A tag at the very beginning of a tail has been judged, with the character that stood before it.
+            end = re.compile(_LAST_END if final else _END).search(text, self._is_cut)
             if end is None:
                 return "", self._keep(text)
             thought, text = "".join(self._held) + text[: end.start()], text[end.end() :]
@@ -117,7 +124,8 @@ class ThinkingFilter:
         if self._state == "undecided" and not self._held and _may_begin(text):
             self._tail = text
             return ""
-        certain = max(len(text) - _LONGEST + 1, 0)
+        certain = max(len(text) - _LONGEST, 0)
+        self._is_cut = self._is_cut or certain > 0
         self._tail = text[certain:]
         if self._state == "thinking":
             return text[:certain]

@@ -194,12 +194,12 @@ def _error_of_choice(choice: Level) -> Any:
 
 def _plain(level: Level) -> Level:
     """Return *level* with its known keys in one spelling: ``Message``, ``errorMsg`` and ``RequestID`` are known."""
-    usual = {key: _usual(key) for key in level}
-    return {
-        usual[key]: value
-        for key, value in level.items()
-        if usual[key] == key or usual[key] not in level
-    }
+    plain = dict(level)
+    for key in level:
+        usual = _usual(key)
+        if usual != key and usual not in plain:
+            plain[usual] = plain.pop(key)
+    return plain
 
 
 def _usual(key: str) -> str:

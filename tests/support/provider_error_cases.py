@@ -635,6 +635,11 @@ SHAPES: Final[dict[str, Case]] = {
         {"ErrorMessage": "no", "ErrorCode": "E1", "RequestID": "r-1", "traceId": "t-1"},
         Said(BadRequestError, "no", code="E1", request_id="r-1", trace_id="t-1"),
     ),
+    "a-key-in-two-spellings": Case(
+        400,
+        {"type": "x", "__type": "no such thing"},
+        Said(BadRequestError, '{"__type":"no such thing"}', type="x"),
+    ),
     "keys-in-short": Case(
         200, {"err": {"code": "E1", "errMsg": "no"}}, Said(APIError, "no", code="E1")
     ),

@@ -48,6 +48,11 @@ CASES = {
     "a-letter-that-is-no-i": Case("<th\u0130nk>Hi", "<th\u0130nk>Hi"),
     "a-letter-that-is-no-k": Case("<thin\u212a>Hi", "<thin\u212a>Hi"),
     "a-second-block": Case("<think>a</think>b<think>c</think>", "b<think>c</think>", "a"),
+    "a-quoted-end-tag": Case("The tag `</think>` ends it", "The tag `</think>` ends it"),
+    "a-quoted-end-tag-in-thinking": Case('<think>"</thinking>"?</think>Hi', "Hi", '"</thinking>"?'),
+    "a-quote-before-an-end-tag": Case("`hm`</think>Hi", "Hi", "`hm`"),
+    "a-quote-before-the-last-end-tag": Case("<think>`hm`</think>", "", "`hm`"),
+    "a-quote-after-an-end-tag": Case("hm</think>`Hi`", "`Hi`", "hm"),
     "a-tag-in-the-middle": Case("Say <think> now", "Say <think> now"),
     "empty": Case("", ""),
 }

@@ -39,6 +39,7 @@ from paths import DATA
 
 from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible, Provider
 from kimi_async._errors import APIError, ProtocolError
+from kimi_async._finish_reasons import said_reason
 from kimi_async._json_text import decode_object
 from kimi_async._messages import ToolCall
 from kimi_async._protocol._chunk import DONE, Chunk, ChunkChoice, Done, ToolCallPiece
@@ -628,7 +629,7 @@ whole_choices = st.builds(
     st.integers(0, 3),
     *[st.none() | st.text()] * 3,
     st.lists(pieces, max_size=3).map(tuple),
-    words,
+    words.map(lambda word: word and said_reason(word)),
     st.none() | st.dictionaries(texts, anything, max_size=2),
 )
 
