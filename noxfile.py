@@ -1,7 +1,7 @@
 """The sessions of CI: ``nox`` without arguments runs every default session from top to bottom.
 
-The last ones take long and are run by hand, before a release: ``nox -s stress fuzz mutants soak batch_kills
-clocks bench web js``.
+The last ones take long and are run by hand, before a release:
+``nox -s lowest newest stress fuzz mutants soak batch_kills clocks bench web js``.
 ``nox -s tests-3.12 -- tests/unit/protocol/test_sse.py -k bom`` runs one session, with arguments for pytest;
 ``nox -r`` keeps the environments of the last run and is much faster.
 """
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import nox
@@ -32,10 +32,29 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 EXTRAS = ",".join(PYPROJECT["project"]["optional-dependencies"])
 DIST = Path(".nox", "dist")
 
-# Coverage is measured only on the newest Python; without it there is no result.
-# 3.11 cannot give one: it reports no "call" to a tracer when a coroutine continues because one that
-# it awaits has caught a cancellation, and coverage then loses lines that did run.
-MEASURED = PYTHONS[-1]
+# Coverage is measured on one Python, because later ones number lines and branches differently; without it there is no
+# result. 3.11 cannot give one: it reports no "call" to a tracer when a coroutine continues because one that it awaits
+# has caught a cancellation, and coverage then loses lines that did run.
+MEASURED = "3.13"
+
+#: The tests of an extra, which run in an environment of that extra and of the group ``tests-core`` only.
+#: The ignored files need other packages, which would bring what the extra may lack.
+WIRE = [
+    "tests/conformance/test_recordings.py",
+    "tests/faults/test_faults.py",
+    "tests/exits/test_exits.py",
+]
+PARTS = {
+    "none": ["tests/unit/test_imports.py", "tests/unit/reply", *WIRE],
+    "aiohttp": ["--engine=aiohttp", *WIRE],
+    "cli": ["tests/cli", "--ignore=tests/cli/test_fake.py"],
+    "httpx2": ["--engine=httpx2", *WIRE],
+    "testing": ["tests/unit/testing", "--ignore=tests/unit/testing/test_pytest_plugin.py"],
+    "web": ["tests/unit/web", "--ignore=tests/unit/web/test_bodies.py"],
+}
+PARTS["all"] = [
+    *dict.fromkeys(path for part in PARTS.values() for path in part if "--engine" not in path)
+]
 
 
 @nox.session
@@ -48,14 +67,16 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build the sdist and, from it, the wheel; see that neither lacks a file."""
-    session.install("build", *PYPROJECT["build-system"]["requires"])
+    """Build the sdist and, from it, the wheel; see that neither lacks a file and that an index would take them."""
+    session.install("build", "twine", *PYPROJECT["build-system"]["requires"])
     shutil.rmtree(DIST, ignore_errors=True)
     session.run("python", "-m", "build", "--no-isolation", "--outdir", str(DIST))
     missing = files_in("kimi_async", "tests", "benchmarks", "docs", "examples") - sdist_names()
+    missing |= {path.name for path in Path().glob("*.md")} - sdist_names()
     missing |= files_in("kimi_async") - wheel_names()
     if missing:
         session.error(f"left out of the sdist or the wheel: {sorted(missing)}")
+    session.run("twine", "check", "--strict", *map(str, DIST.iterdir()))
 
 
 @nox.session(requires=["build"])
@@ -69,7 +90,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS, requires=["build"])
 def tests(session: nox.Session) -> None:
-    """Test the installed wheel on each Python; measure coverage on the newest."""
+    """Test the installed wheel on each Python; measure coverage on one."""
     install(session, "tests")
     pytest = ["-m", "pytest", *session.posargs]
     if session.python == MEASURED:
@@ -84,12 +105,7 @@ def tests(session: nox.Session) -> None:
 def engines(session: nox.Session, engine: str) -> None:
     """Test the wire, the faults and the exits over the other HTTP engines."""
     install(session, "tests")
-    files = [
-        "tests/conformance/test_recordings.py",
-        "tests/faults/test_faults.py",
-        "tests/exits/test_exits.py",
-    ]
-    session.run("python", "-m", "pytest", f"--engine={engine}", *files, *session.posargs)
+    session.run("python", "-m", "pytest", f"--engine={engine}", *WIRE, *session.posargs)
 
 
 @nox.session(requires=["build"])
@@ -117,6 +133,35 @@ def docs(session: nox.Session) -> None:
     strict = ["--fail-on-warning", "--nitpicky", "--keep-going", "--fresh-env"]
     session.run("sphinx-build", "--quiet", *strict, "docs", str(Path(".nox", "html")))
     session.run("python", "-m", "pytest", "tests/docs/test_docs.py")
+
+
+@nox.session(default=False, python=PYTHONS[0], requires=["build"])
+@nox.parametrize("extra", list(PARTS))
+def lowest(session: nox.Session, extra: str) -> None:
+    """Test each extra by itself, and all, with the lowest versions that pyproject.toml allows."""
+    session.install("uv")
+    pins = Path(session.create_tmp(), "pins.txt")
+    chosen = "--all-extras" if extra == "all" else f"--extra={extra}"
+    session.run(
+        *("uv", "pip", "compile", "--quiet", "--no-deps", "--resolution=lowest-direct"),
+        *([] if extra == "none" else [chosen]),
+        *(f"--python={Path(session.bin, 'python')}", f"--output-file={pins}", "pyproject.toml"),
+    )
+    test_part(session, extra, f"--constraint={pins}")
+
+
+@nox.session(default=False, python=MEASURED, requires=["build"])
+@nox.parametrize("extra", list(PARTS))
+def newest(session: nox.Session, extra: str) -> None:
+    """Test each extra by itself, and all, with the newest versions."""
+    test_part(session, extra, "--upgrade", "--upgrade-strategy=eager")
+
+
+def test_part(session: nox.Session, extra: str, *options: str) -> None:
+    """Install the wheel with one extra, or all, by *options* of pip, and run the tests of that extra."""
+    extras = {"none": "", "all": EXTRAS}.get(extra, extra)
+    install(session, "tests-core", extras=extras, options=options)
+    session.run("python", "-m", "pytest", *PARTS[extra], *session.posargs)
 
 
 @nox.session(default=False, requires=["build"])
@@ -218,10 +263,13 @@ def js(session: nox.Session) -> None:
         session.run("node", "--test", *session.posargs, external=True, env={"PYTHON": python})
 
 
-def install(session: nox.Session, *groups: str) -> None:
-    """Install the wheel with all extras and the dependency *groups*, and keep the checkout out."""
+def install(
+    session: nox.Session, *groups: str, extras: str = EXTRAS, options: Sequence[str] = ()
+) -> None:
+    """Install the wheel with *extras* and the dependency *groups*, and keep the checkout out."""
     (wheel,) = DIST.glob("*.whl")
-    session.install(f"{wheel}[{EXTRAS}]", *nox.project.dependency_groups(PYPROJECT, *groups))
+    packages = nox.project.dependency_groups(PYPROJECT, *groups)
+    session.install(*options, f"{wheel}[{extras}]" if extras else str(wheel), *packages)
     # pip keeps a package of the same version, so a kept environment (`nox -r`) would test an old wheel.
     session.install("--force-reinstall", "--no-deps", str(wheel))
     session.env["PYTHONSAFEPATH"] = "1"

@@ -79,13 +79,16 @@ print(heart.longest, time.thread_time() - begun)
 def test_the_first_reply_of_a_process_builds_and_imports_nothing_on_the_loop(
     url: str, change: str, held: bool
 ) -> None:
-    """Measured: 0.07 of the cost of a TLS context; 0.8 and 4 times its cost where one of the threads is not used."""
+    """Measured: 0.15 of the cost of a TLS context; 0.8 and 8 times its cost where one of the threads is not used.
+
+    On Python 3.14 with a newer OpenSSL: 0.28, 1.7 and 17.
+    """
     arguments = [url, str(ROOT / "tests" / "support"), change]
     done = subprocess.run(
         [sys.executable, "-c", FIRST, *arguments], check=True, capture_output=True, text=True
     )
     longest, tls_context = map(float, done.stdout.split())
-    assert (longest > tls_context / 4) is held
+    assert (longest > tls_context / 2) is held
 
 
 def test_a_hundred_replies_at_once_take_turns(url: str) -> None:

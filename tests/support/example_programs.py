@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import httpx2
 from anyio.from_thread import start_blocking_portal
 
 from kimi_async.testing import FakeProvider, Script
@@ -45,6 +44,8 @@ def provider_of_the_environment(
     So a program is run as a user would write it. The fake lives in a thread of its own, because programs run outside of
     any event loop and may call ``asyncio.run``.
     """
+    import httpx2  # the constants above serve environments without it
+
     for setting in SETTINGS:
         monkeypatch.delenv(setting, raising=False)
     monkeypatch.setenv("KIMI_PROVIDER", name)

@@ -105,7 +105,7 @@ def test_keys_of_a_later_version_are_ignored() -> None:
             id="type",
         ),
         pytest.param(
-            b'{"event":"Finish","later":' + b"[" * 100_000, "nested too deeply", id="depth"
+            b'{"event":"Finish","later":' + b"[" * 1_000_000, "nested too deeply", id="depth"
         ),
     ],
 )
