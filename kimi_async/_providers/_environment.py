@@ -56,9 +56,7 @@ def with_base_url(
     if not url or all(each.has_own_base_url for each in providers):
         return tuple(map(partial(_with_own_variable, env), providers))
     if len(providers) > 1:
-        return (
-            "KIMI_BASE_URL is for one provider, and there are several: give each its base_url=..."
-        )
+        return "KIMI_BASE_URL is for one provider, and there are several: unset it, or give each its base_url=..."
     return tuple(evolve(cast(Any, each), base_url=url) for each in providers)
 
 

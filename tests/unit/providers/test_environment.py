@@ -147,7 +147,11 @@ PLACED: dict[str, tuple[tuple[Provider, ...], Environment, list[str] | str]] = {
     ),
     "code-wins": ((Moonshot(base_url="https://own/v1"),), HERE, ["https://own/v1"]),
     "blank": ((Moonshot(),), {"KIMI_BASE_URL": " "}, ["https://api.moonshot.ai/v1"]),
-    "several": ((Moonshot(), AceDataCloud()), HERE, "KIMI_BASE_URL is for one provider"),
+    "several": (
+        (Moonshot(), AceDataCloud()),
+        HERE,
+        "KIMI_BASE_URL is for one provider, and there are several: unset it",
+    ),
     "several-with-their-own": (
         (Moonshot(base_url="https://a"), AceDataCloud(base_url="https://b")),
         HERE,
