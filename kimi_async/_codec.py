@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from kimi_async._errors import ProtocolError
+from kimi_async._errors import ConfigurationError, ProtocolError
 
 __all__ = ["decode", "encode", "plain"]
 
@@ -40,7 +40,12 @@ def decode(data: bytes, kind: Any, name: str) -> Any:
 
     Raises:
         ProtocolError: *data* is not JSON or does not fit *kind*.
+        ConfigurationError: *data* is neither bytes nor a text.
     """
+    if not isinstance(data, bytes | bytearray | memoryview | str):
+        raise ConfigurationError(
+            f"the {name} is read from the JSON that to_json() wrote, not from {type(data).__name__}"
+        )
     try:
         return _decoder(kind).decode(data)
     except RecursionError:

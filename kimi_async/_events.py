@@ -305,6 +305,7 @@ def decode_event(data: bytes) -> StreamEvent:
 
     Raises:
         ProtocolError: *data* is not JSON, names no event of this version, or does not fit that event.
+        ConfigurationError: *data* is neither bytes nor a text.
     """
     event: StreamEvent = decode(data, StreamEvent, "event")
     return event

@@ -330,6 +330,7 @@ class ChatCompletion:
 
         Raises:
             ProtocolError: *data* is not JSON, or not such a reply.
+            ConfigurationError: *data* is neither bytes nor a text.
         """
         reply: ChatCompletion = decode(data, ChatCompletion, "reply")
         return reply

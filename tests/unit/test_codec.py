@@ -118,6 +118,12 @@ def test_anything_else_is_a_protocol_error(data: bytes, problem: str) -> None:
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 
+@pytest.mark.parametrize("data", [{"event": "Finish"}, None, 5])
+def test_a_value_that_is_not_json_is_refused(data: Any) -> None:
+    with pytest.raises(kimi.ConfigurationError, match="the event is read from the JSON that"):
+        decode_event(data)
+
+
 def test_a_reply_that_is_none_is_a_protocol_error() -> None:
     with pytest.raises(kimi.ProtocolError, match=r"one reply .*: Expected `object`, got `array`"):
         ChatCompletion.from_json(b"[]")
