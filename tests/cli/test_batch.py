@@ -160,6 +160,17 @@ def test_a_torn_last_line_is_sent_again(files: Files) -> None:
         assert files.replies() == {"a": "one!", "b": "two!"}
 
 
+@pytest.mark.parametrize("cut", [1, 10, 150])
+def test_a_torn_failure_is_sent_again(cut: int, files: Files) -> None:
+    source = files.write(prompt("a", "bad one"), prompt("b", "bad two"), prompt("c", "good"))
+    files.run(source, "--concurrency", "1")
+    files.errors.write_bytes(files.errors.read_bytes()[:-cut])
+    assert files.run(source)[0] == 1
+    failed = [json.loads(line)["custom_id"] for line in files.errors.read_bytes().splitlines()]
+    assert (failed, files.replies()) == (["a", "b"], {"c": "good!"})
+    assert len(files.fake.requests) == 4
+
+
 def test_packed_input_and_plain_prompts(files: Files) -> None:
     packed = files.folder / "in.txt.gz"
     packed.write_bytes(gzip.compress("one\n\n二\n".encode()))

@@ -197,6 +197,18 @@ async def test_a_slow_reader_is_waited_for(ordered: bool) -> None:
     assert taken == 100
 
 
+async def test_a_slow_first_row_bounds_the_rows_after_it() -> None:
+    source, fake = Source(1000), FakeTransport(slow_if_first)
+    batch = fake.client().batch(source.texts(), concurrency=3, ordered=True)
+    first = await anext(batch)
+    assert (first.index, source.taken, len(fake.requests)) == (0, 6, 6)
+    await batch.aclose()
+
+
+def slow_if_first(request: ReceivedRequest) -> Any:
+    return Faulty(echo(request), SlowHeaders(50 if last_text(request) == "text 1" else 0))
+
+
 async def test_a_source_that_is_slow_and_async() -> None:
     source = Source(5)
     fake = FakeTransport(echo)
