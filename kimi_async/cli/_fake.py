@@ -60,12 +60,17 @@ async def serve(server: FakeServer, program: str, write: Callable[[str], object]
         write: Gets the help at the start, and a line for each request.
 
     Raises:
-        ConfigurationError: The script cannot be read or is wrong, or an oddity is.
-        OSError: The port is taken.
+        ConfigurationError: The script cannot be read or is wrong, an oddity is, or the address cannot be used.
     """
-    async with _fake(server, write) as fake:
-        write(_usage(server.provider, fake.url, program))
-        await anyio.sleep_forever()
+    try:
+        async with _fake(server, write) as fake:
+            write(_usage(server.provider, fake.url, program))
+            await anyio.sleep_forever()
+    except OSError as error:
+        reason, _, _ = str(error.strerror).partition(" (")
+        raise ConfigurationError(
+            f"cannot listen at {server.host}:{server.port} ({reason}); choose another --port, or 0 for a free one"
+        ) from error
 
 
 def _fake(server: FakeServer, write: Callable[[str], object]) -> FakeProvider:

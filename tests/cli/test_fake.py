@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -212,3 +213,11 @@ def test_what_is_wrong_is_told(tmp_path: Path, arguments: list[str], said: str) 
     result = CliRunner().invoke(app, ["fake", "--port", "0", *given])
     assert result.exit_code in (1, 2)
     assert said in result.stderr
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(app, ["fake", "--port", str(port)])
+    assert result.exit_code == 2
+    assert f"cannot listen at 127.0.0.1:{port} (Address already in use); choose" in result.stderr
