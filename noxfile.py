@@ -56,6 +56,10 @@ PARTS["all"] = [
     *dict.fromkeys(path for part in PARTS.values() for path in part if "--engine" not in path)
 ]
 
+#: Tests in two processes, for pytest-xdist. Coverage does not follow them there, so the measured Python has one.
+#: ``-- -n0`` after the name of a session runs them in one.
+TWO = ("-n2", "--dist=worksteal")
+
 
 @nox.session
 def lint(session: nox.Session) -> None:
@@ -92,12 +96,11 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test the installed wheel on each Python; measure coverage on one."""
     install(session, "tests")
-    pytest = ["-m", "pytest", *session.posargs]
     if session.python == MEASURED:
         session.run("coverage", "erase")
-        session.run("coverage", "run", *pytest)
+        session.run("coverage", "run", "-m", "pytest", *session.posargs)
     else:
-        session.run("python", *pytest)
+        session.run("python", "-m", "pytest", *TWO, *session.posargs)
 
 
 @nox.session(requires=["build"])
@@ -105,7 +108,7 @@ def tests(session: nox.Session) -> None:
 def engines(session: nox.Session, engine: str) -> None:
     """Test the wire, the faults and the exits over the other HTTP engines."""
     install(session, "tests")
-    session.run("python", "-m", "pytest", f"--engine={engine}", *WIRE, *session.posargs)
+    session.run("python", "-m", "pytest", f"--engine={engine}", *TWO, *WIRE, *session.posargs)
 
 
 @nox.session(requires=["build"])
