@@ -12,13 +12,17 @@ answer, and has one of these forms; ``at`` is in seconds since the request:
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode, b64encode
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
+from urllib.parse import unquote
 
 import msgspec
 from attrs import define, field
 
+from kimi_async.testing._checks import is_header
 from kimi_async.testing._steps import ENDINGS, Answer, Ending, Send, Step, Wait
 
 __all__ = ["Exchange", "RecordingError", "read_exchanges", "written"]
@@ -28,6 +32,8 @@ _VERSION: Final = 1
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding"})
 
 Pairs = tuple[tuple[str, str], ...]
+#: The names on the way to a value of JSON.
+_Place: TypeAlias = tuple[str | None, ...]
 
 
 class RecordingError(Exception):
@@ -72,7 +78,11 @@ class Exchange:
         ending = ENDINGS[self.end]
         if self.status is None:
             return Answer(before_headers=(*end, *ending))
-        headers = tuple(pair for pair in self.answer_headers if pair[0] not in _HOP_BY_HOP)
+        headers = tuple(
+            (name, value)
+            for name, value in self.answer_headers
+            if name not in _HOP_BY_HOP and is_header(name, value)
+        )
         return Answer(
             status=self.status,
             headers=headers,
@@ -93,11 +103,13 @@ class Exchange:
     def texts(self) -> Iterator[str]:
         """Return every text of the exchange, and also the texts that the pieces of a stream give together."""
         yield self.url
-        yield from (value for _, value in (*self.headers, *self.answer_headers))
-        yield json.dumps(self.body, ensure_ascii=False)
+        yield unquote(self.url)
+        for name, value in (*self.headers, *self.answer_headers):
+            yield from (name, value)
+        yield from (text for _, text in _texts_in(self.body, ()))
         body = b"".join(data for _, data in self.pieces).decode(errors="replace")
         yield body
-        yield from _joined_texts(body).values()
+        yield from _joined_texts(body)
 
 
 def _waits(since: float, until: float, speed: float) -> Iterator[Step]:
@@ -107,28 +119,35 @@ def _waits(since: float, until: float, speed: float) -> Iterator[Step]:
         yield Wait(seconds)
 
 
-def _joined_texts(body: str) -> dict[str, str]:
-    """Join the texts of all events, key by key: a key of ours may come in several deltas."""
-    joined: dict[str, str] = {}
-    for line in body.split("\n"):
+def _joined_texts(body: str) -> Iterator[str]:
+    """Join the texts of all events, place by place: a key of ours may come in several deltas."""
+    joined: defaultdict[_Place, str] = defaultdict(str)
+    # Not splitlines(): a text may hold other line ends, such as U+2028.
+    for line in (body, *re.split(r"[\r\n]+", body)):
         try:
             value = json.loads(line.removeprefix("data:"))
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        for key, text in _texts_in(value, ""):
-            joined[key] = joined.get(key, "") + text
-    return joined
+        for place, text in _texts_in(value, ()):
+            joined[place] += text
+    yield from joined.values()
 
 
-def _texts_in(value: object, key: str) -> Iterator[tuple[str, str]]:
+def _texts_in(value: object, place: _Place) -> Iterator[tuple[_Place, str]]:
+    """Return the texts of a value of JSON, names too, each with its place.
+
+    An element of a list has the place of its ``index``, as the choices and calls of a stream have one.
+    """
     if isinstance(value, str):
-        yield key, value
+        yield place, value
     elif isinstance(value, dict):
         for name, inner in value.items():
-            yield from _texts_in(inner, str(name))
+            yield (*place, name, None), name
+            yield from _texts_in(inner, (*place, name))
     elif isinstance(value, list):
-        for inner in value:
-            yield from _texts_in(inner, key)
+        for number, inner in enumerate(value):
+            index = inner.get("index", number) if isinstance(inner, dict) else number
+            yield from _texts_in(inner, (*place, str(index)))
 
 
 # Writing
@@ -168,20 +187,20 @@ def _as_text(data: bytes) -> dict[str, str]:
 # Reading
 
 
-class _Request(msgspec.Struct):
+class _Request(msgspec.Struct, forbid_unknown_fields=True):
     method: str
     url: str
     headers: Pairs
     body: Any
 
 
-class _Line(msgspec.Struct):
+class _Line(msgspec.Struct, forbid_unknown_fields=True):
     """Any line after the first."""
 
     exchange: int
-    at: float = 0.0
+    at: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     request: _Request | None = None
-    status: int | None = None
+    status: Annotated[int, msgspec.Meta(ge=200, le=599)] | None = None
     headers: Pairs = ()
     data: str | None = None
     base64: str | None = None
@@ -202,7 +221,7 @@ def read_exchanges(text: str) -> list[Exchange]:
     for number, line in enumerate(lines, 2):
         try:
             _add(exchanges, msgspec.json.decode(line, type=_Line))
-        except (ValueError, KeyError) as error:
+        except ValueError as error:
             raise RecordingError(f"line {number} of the recording is wrong: {error}") from error
     return [*exchanges.values()]
 
@@ -221,7 +240,11 @@ def _add(exchanges: dict[int, Exchange], line: _Line) -> None:
             method=said.method, url=said.url, headers=said.headers, body=said.body
         )
         return
-    exchange = exchanges[line.exchange]
+    exchange = exchanges.get(line.exchange)
+    if exchange is None:
+        raise ValueError(f"exchange {line.exchange} has no line with its request before this one")
+    if {line.status, line.data, line.base64, line.end} == {None}:
+        raise ValueError("it has no request, status, data, base64 or end")
     if line.status is not None:
         exchange.status, exchange.answered_at = line.status, line.at
         exchange.answer_headers = line.headers

@@ -65,21 +65,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def kimi_recording(request: pytest.FixtureRequest) -> Iterator[httpx.AsyncClient]:
-    """An HTTP client for ``AsyncKimi(http_client=...)`` that replays ``recordings/<name of the test>.kimi``.
+    """An HTTP client for ``AsyncKimi(http_client=...)`` that replays ``recordings/<module>/<test>.kimi``.
 
-    The folder is beside the module of the test. With ``pytest --kimi-record`` the requests are sent, and the file is
-    written. The waits of the recording are left out.
+    The folder is beside the module of the test; a method has the name of its class in front, ``TestIt.test_a``.
+    With ``pytest --kimi-record`` the requests are sent, and the file is written. The waits of the recording are left
+    out.
 
     The test fails if it leaves a stream open, or if it sends a request that was not recorded.
     """
+    from urllib.parse import quote
+
     import httpx
 
     from kimi_async.testing._record import record, replay
     from kimi_async.testing._transport import FakeTransport
 
-    path = request.path.parent / "recordings" / f"{request.node.name}.kimi"
+    names = [*(cls.__name__ for cls in filter(None, [request.cls])), request.node.name]
+    # A parameter may hold a slash; quoted, no two tests have the same file.
+    test = quote(".".join(names), safe="[] ,=+")
+    path = request.path.parent / "recordings" / request.path.stem / f"{test}.kimi"
     if request.config.getoption("--kimi-record"):
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         recorder = record(path)
         yield recorder.http_client
         recorder.write()

@@ -12,6 +12,8 @@ from typing import Any, Final, Literal, Self
 import anyio
 import httpx
 
+from kimi_async import http_client
+from kimi_async.testing._checks import all_of, named
 from kimi_async.testing._exchanges import Exchange, RecordingError, read_exchanges, written
 from kimi_async.testing._received import ReceivedRequest
 from kimi_async.testing._secrets import keys_in, refuse_keys, scrubbed
@@ -31,6 +33,19 @@ class _Clock:
 
     def now(self) -> float:
         return round(anyio.current_time() - self._start, _DIGITS)
+
+
+class _OwnClient(httpx.AsyncBaseTransport):
+    """Sends over an HTTP client that ``AsyncKimi`` would make, so through the proxies of the environment."""
+
+    def __init__(self) -> None:
+        self._client = http_client()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._client.send(request, stream=True)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
 
 
 class _Tap(httpx.AsyncByteStream):
@@ -92,7 +107,7 @@ class Recorder(httpx.AsyncBaseTransport):
         self.path = path
         self.http_client = httpx.AsyncClient(transport=self)
         self._over = over
-        self._keys = set(secrets)
+        self._keys = {text for text in all_of(secrets, str, name="secrets") if text}
         self._scrub = scrub
         self._exchanges: list[Exchange] = []
 
@@ -110,6 +125,8 @@ class Recorder(httpx.AsyncBaseTransport):
         exchange.status, exchange.answered_at = response.status_code, clock.now()
         exchange.answer_headers = scrubbed(response.headers.multi_items())
         assert isinstance(response.stream, httpx.AsyncByteStream)
+        # A body of our own connections would be read past the tap.
+        response.extensions.pop("kimi_body", None)
         return httpx.Response(
             response.status_code,
             headers=response.headers,
@@ -135,7 +152,10 @@ class Recorder(httpx.AsyncBaseTransport):
         Raises:
             RecordingError: A key is left in it; nothing is written.
         """
-        kept = read_exchanges(self._scrub(written(self._exchanges)))
+        text: object = self._scrub(written(self._exchanges))
+        if not isinstance(text, str):
+            raise RecordingError(f"scrub returned {named(text)}; it must return the changed text")
+        kept = read_exchanges(text)
         refuse_keys(kept, self._keys)
         self.path.write_text(written(kept), encoding="utf-8")
 
@@ -173,15 +193,21 @@ def record(
 
     Args:
         path: The file, by custom with the suffix ``.kimi``.
-        over: The transport that sends the requests; ``None`` = the usual one of httpx. It is closed with the block.
+        over: The transport that sends the requests; ``None`` = that of :func:`~kimi_async.http_client`, which honours
+            the proxies of the environment. It is closed with the block.
         secrets: More texts that must not be in the file.
         scrub: Changes the text of the file, line ends apart, before it is searched for keys; it can replace a name.
 
     Raises:
-        RecordingError: At the end of the block: a key is left, and nothing was written.
+        ConfigurationError: A proxy of the environment cannot be used.
+        RecordingError: The file cannot be written there; or, at the end of the block, a key is left, and nothing was
+            written.
     """
-    transport = httpx.AsyncHTTPTransport() if over is None else over
-    return Recorder(Path(path), transport, secrets, scrub)
+    file = Path(path)
+    if file.is_dir() or not file.parent.is_dir():
+        # Noticed now, and not after the requests were paid for.
+        raise RecordingError(f"{file} cannot be written: it is a folder, or its folder is missing")
+    return Recorder(file, _OwnClient() if over is None else over, secrets, scrub)
 
 
 class Replay:
@@ -244,6 +270,7 @@ def replay(
             request has the same JSON body, and a request without one fails the test.
 
     Raises:
+        OSError: The file cannot be read.
         RecordingError: The file is not a recording, or holds a key.
         ValueError: *speed* is not more than 0, or *match* is another word.
     """
@@ -251,13 +278,20 @@ def replay(
         raise ValueError(f"speed is a number above 0, not {speed!r}")
     if match not in ("order", "strict"):
         raise ValueError(f"match is 'order' or 'strict', not {match!r}")
-    exchanges = read_exchanges(Path(path).read_text(encoding="utf-8"))
+    exchanges = read_exchanges(_text_of(Path(path)))
     refuse_keys(exchanges, keys_in((), os.environ))
     return Replay([each for each in exchanges if each.method == "POST"], speed, match)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RecordingError(f"{file} is not a recording, which is a text in UTF-8") from error
 
 
 def _json(content: bytes) -> Any:
     try:
         return json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -17,7 +17,7 @@ _SECRET_HEADER: Final = re.compile(
     r"^(?!x-ratelimit).*(auth|cookie|key|token|secret|credential)", re.IGNORECASE
 )
 #: Environment variables that hold a key.
-_KEY_VARIABLE: Final = re.compile(r"_(API_KEY|API_TOKEN|KEY|TOKEN|SECRET)$")
+_KEY_VARIABLE: Final = re.compile(r"(^|_)(KEY|TOKEN|SECRET|PASSWORD)$")
 #: Texts that look like a key, whatever its owner.
 _LOOKS_LIKE_A_KEY: Final = re.compile(
     r"\bsk-[A-Za-z0-9_-]{16,}|\bBearer\s+(?=\S*\d)[A-Za-z0-9._~+/-]{16,}"

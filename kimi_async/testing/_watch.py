@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import importlib
 import ipaddress
 import socket
 import traceback
 import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from unittest import mock
 
 from attrs import define, field
@@ -18,7 +20,7 @@ from attrs import define, field
 from kimi_async._reply import Reply
 from kimi_async._stream import ChatStream
 
-__all__ = ["Watch", "watching"]
+__all__ = ["Watch", "is_local", "watching"]
 
 #: The code of this package is never the place that a reader looks for.
 _PACKAGE: Final = str(Path(__file__).parents[1])
@@ -60,15 +62,14 @@ class Watch:
 def watching() -> Generator[Watch]:
     """Watch the streams of this process, and refuse connections to other machines.
 
-    Connections that the standard library makes are seen; uvloop makes its own.
+    Connections over the module socket and over uvloop are seen, and so are lookups of names.
     """
     watch = Watch()
-    with (
-        _streams(watch),
-        mock.patch.object(socket.socket, "connect", _checked(socket.socket.connect, watch)),
-        mock.patch.object(socket.socket, "connect_ex", _checked(socket.socket.connect_ex, watch)),
-        mock.patch.object(socket, "getaddrinfo", _local_names(socket.getaddrinfo, watch)),
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(_streams(watch))
+        for owner, name, target_of in _ways_out():
+            guarded = _guarded(getattr(owner, name), target_of, watch)
+            stack.enter_context(mock.patch.object(owner, name, guarded))
         yield watch
 
 
@@ -99,34 +100,76 @@ def _place() -> str:
     return f"{frame.filename}:{frame.lineno}, in {frame.name}"
 
 
-def _checked(connect: Any, watch: Watch) -> Any:
-    def connected(self: socket.socket, address: Any) -> Any:
-        if self.family in {socket.AF_INET, socket.AF_INET6} and not _is_local(address[0]):
-            _refuse(f"{address[0]}:{address[1]}", watch)
-        return connect(self, address)
+# The ways to other machines: the owner of a function, its name, and the target that its arguments name.
 
-    return connected
+_Target: TypeAlias = Callable[..., tuple[object, object]]
 
 
-def _local_names(getaddrinfo: Any, watch: Watch) -> Any:
-    def resolved(host: Any, port: Any, *more: Any, **named: Any) -> Any:
-        name = host.decode("ascii", "replace") if isinstance(host, bytes) else host
-        if name and not _is_local(name):
-            _refuse(f"{name}:{port}", watch)
-        return getaddrinfo(host, port, *more, **named)
-
-    return resolved
-
-
-def _refuse(host: str, watch: Watch) -> None:
-    watch.refused.append(host)
-    raise ConnectionRefusedError(f"a test may not reach {host}")
+def _ways_out() -> Iterator[tuple[Any, str, _Target]]:
+    yield socket.socket, "connect", _address
+    yield socket.socket, "connect_ex", _address
+    yield socket.socket, "sendto", _last_address
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+        yield socket, name, _name
+    # Its loops resolve names and connect by themselves.
+    with suppress(ImportError):
+        loop = importlib.import_module("uvloop").Loop
+        yield loop, "getaddrinfo", _name_on_loop
+        yield loop, "create_connection", _peer
 
 
-def _is_local(host: str) -> bool:
-    if host == "localhost":
+def _address(sock: socket.socket, address: Any) -> tuple[object, object]:
+    is_inet = sock.family in {socket.AF_INET, socket.AF_INET6}
+    return address[:2] if is_inet and isinstance(address, tuple) and len(address) > 1 else ("", 0)
+
+
+def _last_address(sock: socket.socket, *arguments: Any) -> tuple[object, object]:
+    return _address(sock, arguments[-1])
+
+
+def _name(
+    host: object, port: object = 0, *_more: object, **_named: object
+) -> tuple[object, object]:
+    return host, port
+
+
+def _name_on_loop(
+    _loop: object, host: object, port: object, *_more: object, **_named: object
+) -> tuple[object, object]:
+    return host, port
+
+
+def _peer(
+    _loop: object, _factory: object, host: object = None, port: object = None, **_named: object
+) -> tuple[object, object]:
+    return host, port
+
+
+def _guarded(call: Any, target_of: _Target, watch: Watch) -> Any:
+    @functools.wraps(call)
+    def guarded(*arguments: Any, **named: Any) -> Any:
+        host, port = target_of(*arguments, **named)
+        if not is_local(host):
+            shown = host.decode("ascii", "replace") if isinstance(host, bytes) else host
+            target = f"{shown}:{port}" if port else f"{shown}"
+            watch.refused.append(target)
+            raise ConnectionRefusedError(f"a test may not reach {target}")
+        return call(*arguments, **named)
+
+    return guarded
+
+
+def is_local(host: object) -> bool:
+    """Return whether a host is this machine; a value that is no host is left to the function that gets it."""
+    if isinstance(host, (bytes, bytearray)):
+        host = host.decode("ascii", "replace")
+    if not isinstance(host, str):
+        return True
+    name = host.lower().rstrip(".").partition("%")[0]
+    if name in {"", "localhost", "ip6-localhost"} or name.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+        address = ipaddress.ip_address(name)
     except ValueError:
         return False
+    return address.is_loopback or address.is_unspecified

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import socket
+import sys
+from importlib.util import find_spec
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
@@ -10,6 +13,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from kimi_async.testing import FakeProvider, Reply
+from kimi_async.testing._watch import is_local, watching
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,19 +159,35 @@ def test_a_stream_that_is_closed_is_fine(pytester: pytest.Pytester) -> None:
     assert outcomes == {"passed": 2}, shown
 
 
+ON_UVLOOP = pytest.mark.skipif(find_spec("uvloop") is None, reason="uvloop is not made for it")
+CALLS = [
+    'on_loop("create_connection", asyncio.Protocol, "192.0.2.1", 80)',
+    'on_loop("getaddrinfo", "kimi.invalid", 80)',
+    'kimi.AsyncKimi(kimi.AceDataCloud("k"), model="kimi-k3").chat("Hi")',
+]
+
+
 @pytest.mark.parametrize(
     "reach",
     [
         'socket.create_connection(("192.0.2.1", 80), 0.1)',
         'socket.create_connection(("kimi.invalid", 80), 0.1)',
         'socket.getaddrinfo(b"kimi.invalid", 80)',
+        'socket.gethostbyname("kimi.invalid")',
+        'socket.gethostbyname_ex("kimi.invalid")',
+        'with socket.socket(type=socket.SOCK_DGRAM) as s: s.sendto(b"", ("192.0.2.1", 53))',
+        'asyncio.run(on_loop("create_connection", asyncio.Protocol, "192.0.2.1", 80))',
         'with socket.socket() as sock: sock.connect_ex(("192.0.2.1", 80))',
         'with socket.socket(socket.AF_INET6) as sock: sock.connect(("2001:db8::1%1", 80))',
         'asyncio.run(kimi.AsyncKimi(kimi.AceDataCloud("k"), model="kimi-k3").chat("Hi"))',
+        *(pytest.param(f"import uvloop; uvloop.run({call})", marks=ON_UVLOOP) for call in CALLS),
     ],
 )
 def test_reaching_the_network_fails_the_test(pytester: pytest.Pytester, reach: str) -> None:
     test = f"""
+    async def on_loop(name, *arguments):
+        await getattr(asyncio.get_running_loop(), name)(*arguments)
+
     def test_it(fake_transport):
         try:
             {reach}
@@ -182,10 +202,17 @@ def test_reaching_the_network_fails_the_test(pytester: pytest.Pytester, reach: s
 def test_servers_on_this_machine_are_no_network(pytester: pytest.Pytester, tmp_path: Path) -> None:
     test = f"""
     def test_it(fake_transport):
-        for host in ("127.0.0.1", "localhost"):
+        for host in ("127.0.0.1", "localhost", "LocalHost", "0.0.0.0", ""):
             with socket.create_server(("127.0.0.1", 0)) as server:
                 socket.create_connection((host, server.getsockname()[1])).close()
         socket.getaddrinfo(None, 80)
+        with socket.socket() as sock, socket.socket(type=socket.SOCK_DGRAM) as sender:
+            for address in (5, (), ("127.0.0.1",)):
+                with pytest.raises(TypeError):
+                    sock.connect(address)
+            sender.connect(("127.0.0.1", 9))
+            with pytest.raises(TypeError):
+                sender.sendto(b"")
         with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
             server.bind("{tmp_path}/s")
             server.listen()
@@ -193,6 +220,40 @@ def test_servers_on_this_machine_are_no_network(pytester: pytest.Pytester, tmp_p
     """
     outcomes, shown = outcome(pytester, test)
     assert outcomes == {"passed": 1}, shown
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.2", True),
+        ("::1", True),
+        ("::1%lo", True),
+        ("::", True),
+        ("0.0.0.0", True),
+        (b"localhost", True),
+        (bytearray(b"127.0.0.1"), True),
+        ("app.localhost.", True),
+        ("ip6-localhost", True),
+        (None, True),
+        (5, True),
+        ("localhost.example.com", False),
+        ("127.0.0.1.example.com", False),
+        ("10.0.0.1", False),
+        ("fe80::1%eth0", False),
+        (b"kimi.test", False),
+    ],
+)
+def test_the_names_of_this_machine(host: object, expected: bool) -> None:
+    assert is_local(host) is expected
+
+
+def test_a_machine_without_uvloop_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    with watching() as watch, pytest.raises(ConnectionRefusedError, match=r"192\.0\.2\.1:80"):
+        socket.create_connection(("192.0.2.1", 80))
+    assert watch.problems() == [
+        "the test tried to reach 192.0.2.1:80; only servers on this machine are allowed"
+    ]
 
 
 @pytest.mark.parametrize("fixture", CLIENTS)
@@ -231,22 +292,49 @@ def test_a_recording_is_written_and_replayed(pytester: pytest.Pytester) -> None:
             assert "write it with pytest --kimi-record" in shown
             outcomes, shown = outcome(pytester, test, "--kimi-record")
             assert outcomes == {"passed": 1}, shown
-    assert (pytester.path / "recordings" / "test_it.kimi").exists()
+    (module,) = pytester.path.glob("test_*.py")
+    assert (pytester.path / "recordings" / module.stem / "test_it.kimi").exists()
     outcomes, shown = outcome(pytester, test)  # the server is gone
     assert outcomes == {"passed": 1}, shown
 
 
 def test_a_request_that_was_not_recorded_fails_the_test(pytester: pytest.Pytester) -> None:
-    recorded = pytester.mkdir("recordings") / "test_it.kimi"
-    recorded.write_text('{"kimi_recording": 1}\n')
     pytester.makeconftest(ONE_LOOP)
-    pytester.makepyfile(HEAD + RECORDED.format(url="https://kimi.test/acedata/kimi", rest=""))
+    module = pytester.makepyfile(
+        HEAD + RECORDED.format(url="https://kimi.test/acedata/kimi", rest="")
+    )
+    folder = pytester.path / "recordings" / module.stem
+    folder.mkdir(parents=True)
+    (folder / "test_it.kimi").write_text('{"kimi_recording": 1}\n')
     # In a process of its own: the error is no Exception, and would end the event loop of this one.
     # Without Hypothesis, whose late import can fail on CPython 3.11 ("AST constructor recursion depth mismatch").
     options = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-W", QUIET, *PLUGIN]
     result = pytester.runpytest_subprocess(*options)
     assert result.parseoutcomes() == {"failed": 1, "errors": 1}
     result.stdout.fnmatch_lines(["*every exchange of the recording was used*"])
+
+
+def test_each_test_has_a_recording_of_its_own(pytester: pytest.Pytester) -> None:
+    test = """
+    class TestIt:
+        @pytest.mark.parametrize("part", ["a/b", "a-b", "../c"])
+        def test_a(self, kimi_recording, part):
+            pass
+
+    def test_a(kimi_recording):
+        pass
+    """
+    outcomes, shown = outcome(pytester, test, "--kimi-record")
+    assert outcomes == {"passed": 4}, shown
+    (folder,) = (pytester.path / "recordings").iterdir()
+    assert {path.name for path in folder.iterdir()} == {
+        "TestIt.test_a[a%2Fb].kimi",
+        "TestIt.test_a[a-b].kimi",
+        "TestIt.test_a[..%2Fc].kimi",
+        "test_a.kimi",
+    }
+    outcomes, shown = outcome(pytester, test)
+    assert outcomes == {"passed": 4}, shown
 
 
 def test_under_xdist(pytester: pytest.Pytester) -> None:

@@ -25,8 +25,10 @@ from kimi_async.testing import (
     Insert,
     MissingDone,
     NoHeaders,
+    RawReply,
     RecordingError,
     Reply,
+    ReplyChoice,
     Script,
     ScriptedReply,
     ScriptError,
@@ -57,6 +59,11 @@ SCRIPT: list[ScriptedReply] = [
     Faulty(STORY, NoHeaders("reset")),
     Faulty(STORY, SlowHeaders()),
 ]
+#: A file with one request.
+HEAD = (
+    '{"kimi_recording": 1}\n'
+    '{"exchange": 1, "request": {"method": "POST", "url": "https://a.test", "headers": [], "body": {}}}\n'
+)
 Timed = list[tuple[float, object]]
 
 
@@ -246,6 +253,12 @@ async def test_a_body_that_is_not_an_object_differs_as_a_whole(path: Path) -> No
 # Secrets
 
 PLANTED = "k3y-" + "0123456789abcdef"
+#: JSON, and the address of a request, write some of its characters in another way.
+QUOTED = 'k"y\\' + "0123456789<abcdef>"
+OTHER = "This is another answer of the model."
+INDENTED = json.dumps({"id": 1, "error": {"message": f"bad {PLANTED}"}}, indent=1)
+ESCAPED = INDENTED.replace("k3y", r"\u006b3y")
+CRLF = "".join(f'data: {{"a": "{half}"}}\r\r' for half in (PLANTED[:9], PLANTED[9:]))
 
 
 @pytest.mark.parametrize(
@@ -256,6 +269,24 @@ PLANTED = "k3y-" + "0123456789abcdef"
         pytest.param("Hi", Reply(f"It is {PLANTED}", chunk_chars=3), id="cut into deltas"),
         pytest.param("Hi", ErrorReply(401, message=f"bad {PLANTED}"), id="in an error"),
         pytest.param("Hi", Answer(headers=(("x-echo", PLANTED),)), id="in a header"),
+        pytest.param(
+            "Hi",
+            Reply(choices=[ReplyChoice(f"It is {PLANTED}"), ReplyChoice(OTHER)], chunk_chars=5),
+            id="cut into deltas of two choices",
+        ),
+        pytest.param(
+            "Hi",
+            Reply(
+                tool_calls=[FakeToolCall("f", {"a": PLANTED}), FakeToolCall("g", {"a": OTHER})],
+                chunk_chars=5,
+            ),
+            id="in the arguments of a call",
+        ),
+        pytest.param("Hi", Answer(steps=(Send(ESCAPED.encode()),)), id="escaped"),
+        pytest.param("Hi", Answer(steps=(Send(CRLF.encode()),)), id="after other line ends"),
+        pytest.param("Hi", RawReply(b"\xff" + PLANTED.encode(), cuts="bytes"), id="in bytes"),
+        pytest.param("Hi", RawReply(json.dumps({PLANTED: 1})), id="a name in JSON"),
+        pytest.param("Hi", Answer(headers=((PLANTED, "1"),)), id="the name of a header"),
         pytest.param("It is sk-0123456789abcdefghij", Reply("Hi"), id="looks like one"),
         pytest.param("Bearer abcdef0123456789abcdef", Reply("Hi"), id="looks like a header"),
     ],
@@ -273,13 +304,36 @@ async def test_a_planted_key_is_refused(path: Path, question: str, reply: Script
     assert PLANTED not in str(caught.value)
 
 
+async def test_a_key_that_is_escaped_is_refused(path: Path) -> None:
+    fake = FakeTransport(Reply("Hi"), api_key=None)
+    with pytest.raises(RecordingError, match="exchange 1 of the recording holds a key"):
+        async with record(path, over=fake) as recorder:
+            await recorder.http_client.post(
+                "https://kimi.test/v1/chat/completions",
+                json={"messages": [{"role": "user", "content": f"My key is {QUOTED}"}]},
+                headers={"x-api-key": QUOTED},
+            )
+    with pytest.raises(RecordingError, match="exchange 1 of the recording holds a key"):
+        async with record(path, over=fake) as recorder:
+            await recorder.http_client.get(
+                "https://kimi.test/v1/models", params={"k": QUOTED}, headers={"token": QUOTED}
+            )
+
+
+async def test_secrets_that_are_wrong_are_refused(path: Path) -> None:
+    secrets: Any = "Lovelace"
+    with pytest.raises(TypeError, match="secrets is a sequence of str, not str"):
+        record(path, secrets=secrets)
+    await recorded(path, [Reply("Ada")], 1, secrets=[""])
+
+
 async def test_keys_of_the_environment_and_other_secrets_are_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(RecordingError):
         await recorded(path, [Reply("Ada Lovelace")], 1, secrets=["Lovelace"])
     await recorded(path, [Reply("abcd-efgh-ijkl")], 1)
-    monkeypatch.setenv("MOONSHOT_API_KEY", "abcd-efgh-ijkl")
+    monkeypatch.setenv("TOKEN", "abcd-efgh-ijkl")
     with pytest.raises(RecordingError):
         replay(path)
     with pytest.raises(RecordingError):
@@ -311,13 +365,31 @@ async def test_a_scrub_that_breaks_the_file_is_told(path: Path) -> None:
     assert text_of(path) is None
 
 
-def plant(path: Path, key: str) -> None:
-    path.write_text(path.read_text("utf-8").replace("[scrubbed]", key), "utf-8")
+def forgetful(_text: str) -> Any:
+    """Forget to return the text."""
+
+
+async def test_a_scrub_that_returns_no_text_is_told(path: Path) -> None:
+    with pytest.raises(RecordingError, match="scrub returned NoneType"):
+        await recorded(path, [STORY], 1, scrub=forgetful)
+
+
+def change(path: Path, old: str, new: str) -> None:
+    path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
+
+
+def cut_shorter_and_shorter(path: Path) -> None:
+    """Read the file after each cut: it is a recording, or is refused."""
+    text = path.read_text("utf-8")
+    for end in range(len(text), 0, -7):
+        path.write_text(text[:end], "utf-8")
+        with contextlib.suppress(RecordingError):
+            replay(path)
 
 
 async def test_a_planted_key_in_a_file_is_refused(path: Path) -> None:
     await recorded(path, [Reply("Hi")], 1)
-    plant(path, "Bearer abcdef0123456789abcdef")
+    change(path, "[scrubbed]", "Bearer abcdef0123456789abcdef")
     with pytest.raises(RecordingError, match="holds a key"):
         replay(path)
 
@@ -334,12 +406,56 @@ async def test_a_planted_key_in_a_file_is_refused(path: Path) -> None:
         ('{"kimi_recording": 1}\n{"exchange": 1, "end": "later"}', "line 2"),
         ('{"kimi_recording": 1}\n{"exchange": 1, "end": "finish"}', "line 2"),
         ('{"kimi_recording": 1}\nno JSON', "line 2"),
+        (f"{HEAD}\n", "line 3"),
+        (f'{HEAD}{{"exchange": 2, "data": "x"}}', "line 3 .*exchange 2 has no line with its req"),
+        (f'{HEAD}{{"exchange": 1, "dat": "x"}}', "line 3 .*unknown field `dat`"),
+        (f'{HEAD}{{"exchange": 1, "at": 1}}', "line 3 .*no request, status, data, base64 or end"),
+        (f'{HEAD}{{"exchange": 1, "at": -1, "data": "x"}}', "line 3 .*>= 0"),
+        (f'{HEAD}{{"exchange": 1, "status": 100}}', "line 3 .*>= 200"),
+        (f'{HEAD}{{"exchange": 1, "base64": "!"}}', "line 3"),
+        (f'{HEAD}{{"exchange": 1, "data": "\\ud800"}}', "line 3"),
     ],
 )
 def test_a_file_that_is_not_a_recording_is_refused(path: Path, text: str, match: str) -> None:
     path.write_text(text, "utf-8")
     with pytest.raises(RecordingError, match=match):
         replay(path)
+
+
+def test_a_file_that_is_not_text_is_refused(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(RecordingError, match="is not a recording, which is a text in UTF-8"):
+        replay(path)
+
+
+async def test_a_file_of_an_editor_and_one_cut_anywhere(path: Path) -> None:
+    await recorded(path, SCRIPT, len(SCRIPT))
+    change(path, '{"kimi', '\ufeff{"kimi')
+    assert len(replay(path).left) == len(SCRIPT)
+    cut_shorter_and_shorter(path)
+
+
+async def test_headers_that_http_cannot_carry_are_left_out(path: Path) -> None:
+    await recorded(path, [Reply("Hi")], 1)
+    change(path, '[["content-type"', '[["a", "é"], ["content-type"')
+    assert await ask(FakeTransport(replay(path)).client(), "Hi") == "Hi"
+
+
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "missing" / "file.kimi"):
+        with pytest.raises(RecordingError, match="it is a folder, or its folder is missing"):
+            record(path)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_proxies_of_the_environment_are_used(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FakeProvider(api_key=None) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        async with record(path) as recorder:
+            await recorder.http_client.get("http://elsewhere.test/v1/models")
+        assert [request.path for request in proxy.requests] == ["http://elsewhere.test/v1/models"]
 
 
 def test_arguments_that_are_wrong_are_refused(path: Path) -> None:
