@@ -59,7 +59,8 @@ def is_qualifier(origin: object) -> bool:
 
 def doc_of(cls: type) -> str:
     """Return the docstring of a class, without one that was made for it."""
-    text = vars(cls).get("__doc__") or ""
+    # Not from vars(cls): since Python 3.15, a dataclass has an object there that makes the text when it is read.
+    text = cls.__doc__ or ""
     return "" if text.startswith(f"{cls.__name__}(") else text
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kimi_async._types._classes import doc_of
 from kimi_async._types._docstring import read_docstring
 
 
@@ -179,3 +180,18 @@ def test_any_text_is_read(text: str) -> None:
     description, parameters = read_docstring(text)
     assert description == description.strip()
     assert all(said and "\n" not in said for said in parameters.values())
+
+
+def test_a_docstring_that_is_made_when_it_is_read() -> None:
+    """That of a dataclass is, since Python 3.15; it is the signature, which says nothing new."""
+
+    class Signature:
+        def __get__(self, _: None, owner: type) -> str:
+            return f"{owner.__name__}(x: int)"
+
+    class Words(Signature):
+        def __get__(self, _: None, owner: type) -> str:
+            return "A place."
+
+    assert doc_of(type("Place", (), {"__doc__": Signature()})) == ""
+    assert doc_of(type("Place", (), {"__doc__": Words()})) == "A place."
