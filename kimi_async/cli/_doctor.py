@@ -13,7 +13,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kimi_async import AsyncKimi, ConfigurationError, KimiError, Provider, Retries, Timeouts
+from kimi_async import (
+    AsyncKimi,
+    ConfigurationError,
+    KimiError,
+    Provider,
+    Retries,
+    Timeouts,
+    TransportError,
+)
 from kimi_async.capabilities import Capabilities, Fact
 from kimi_async.cli._json import json_line
 from kimi_async.cli._output import clean, report
@@ -39,7 +47,7 @@ It tries streaming, the place of the token counts, the key of the thinking, tool
 partial mode, the thinking switch, an error, request ids and the headers of rate limits.
 Each finding is shown beside the value that the library believes (kimi-async providers).
 Each difference comes with the line of Python that changes that value.
-A request that fails is shown too, and the next one is sent.
+A request that fails is shown too, and the next one is sent, unless the host did not answer the first one at all.
 
 With --json, stdout gets one line of JSON for each finding.
 """
@@ -170,6 +178,12 @@ async def examine(client: AsyncKimi) -> tuple[Finding, ...]:
             heard = await _send(client, probe)
             plain = plain or heard
             found += findings(probe, heard, plain)
+            if isinstance(plain.error, TransportError):
+                # Each of the others could wait as long.
+                found.append(
+                    Finding(aspect="other requests", seen="not sent: the host does not answer")
+                )
+                break
     return tuple(found)
 
 

@@ -14,9 +14,19 @@ from typer.testing import CliRunner
 
 from kimi_async import AceDataCloud, Cloudsway, ConfigurationError, Provider
 from kimi_async.cli._app import app
-from kimi_async.cli._doctor import Examination, agrees, run_doctor, show_examination
+from kimi_async.cli._doctor import Examination, agrees, examine, run_doctor, show_examination
 from kimi_async.cli._probes import Finding
-from kimi_async.testing import ErrorReply, FakeProvider, ReceivedRequest, Reply
+from kimi_async.testing import (
+    ErrorReply,
+    FakeProvider,
+    FakeTransport,
+    Faulty,
+    NoHeaders,
+    ReceivedRequest,
+    Reply,
+    ScriptedReply,
+    virtual_time,
+)
 
 KEY = {"ACEDATACLOUD_API_TOKEN": "test-key"}
 PARTIAL = Finding(aspect="partial mode", seen="continued", capability="partial_mode", value=True)
@@ -196,6 +206,17 @@ def test_nothing_is_sent_without_agreement(
     assert stdout == ""
     assert stderr.endswith("[y/N] kimi-async: nothing was sent\n")
     assert fake.requests == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", [virtual_time()])
+@pytest.mark.parametrize("reply", [Reply(cut_at=0, end="stall"), Faulty(Reply(), NoHeaders())])
+async def test_a_host_that_does_not_answer_gets_one_request(reply: ScriptedReply) -> None:
+    silent = FakeTransport(reply)
+    found = await examine(silent.client())
+    assert [finding.aspect for finding in found][-1] == "other requests"
+    assert found[0].failed
+    assert len(silent.requests) == 1
 
 
 def test_requests_that_fail_are_findings_and_exit_code_1(fake: FakeProvider) -> None:
