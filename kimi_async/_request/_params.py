@@ -274,15 +274,22 @@ def _problem_of_messages(messages: tuple[Mapping[str, Any], ...]) -> str | None:
 def _wire_message(message: object, place: int) -> Mapping[str, Any]:
     """Return *message* as a JSON object; a dict keeps every key, and its tools are written in the OpenAI form."""
     if isinstance(message, Message):
-        return message.to_wire()
-    if not isinstance(message, Mapping):
+        wire = message.to_wire()
+        for call in message.tool_calls:
+            if type(call.arguments) is not str:
+                kind = type(call.arguments).__name__
+                raise ConfigurationError(
+                    f"messages[{place}]: the arguments of a ToolCall must be the text of JSON, not {kind}"
+                )
+    elif isinstance(message, Mapping):
+        wire = dict(message)
+        slip = _slip(wire)
+        if slip is not None:
+            raise ConfigurationError(f"messages[{place}] has {slip[0]}; did you mean {slip[1]!r}?")
+    else:
         raise ConfigurationError(
             f"messages[{place}] must be a Message or a dict, not {type(message).__name__}"
         )
-    wire = dict(message)
-    slip = _slip(wire)
-    if slip is not None:
-        raise ConfigurationError(f"messages[{place}] has {slip[0]}; did you mean {slip[1]!r}?")
     if not isinstance(wire.get("role"), str):
         raise ConfigurationError(f"messages[{place}] must have a 'role' that is a text")
     for key, (form, types) in _FORMS.items():
@@ -308,7 +315,7 @@ _KEYS: Final = frozenset(MessageDict.__annotations__)
 ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool"})
 
 
-def _slip(message: Mapping[object, Any]) -> tuple[str, str] | None:
+def _slip(message: Mapping[Any, Any]) -> tuple[str, str] | None:
     """Find a key or a role that is one slip of the keyboard away from a known one that is missing."""
     for key in message.keys() - _KEYS:
         for known in sorted(_KEYS - message.keys()):

@@ -20,6 +20,8 @@ from kimi_async._wire import ChatRequest
 from kimi_async.tools import tool
 
 #: A text that no error may repeat.
+#: A value of a type that a message does not take.
+ANY: Any = 5
 SECRET = "s3cret"
 HI = ({"role": "user", "content": "Hi"},)
 CIRCLE: list[object] = []
@@ -406,6 +408,27 @@ def test_messages(messages: Any, wire: tuple[object, ...]) -> None:
             [{"role": "user", "content": SECRET, "name": True}],
             "messages[0]: name must be a text, not bool",
             id="name",
+        ),
+        *(
+            pytest.param([message], f"messages[0]{text}", id=f"message-{name}")
+            for name, message, text in (
+                ("role", Message(role=ANY), " must have a 'role' that is a text"),
+                (
+                    "content",
+                    Message(role="user", content=ANY),
+                    ": content must be a text or a list of parts, not int",
+                ),
+                (
+                    "name",
+                    Message(role="user", content="a", name=ANY),
+                    ": name must be a text, not int",
+                ),
+                (
+                    "arguments",
+                    assistant(tool_calls=[ToolCall(id="a", name="f", arguments=ANY)]),
+                    ": the arguments of a ToolCall must be the text of JSON, not int",
+                ),
+            )
         ),
         pytest.param(
             [user([{"type": "text", "text": SECRET, "x": {1}}])],
