@@ -28,6 +28,8 @@ _decode: Final = msgspec.json.Decoder().decode
 #: One half of a surrogate pair, which JSON can express and UTF-8 cannot.
 _HALF: Final = "[\ud800-\udfff]"
 
+#: So many objects in one event are read.
+_MOST_OBJECTS: Final = 4_000
 #: JSON strings; the last one may lack its end. Possessive, so that every input takes linear time.
 _TEXTS: Final = rb'(?s)"(?:[^"\\]+|\\.?)*+"?'
 _LEVELS: Final[Mapping[int, int]] = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
@@ -76,17 +78,20 @@ def decode_as_sent(data: bytes) -> Any:
 
 
 def objects_in(data: bytes) -> tuple[list[bytes], bytes]:
-    """Return the JSON objects with which *data* begins, and the rest of it, each without blanks around it."""
+    """Return the JSON objects with which *data* begins, and the rest of it, each without blanks around it.
+
+    More than 4,000 are none: to read them would hold the event loop.
+    """
     text = data.decode("utf-8", "surrogateescape").strip()
-    decoder = json.JSONDecoder(strict=False)
+    decoder, blanks = json.JSONDecoder(strict=False), re.compile(r"\s*")
     objects: list[bytes] = []
     begin = 0
     with suppress(ValueError, RecursionError):
-        while text.startswith("{", begin):
+        while text.startswith("{", begin) and len(objects) <= _MOST_OBJECTS:
             _, end = decoder.raw_decode(text, begin)
             objects.append(_sent(text[begin:end]))
-            begin = end + len(text[end:]) - len(text[end:].lstrip())
-    return objects, _sent(text[begin:])
+            begin = next(blanks.finditer(text, end)).end()
+    return ([], data) if len(objects) > _MOST_OBJECTS else (objects, _sent(text[begin:]))
 
 
 def _sent(text: str) -> bytes:

@@ -244,5 +244,6 @@ def _is_another(name: str | None, last: PendingCall) -> bool:
 
 def _lacks_a_name(piece: ToolCallPiece, last: PendingCall) -> bool:
     """Return whether a piece with an id of its own must belong to *last*, because it could not begin a call."""
-    unfinished = not piece.arguments or not last.looks_whole()
-    return piece.name is None and last.name is not None and unfinished
+    begins = (piece.arguments or "").lstrip().startswith(("{", "["))
+    is_next = begins and last.looks_whole()
+    return piece.name is None and last.name is not None and not is_next

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -156,7 +157,8 @@ def _words_report_error(raw: Level) -> bool:
 
 def says_something(raw: Level) -> bool:
     """Return whether an object holds more than the head of a chunk, codes and ids."""
-    return read_envelope(raw).message is not None
+    raw = _plain(raw)
+    return (_words(raw) or _leftover(raw)) is not None
 
 
 def read_envelope(raw: Level) -> Envelope:
@@ -202,6 +204,7 @@ def _plain(level: Level) -> Level:
     return plain
 
 
+@lru_cache(maxsize=256)
 def _usual(key: str) -> str:
     spelled = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
     return _OTHER_NAMES.get(spelled, spelled) if spelled in _KNOWN_KEYS else key

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimi_async import ConfigurationError
-from kimi_async._json_text import read_json_text
+from kimi_async._json_text import objects_in, read_json_text
 
 if TYPE_CHECKING:
     from kimi_async import ChatCompletion as Missing
@@ -162,3 +162,20 @@ def test_more_that_does_not_fit(text: str, into: Any, problem: str) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(ValueError):
         assert read_json_text(text, list[int]) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("data", "objects", "rest"),
+    [
+        (b' {"a":1}\n{} [1] ', [b'{"a":1}', b"{}"], b"[1]"),
+        (b"{}", [b"{}"], b""),
+        (b'{"a":"\xff"}{', [b'{"a":"\xff"}'], b"{"),
+        (b"x{}", [], b"x{}"),
+        (b"{}" * 4_000, [b"{}"] * 4_000, b""),
+        (b"{}" * 4_001, [], b"{}" * 4_001),
+        (b'{"a":' * 100_000, [], b'{"a":' * 100_000),
+    ],
+    ids=["two", "one", "not-utf-8", "none", "many", "too-many", "deep"],
+)
+def test_the_objects_with_which_data_begins(data: bytes, objects: list[bytes], rest: bytes) -> None:
+    assert objects_in(data) == (objects, rest)
