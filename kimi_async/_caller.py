@@ -24,8 +24,9 @@ from kimi_async._reply import (
     hedging,
     one_attempt,
     retrying,
+    unavailable,
 )
-from kimi_async._request._checks import check_body, check_request, report
+from kimi_async._request._checks import check_body, check_request, report, warn
 from kimi_async._request._params import chat_request
 from kimi_async._stream import ChatStream
 from kimi_async._wire import ChatRequest, Finding, Wire, WireRequest
@@ -79,33 +80,63 @@ class PreparedCall:
         wire_request = self.build()
         return evolve(wire_request, findings=self._findings(wire_request, self.provider))
 
-    def check(self, wire_request: WireRequest) -> None:
-        """Warn about the findings or raise them, depending on ``checks``.
+    def first_request(self, *, is_checked: bool) -> tuple[Provider, WireRequest]:
+        """Return the first provider that can serve the request, and the request in its form.
+
+        A warning tells the reason of each provider that is left out. With ``checks="warn"``, if each provider is left
+        out, the first one for which the request can be written is asked.
+
+        Args:
+            is_checked: Whether ``checks`` applies.
 
         Raises:
-            ConfigurationError: The request contradicts itself, or the provider is known to refuse it and ``checks`` is
-                ``"error"``.
+            ConfigurationError: No provider can serve the request, each one for the same reason.
+            ProviderUnavailableError: The same, for different reasons; all of them are in ``errors``.
         """
+        problems: dict[str, KimiError] = {}
+        sendable: list[_Built] = []
+        for provider in self.settings.providers:
+            try:
+                built = self._built_for(provider, is_checked=is_checked)
+            except KimiError as error:
+                problems[provider.name] = error
+                error.provider = provider.name
+                continue
+            problem = built.problem
+            if problem is None:
+                self._leave_out(problems)
+                return self._reported(built)
+            problems[provider.name] = problem
+            sendable.append(built)
+        one, *others = {error.message: error for error in problems.values()}.values()
+        if sendable and (not others or self.settings.checks == "warn"):
+            return self._reported(sendable[0])
+        raise unavailable("no provider can serve this request", problems) if others else one
+
+    def _built_for(self, provider: Provider, *, is_checked: bool = True) -> _Built:
+        wire_request = provider.build_request(self.request)
+        is_checked = is_checked and self.settings.checks != "off"
+        findings = self._findings(wire_request, provider) if is_checked else ()
+        return _Built(provider, wire_request, findings)
+
+    def _reported(self, built: _Built) -> tuple[Provider, WireRequest]:
+        report(built.findings, strict=self.settings.checks == "error")
+        return built.provider, built.wire_request
+
+    def _leave_out(self, problems: Mapping[str, KimiError]) -> None:
         if self.settings.checks != "off":
-            report(
-                self._findings(wire_request, self.provider), strict=self.settings.checks == "error"
-            )
+            for name, problem in problems.items():
+                warn(f"{name} is left out for this request: {problem.message}")
 
     def problem_at(self, provider: Provider) -> KimiError | None:
         """Return the reason why *provider*, which is not asked first, cannot serve the request, or ``None``."""
+        problem: KimiError | None
         try:
-            wire_request = provider.build_request(self.request)
+            problem = self._built_for(provider).problem
         except KimiError as error:
-            error.provider = provider.name
-            return error
-        if self.settings.checks == "off":
-            return None
-        findings = self._findings(wire_request, provider)
-        refused = [str(each) for each in findings if each.level == "error"]
-        if not refused:
-            return None
-        problem = ConfigurationError(f"it is known to refuse this request: {'; '.join(refused)}")
-        problem.provider = provider.name
+            problem = error
+        if problem is not None:
+            problem.provider = provider.name
         return problem
 
     def _findings(self, wire_request: WireRequest, provider: Provider) -> tuple[Finding, ...]:
@@ -113,6 +144,23 @@ class PreparedCall:
             *check_request(self.request, provider),
             *check_body(len(wire_request.content), self.request, provider),
         )
+
+
+@frozen
+class _Built:
+    """The request in the form of one provider, and its findings."""
+
+    provider: Provider
+    wire_request: WireRequest
+    findings: tuple[Finding, ...]
+
+    @property
+    def problem(self) -> ConfigurationError | None:
+        """The reason why the provider is known to refuse the request, or ``None``."""
+        refused = [str(each) for each in self.findings if each.level == "error"]
+        if not refused:
+            return None
+        return ConfigurationError(f"it is known to refuse this request: {'; '.join(refused)}")
 
 
 def _plan_of(settings: ClientSettings) -> Plan:
@@ -195,16 +243,16 @@ class Caller:
 
         Raises:
             ConfigurationError: As in :meth:`prepare`, or the provider is known to refuse the request.
+            ProviderUnavailableError: No provider can serve the request, each one for a reason of its own.
         """
         call = self.prepare(messages, params, wire=wire)
-        wire_request = call.build()
-        if is_checked:
-            call.check(wire_request)
+        first, wire_request = call.first_request(is_checked=is_checked)
         reply = Reply(
             Call(
                 request=call.request,
                 plan=_plan_of(call.settings),
                 settings=call.settings,
+                first=first,
                 wire_request=wire_request,
                 headers=call.headers,
                 transport=self.transport,

@@ -5,7 +5,7 @@ from kimi_async._reply._fetch import fetch
 from kimi_async._reply._interrupted import finishing
 from kimi_async._reply._plan import Plan, hedging, one_attempt
 from kimi_async._reply._reply import Reply
-from kimi_async._reply._retrying import retrying
+from kimi_async._reply._retrying import retrying, unavailable
 from kimi_async._reply._shared import SharedState
 from kimi_async._reply._stay import Stay
 
@@ -20,4 +20,5 @@ __all__ = [
     "hedging",
     "one_attempt",
     "retrying",
+    "unavailable",
 ]

@@ -49,17 +49,19 @@ class Call:
         request: The request, before it is written in the form of a provider.
         plan: Decides on the next step.
         settings: The settings of this call, with the providers that may be asked.
-        wire_request: The request in the form of the first provider.
+        first: The first provider that can serve the request.
+        wire_request: The request in the form of that provider.
         headers: Headers of this call.
         transport: Sends requests.
         shared: The state that all replies of the client share.
         stay: The conversation that the reply belongs to, which stays with its provider; ``None`` = none.
-        check: Returns the reason why a provider other than the first one cannot serve the request, or ``None``.
+        check: Returns the reason why a provider other than *first* cannot serve the request, or ``None``.
     """
 
     request: ChatRequest
     plan: Plan
     settings: ClientSettings
+    first: Provider
     wire_request: WireRequest
     headers: Mapping[str, str]
     transport: Transport
@@ -162,8 +164,8 @@ class Attempts:
 
     def _problem_of(self, provider: Provider) -> KimiError | None:
         """Return the reason why *provider* cannot serve the request, or ``None``."""
-        # The request to the first one was built and checked when the reply was made.
-        return None if provider is self._call.providers[0] else self._call.check(provider)
+        # The request to that one was built and checked when the reply was made.
+        return None if provider is self._call.first else self._call.check(provider)
 
     async def _follow(
         self, decision: Decision, shown: Shown, events: list[StreamEvent]
@@ -263,7 +265,7 @@ class Attempts:
         if isinstance(decision, Continue) and self.chosen is not None:
             request = continued(request, decision.prefix, provider)
             assembler, seam = self.chosen.decoder.assembler, Seam(prefix_sent(request))
-        first = request is call.request and provider is call.providers[0]
+        first = request is call.request and provider is call.first
         wire_request = call.wire_request if first else provider.build_request(request)
         limits = call.settings.limits
         attempt = Attempt(

@@ -63,7 +63,7 @@ class Reply:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._settings = call.settings
-        self._prefix = call.providers[0].prefix_of(call.request)
+        self._prefix = call.first.prefix_of(call.request)
         self._attempts = Attempts(call)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._begun_at = 0.0
@@ -223,7 +223,7 @@ class Reply:
             elif attempt is not None:
                 explain(attempt, error)
             else:
-                error.provider = error.provider or self._call.providers[0].name
+                error.provider = error.provider or self._call.first.name
             # Drop the traceback: its frames hold bytes of the body, in which a host may have repeated the key.
             self._failure = error.with_traceback(None)
 
@@ -253,7 +253,7 @@ class Reply:
         """Return the reply so far."""
         chosen = self._attempts.chosen
         if chosen is None:
-            return ChatCompletion(provider=self._call.providers[0].name, prefix=self._prefix)
+            return ChatCompletion(provider=self._call.first.name, prefix=self._prefix)
         return evolve(chosen.decoder.snapshot(), prefix=self._prefix)
 
     def _partial(self) -> ChatCompletion | None:

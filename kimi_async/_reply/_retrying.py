@@ -7,7 +7,7 @@ which costs nothing; then a retry, which the budget must allow.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from kimi_async._errors import KimiError, ProviderUnavailableError
 from kimi_async._providers import Provider
@@ -16,7 +16,7 @@ from kimi_async._reply._plan import Decision, Failed, PlanState, Raise, Send
 from kimi_async._reply._reactions import Reaction, reaction_to
 from kimi_async._wire import ChatRequest
 
-__all__ = ["retrying"]
+__all__ = ["retrying", "unavailable"]
 
 
 def retrying(
@@ -130,16 +130,19 @@ class _After:
 
 
 def _unavailable(history: tuple[Failed, ...], state: PlanState) -> ProviderUnavailableError:
-    """Return the error that lists the last error of each provider."""
     last = {failed.provider.name: failed.error for failed in history}
-    reasons = []
-    for provider in state.providers:
-        error = last.get(provider.name) or state.problem_of(provider) or _out(provider)
-        last[provider.name] = error
-        reasons.append(f"{provider.name}: {error.message}")
-    errors = tuple(last[provider.name] for provider in state.providers)
-    failure = ProviderUnavailableError(f"no provider answered: {'; '.join(reasons)}", errors=errors)
-    failure.retryable = any(error.retryable for error in errors)
+    errors = {
+        each.name: last.get(each.name) or state.problem_of(each) or _out(each)
+        for each in state.providers
+    }
+    return unavailable("no provider answered", errors)
+
+
+def unavailable(message: str, errors: Mapping[str, KimiError]) -> ProviderUnavailableError:
+    """Return the error that lists the last error of each provider, by its name."""
+    reasons = "; ".join(f"{name}: {error.message}" for name, error in errors.items())
+    failure = ProviderUnavailableError(f"{message}: {reasons}", errors=tuple(errors.values()))
+    failure.retryable = any(error.retryable for error in errors.values())
     return failure
 
 

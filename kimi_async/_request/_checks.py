@@ -1,4 +1,4 @@
-"""The problems of a request, found before it is sent; pure, except that report() warns.
+"""The problems of a request, found before it is sent; pure, except that warn() warns.
 
 A finding is an error where the provider is known to refuse the request, by the ``refused`` of its capabilities, and a
 warning where the provider is likely to refuse it or to do something else. There is one pass over the messages and one
@@ -24,7 +24,7 @@ from kimi_async._wire import ChatRequest, Finding
 if TYPE_CHECKING:  # loaded with a provider
     from kimi_async._providers._capabilities import Capabilities
 
-__all__ = ["check_body", "check_request", "report"]
+__all__ = ["check_body", "check_request", "report", "warn"]
 
 _Found: TypeAlias = Iterator[tuple[str, str, str]]
 
@@ -387,7 +387,12 @@ def report(findings: tuple[Finding, ...], *, strict: bool) -> None:
             f" checks={'off' if contradictions else 'warn'!r} sends it anyway."
         )
     for finding in findings:
-        warnings.warn(str(finding), KimiWarning, stacklevel=_level_of_the_caller())
+        warn(str(finding))
+
+
+def warn(text: str) -> None:
+    """Warn at the line that called the library."""
+    warnings.warn(text, KimiWarning, stacklevel=_level_of_the_caller())
 
 
 def _level_of_the_caller() -> int:

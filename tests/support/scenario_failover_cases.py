@@ -16,6 +16,9 @@ __all__ = ["FAILOVERS"]
 SPOKEN: Final = ErrorReply(429, message="please try again in 3 seconds")
 BUSY: Final = ErrorReply(429, "rate_limited")
 
+UNABLE: Final = Host("has no parameter for a thinking budget, which the call sets")
+BUDGET: Final = {"thinking": kimi.Thinking(budget_tokens=2000)}
+
 NEVER: Final = Policy("`Retries.none()`", {"retries": Retries.none()})
 
 
@@ -269,6 +272,31 @@ FAILOVERS: Final = [
         error=kimi.NotFoundError,
         attempts="A error",
         seen=Seen(a=1),
+    ),
+    Scenario(
+        id="parameter-not-known",
+        a=UNABLE,
+        b=B,
+        policy=PLAIN,
+        params=BUDGET,
+        events="start B, text, end",
+        text="From B",
+        attempts="B complete",
+        seen=Seen(a=0, b=1),
+        sockets=True,
+    ),
+    Scenario(
+        id="parameter-not-known-and-the-other-fails",
+        a=UNABLE,
+        b=fails(404),
+        policy=PLAIN,
+        params=BUDGET,
+        text=None,
+        outcome="error",
+        error=kimi.ProviderUnavailableError,
+        attempts="B error",
+        seen=Seen(a=0, b=1),
+        sockets=True,
     ),
     Scenario(
         id="keys-refused",

@@ -94,6 +94,7 @@ class Driven:
                     hooks=[self.watcher.begin],
                     hedge_after=3.0,
                 ),
+                first=self.a,
                 wire_request=self.a.build_request(request),
                 headers={},
                 transport=self.transport,

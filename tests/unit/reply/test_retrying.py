@@ -229,6 +229,71 @@ async def test_a_provider_that_is_known_to_refuse_the_request_is_skipped() -> No
     )
 
 
+BUDGET = kimi.Thinking(budget_tokens=2000)
+NO_BUDGET = "acedata is left out for this request: acedata has no thinking budget"
+RETIRED = "moonshot is left out for this request: it is known to refuse this request: model"
+
+
+@pytest.mark.parametrize(
+    ("first", "params", "warning"),
+    [
+        ("acedata", {"model": "kimi-k3", "thinking": BUDGET}, NO_BUDGET),
+        ("acedata", {"model": "kimi-k3", "thinking": BUDGET, "checks": "error"}, NO_BUDGET),
+        ("moonshot", {"model": "kimi-k2.5"}, RETIRED),
+        ("moonshot", {"model": "kimi-k2.5", "checks": "error"}, RETIRED),
+    ],
+    ids=["parameter", "parameter-strict", "refused", "refused-strict"],
+)
+async def test_a_first_provider_that_cannot_serve_the_request_is_skipped(
+    first: str, params: dict[str, Any], warning: str
+) -> None:
+    fake = FakeTransport([Reply("Hello"), ErrorReply(404)])
+    client = both(fake, provider=[getattr(fake, first)(), fake.cloudsway()])
+    with pytest.warns(kimi.KimiWarning, match=warning):
+        reply = await client.chat("Hi", **params)
+    assert (reply.text, reply.provider, asked(fake)) == ("Hello", B, [B])
+    with (
+        pytest.warns(kimi.KimiWarning, match=warning),
+        pytest.raises(kimi.ProviderUnavailableError) as caught,
+    ):
+        await client.chat("Hi", **params)
+    unable, failed = caught.value.errors
+    assert (type(unable), unable.provider) == (kimi.ConfigurationError, first)
+    assert isinstance(failed, kimi.NotFoundError)
+
+
+async def test_without_checks_a_provider_is_skipped_without_a_warning() -> None:
+    fake = FakeTransport([Reply("Hello")])
+    reply = await both(fake, checks="off").chat("Hi", thinking=BUDGET)
+    assert reply.provider == B
+
+
+async def test_when_no_provider_can_serve_the_request_each_reason_is_told() -> None:
+    fake = FakeTransport([])
+    thinking = kimi.Thinking(budget_tokens=2000, keep="all")
+    with pytest.raises(kimi.ProviderUnavailableError) as caught:
+        await both(fake).chat("Hi", thinking=thinking)
+    assert str(caught.value).startswith(
+        "no provider can serve this request: acedata: acedata has no thinking budget; leave budget_tokens out;"
+        " cloudsway: cloudsway has no parameter for Thinking(keep=...)"
+    )
+    assert [(type(each), each.provider) for each in caught.value.errors] == [
+        (kimi.ConfigurationError, A),
+        (kimi.ConfigurationError, B),
+    ]
+
+
+async def test_a_request_that_each_provider_refuses_for_the_same_reason_is_a_wrong_one() -> None:
+    fake = FakeTransport([Reply("Hello")])
+    client = both(fake, provider=[fake.moonshot(), fake.moonshot(name="m2")], model="kimi-k2.5")
+    with pytest.raises(kimi.ConfigurationError, match="the provider is known to refuse") as caught:
+        await client.chat("Hi", checks="error")
+    assert type(caught.value) is kimi.ConfigurationError
+    with pytest.warns(kimi.KimiWarning, match="this model was retired"):
+        reply = await client.chat("Hi")
+    assert reply.provider == "moonshot"
+
+
 @pytest.mark.parametrize("wire", ["stream", "json"])
 async def test_names_of_models_and_both_wires(wire: Any) -> None:
     fake = FakeTransport([ErrorReply(404), Reply("Hello")])
