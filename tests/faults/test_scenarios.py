@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 from scenario_table import ALL_CROWDS, ALL_SCENARIOS
-from scenarios import Crowd, Observed, Rig, Scenario, observe, watch
+from scenarios import Crowd, Observed, Rig, Scenario, check_crowd, observe, watch
 
 from kimi_async import AsyncKimi
 from kimi_async.testing import FakeProvider, FakeTransport, virtual_time
@@ -34,6 +34,8 @@ def play(row: Scenario | Crowd, loop: Any, act: Callable[[AsyncKimi], Awaitable[
         result = await act(client)
         assert (fake.active_requests, client.in_flight) == (0, 0)
         rig.check(row.seen)
+        if isinstance(row, Crowd):
+            await check_crowd(client, rig, row)
         return result
 
     backend, options = virtual_time(loop)

@@ -102,6 +102,8 @@ RETRYING_CROWDS: Final = [
         outcomes={"complete": 200},
         slowest=2.0,
         seen=Seen(a=range(50, 120), b=range(80, 190)),
+        # Five until the breaker opens and two probes, in each of six bad times.
+        failures=Seen(a=range(5, 6 * 7 + 1)),
     ),
     Crowd(
         id="brown-out",
@@ -123,6 +125,9 @@ RETRYING_CROWDS: Final = [
         pause=1.0,
         outcomes={"complete": 100},
         seen=Seen(a=range(55, 90), b=range(20, 50)),
+        # Five until the breaker opens, and at most three probes.
+        failures=Seen(a=range(5, 9)),
+        later=Seen(a=10),
     ),
     Crowd(
         id="slow-first-outputs",
@@ -175,7 +180,10 @@ RETRYING_CROWDS: Final = [
         calls=1_000,
         together=1_000,
         outcomes={"complete": 1_000},
-        seen=Seen(a=range(6, 40), b=range(900, 1_020)),
+        # Of the thousand calls, one is the probe; the others do not wait for it.
+        seen=Seen(a=5 + 1, b=10 + 999),
+        failures=Seen(a=5),
+        later=Seen(a=10),
     ),
     Crowd(
         id="thousand-after-an-outage-of-both",
@@ -187,6 +195,9 @@ RETRYING_CROWDS: Final = [
         calls=1_000,
         together=1_000,
         outcomes={"complete": 1_000},
-        seen=Seen(a=range(1, 1_100), b=range(1, 1_100)),
+        # Each call is sent once; nothing is sent twice at the moment of reopening.
+        seen=Seen(a=23 + 999, b=5 + 1),
+        failures=Seen(a=23, b=5),
+        later=Seen(a=10),
     ),
 ]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from fault_page import code, linked, table
 from paths import ROOT
 from scenario_table import ALL_CROWDS, ALL_SCENARIOS
-from scenarios import Crowd, Host, Scenario
+from scenarios import Crowd, Host, Scenario, Seen
 
 __all__ = ["PAGE", "as_markdown"]
 
@@ -88,7 +88,7 @@ def _crowd(row: Crowd) -> list[str]:
         row.policy.told,
         calls,
         _outcomes(row.outcomes) + slowest,
-        _requests(row),
+        _requests(row) + _more(row),
     ]
 
 
@@ -101,8 +101,17 @@ def _outcomes(outcomes: Mapping[str, int]) -> str:
 
 
 def _requests(row: Scenario | Crowd) -> str:
-    a, b = _number(row.seen.a), _number(row.seen.b)
-    return f"A {a}" if row.b is None else f"A {a}, B {b}"
+    return f"A {_number(row.seen.a)}" if row.b is None else _each(row.seen)
+
+
+def _more(row: Crowd) -> str:
+    failures = "" if row.failures is None else f"; {_each(row.failures)} of them fail"
+    later = "" if row.later is None else f"; of ten calls a minute later: {_each(row.later)}"
+    return failures + later
+
+
+def _each(seen: Seen) -> str:
+    return f"A {_number(seen.a)}, B {_number(seen.b)}"
 
 
 def _number(seen: int | range) -> str:

@@ -13,7 +13,14 @@ from attrs import field, frozen
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, StreamEvent
-from kimi_async.testing import FakeProvider, FakeTransport, ReceivedRequest, Reply, ScriptedReply
+from kimi_async.testing import (
+    ErrorReply,
+    FakeProvider,
+    FakeTransport,
+    ReceivedRequest,
+    Reply,
+    ScriptedReply,
+)
 
 __all__ = [
     "HELLO",
@@ -25,6 +32,7 @@ __all__ = [
     "Rig",
     "Scenario",
     "Seen",
+    "check_crowd",
     "observe",
     "watch",
 ]
@@ -149,6 +157,8 @@ class Crowd:
         outcomes: The number of calls with each outcome: ``complete``, or the class of the error.
         slowest: No call takes longer, in seconds.
         seen: The requests that each provider saw.
+        failures: The requests among them to which a provider answered with an error.
+        later: The requests that each provider sees of ten more calls, one after the other, a minute later.
     """
 
     id: str
@@ -164,6 +174,8 @@ class Crowd:
     outcomes: Mapping[str, int]
     slowest: float = math.inf
     seen: Seen
+    failures: Seen | None = None
+    later: Seen | None = None
 
 
 @frozen(kw_only=True)
@@ -183,6 +195,7 @@ class Rig:
 
     def __init__(self, row: Scenario | Crowd) -> None:
         self.counts: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
         self._hosts = {"acedata": row.a, "cloudsway": row.b or row.a}
         self._row = row
 
@@ -192,7 +205,9 @@ class Rig:
         number = self.counts[name]
         self.counts[name] += 1
         asked = Asked(number, anyio.current_time(), request.body["model"])
-        return self._hosts[name].reply(asked)
+        reply = self._hosts[name].reply(asked)
+        self.failures[name] += isinstance(reply, ErrorReply)
+        return reply
 
     def options(self, fake: FakeTransport | FakeProvider) -> dict[str, Any]:
         """Return the settings of the client over *fake*."""
@@ -208,9 +223,14 @@ class Rig:
 
     def check(self, seen: Seen) -> None:
         """Compare the requests that each provider saw."""
-        for name, expected in (("acedata", seen.a), ("cloudsway", seen.b)):
-            allowed = expected if isinstance(expected, range) else (expected,)
-            assert self.counts[name] in allowed, (name, self.counts[name], expected)
+        compare(self.counts, seen)
+
+
+def compare(counts: Mapping[str, int], seen: Seen) -> None:
+    """Compare the number of requests at each provider."""
+    for name, expected in (("acedata", seen.a), ("cloudsway", seen.b)):
+        allowed = expected if isinstance(expected, range) else (expected,)
+        assert counts[name] in allowed, (name, counts[name], expected)
 
 
 async def observe(client: AsyncKimi, row: Scenario) -> Observed:
@@ -270,6 +290,19 @@ async def watch(client: AsyncKimi, row: Crowd) -> dict[str, int]:
         for _ in range(row.together):
             group.start_soon(caller)
     return dict(outcomes)
+
+
+async def check_crowd(client: AsyncKimi, rig: Rig, row: Crowd) -> None:
+    """Compare the failures, and make ten more calls a minute later and compare their requests."""
+    if row.failures is not None:
+        compare(rig.failures, row.failures)
+    if row.later is None:
+        return
+    await anyio.sleep(60)
+    before = rig.counts.copy()
+    for _ in range(10):
+        await client.chat("Hi")
+    compare(rig.counts - before, row.later)
 
 
 _KINDS: Final[Mapping[type, str]] = {
