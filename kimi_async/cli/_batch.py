@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterator
@@ -125,11 +126,13 @@ async def run_batch(job: Job) -> bool:
         job.errors.unlink()
     if stop is not None:
         raise stop
-    for line in summary(counts, display.seconds):
-        report(line)
     failed = counts.failed + len(plan.failed)
+    lines = summary(counts, display.seconds)
     if failed:
-        report(f"{failed:,} rows have no reply; {job.errors} says why, and can be an input")
+        lines.append(f"{failed:,} rows have no reply; {job.errors} says why, and can be an input")
+    with contextlib.suppress(BrokenPipeError):  # nobody reads them; the exit code says the same
+        for line in lines:
+            report(line)
     return not failed
 
 

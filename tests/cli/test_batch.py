@@ -142,6 +142,20 @@ def test_failures_are_an_input_again(files: Files) -> None:
     assert len(files.fake.requests) == 3
 
 
+@pytest.mark.parametrize(("text", "code"), [("good", 0), ("bad", 1)])
+def test_the_exit_code_is_right_when_nobody_reads_the_words(
+    text: str, code: int, files: Files
+) -> None:
+    source = files.write(prompt("a", text))
+    ours, theirs = os.pipe()
+    os.close(ours)
+    program = [sys.executable, "-m", "kimi_async", *files.arguments(source)]
+    done = subprocess.run(program, check=False, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    assert done.returncode == code
+    assert files.output.exists()
+
+
 def test_a_failure_whose_row_changed_is_sent_again(files: Files) -> None:
     files.run(files.write(prompt("a", "bad")))
     code, shown = files.run(files.write(prompt("a", "good")))
