@@ -53,6 +53,7 @@ class Attempt:
         response: The response, after its headers have arrived.
         failure: The error that ended it, or ``None``.
         is_sent: Whether the limits of the provider have let its request through.
+        stopped: Whether it was told to :meth:`stop`.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Attempt:
         self.decoder = decoder
         self.response: Response | None = None
         self.failure: KimiError | None = None
-        self.is_sent = False
+        self.is_sent = self.stopped = False
         self.begun = 0.0
         self.headers_at: float | None = None
         self.first_output_at: float | None = None
@@ -88,6 +89,8 @@ class Attempt:
         self._limits = limits
         self._clock = clock
         self._permission = permission
+        #: The scope of all work before the first output.
+        self._scope: anyio.CancelScope | None = None
         #: When the last read ended.
         self._read_at = 0.0
         read_timeout = deadlines.read_timeout
@@ -120,12 +123,12 @@ class Attempt:
         """
         if self._permission is not None and not self._permission.enter_now():
             await self._enter(self._permission)
-            if self.failure is not None:
+            if self.failure is not None or self.stopped:
                 return []
         self.is_sent = True
         begun = self.begun = self._clock()
         events: list[StreamEvent] = []
-        with anyio.move_on_after(self._deadlines.until_first_output(begun)):
+        with anyio.move_on_after(self._deadlines.until_first_output(begun)) as self._scope:
             try:
                 response = await self._send()
                 while not self.decoder.started and not self.ended:
@@ -133,20 +136,28 @@ class Attempt:
             except KimiError as error:
                 self.failure = error
             return events
-        self.failure = self._deadlines.first_output_error(begun)
+        if not self.stopped:
+            self.failure = self._deadlines.first_output_error(begun)
         return events
+
+    def stop(self) -> None:
+        """End :meth:`start` without an error, from another task, before it has brought output."""
+        self.stopped = True
+        if self._scope is not None:
+            self._scope.cancel()
 
     async def _enter(self, permission: Pass) -> None:
         """Wait until the limits of the provider let the request through."""
         self.begun = self._clock()
-        with anyio.move_on_after(self._deadlines.until_permit(self.begun)):
+        with anyio.move_on_after(self._deadlines.until_permit(self.begun)) as self._scope:
             try:
                 await permission.enter()
             except KimiError as error:
                 self.failure = error
             return
-        # Raised and not kept: it says nothing about the provider, so no other attempt follows.
-        raise self._deadlines.slot_error()
+        if not self.stopped:
+            # Raised and not kept: it says nothing about the provider, so no other attempt follows.
+            raise self._deadlines.slot_error()
 
     async def _send(self) -> Response:
         self.response = response = await self._transport.send(

@@ -146,8 +146,13 @@ class Attempts:
     def _decide(self, shown: Shown) -> Decision:
         """Return the next decision of the plan."""
         call, now = self._call, self.clock()
+        kept, others = (
+            ((), call.providers) if call.stay is None else call.stay.order(call.providers)
+        )
         state = PlanState(
-            providers=call.shared.order(call.providers, call.stay, now),
+            providers=(*kept, *others),
+            # A reply that stays with a provider waits for it.
+            is_full=lambda each: each not in kept and call.shared.gates.is_full(each, now),
             seen=shown.seen,
             partial=None if self.chosen is None else self.chosen.decoder.snapshot().message,
             on_interrupt=call.settings.on_interrupt,

@@ -10,7 +10,7 @@ from kimi_async._providers import Provider
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._endpoints import endpoint_of
 from kimi_async._reply._plan import Hedge, starts_hedge
-from kimi_async._reply._race import Raced, race
+from kimi_async._reply._race import Race, Raced
 from kimi_async._reply._shared import SharedState
 from kimi_async._reply._watches import Watches
 
@@ -75,7 +75,7 @@ class Hedging:
             raced = Raced(first, await first.start())
         else:
             self._state.cap.count()
-            raced = await race(first, hedge.after, make_second)
+            raced = await Race(first, make_second).run(hedge.after)
         self._note(raced.attempt)
         if raced.loser is not None:
             self._note(raced.loser)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Final, Protocol, TypeAlias
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from kimi_async._configuration import OnInterrupt
 from kimi_async._errors import KimiError, RateLimitError
@@ -100,12 +100,17 @@ def no_problem(_provider: Provider, /) -> KimiError | None:
     return None
 
 
+def never_full(_provider: Provider, /) -> bool:
+    """Return ``False``: the provider has no limits."""
+    return False
+
+
 @frozen(kw_only=True)
 class PlanState:
     """The facts about the reply and the client that a plan may use.
 
     Attributes:
-        providers: The providers of the client, in their order.
+        providers: The providers of the client, in the order of preference.
         seen: Whether the caller has got an event of this reply.
         partial: The message so far of the attempt that broke, or ``None`` before any output.
         on_interrupt: The treatment of a reply that breaks after its first output.
@@ -118,6 +123,7 @@ class PlanState:
         deadline: When the time for the whole reply ends, by the event loop's clock.
         health: The breakers and the budget.
         problem_of: Returns the reason why a provider cannot serve the request, or ``None``.
+        is_full: Returns whether a request to a provider would have to wait for its limits.
     """
 
     providers: tuple[Provider, ...]
@@ -131,6 +137,7 @@ class PlanState:
     deadline: float = math.inf
     health: Health = _HEALTHY
     problem_of: Callable[[Provider], KimiError | None] = no_problem
+    is_full: Callable[[Provider], bool] = never_full
 
 
 @frozen(kw_only=True)
@@ -237,9 +244,13 @@ def hedging(plan: Plan) -> Plan:
         chance: float,
     ) -> Decision:
         decision = plan(request, history, state, now, chance)
-        if isinstance(decision, Send):
-            return evolve(decision, hedge=_hedge(decision.provider, history, state))
-        return decision
+        if not isinstance(decision, Send):
+            return decision
+        hedge = _hedge(decision.provider, history, state)
+        # Not evolve(), which costs as much as all of the plan.
+        return Send(
+            provider=decision.provider, after=decision.after, hedge=hedge, paid=decision.paid
+        )
 
     return hedged
 
@@ -253,8 +264,8 @@ def _hedge(asked: Provider, history: tuple[Failed, ...], state: PlanState) -> He
     # The caller asked for hedges, so a ceiling of one request does not forbid the first of them.
     if len(history) + 2 > max(2, state.retries.ceiling):
         return None
-    tried = [asked, *(failed.provider for failed in history)]
-    others = tuple(provider for provider in state.providers if provider not in tried)
+    tried = {id(asked), *(id(failed.provider) for failed in history)}
+    others = tuple(provider for provider in state.providers if id(provider) not in tried)
     delay = state.hedge_delay(asked) if others else None
     return None if delay is None else Hedge(providers=others, after=delay)
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import anyio
 from attrs import frozen
 
 from kimi_async._errors import KimiError
 from kimi_async._events import StreamEvent
-from kimi_async._http._background import Background
+from kimi_async._http._background import Later
 from kimi_async._reply._attempt import Attempt
 
-__all__ = ["Raced", "race"]
+__all__ = ["Race", "Raced"]
 
 
 @frozen
@@ -35,57 +34,48 @@ class Raced:
     loser: Attempt | None = None
 
 
-async def race(
-    first: Attempt,
-    after: float,
-    make_second: Callable[[KimiError | None], Attempt | None],
-) -> Raced:
-    """Start *first*; start a second attempt when *first* has failed, or has no output after the given seconds.
-
-    The loser is cancelled and closed before this returns. An error that the second attempt raises, such as the end of
-    its wait for a permit, changes nothing for the first one.
+class Race:
+    """Starts one attempt, and a second one when the first has failed, or has had no output for some time.
 
     Args:
         first: The attempt that starts at once.
-        after: Seconds until the second one starts.
         make_second: Makes the second one. It gets the error of *first*, or ``None`` if *first* has not failed. It
             returns ``None`` to send no second request.
-
-    Raises:
-        SlotTimeout: *first* has waited too long for a permit, and no second attempt has brought output.
     """
-    return await _Race(first, make_second).run(after)
 
-
-class _Race:
     def __init__(
         self, first: Attempt, make_second: Callable[[KimiError | None], Attempt | None]
     ) -> None:
         self._first = first
         self._make_second = make_second
         self._second: Attempt | None = None
-        #: The scope of the first attempt; the second one cancels it.
-        self._scope = anyio.CancelScope()
         #: The attempts that have ended, in this order.
         self._ended: list[Raced] = []
         self._crash: Exception | None = None
 
     async def run(self, after: float) -> Raced:
-        second = Background(self._run_second, after)
+        """Run both; the second one starts *after* so many seconds, if the first one has not failed before.
+
+        The loser is closed before this returns. An error that the second one raises, such as the end of its wait for a
+        permit, changes nothing for the first one.
+
+        Raises:
+            SlotTimeout: *first* has waited too long for a permit, and no second attempt has brought output.
+        """
+        second = Later(after, self._run_second)
         refused: KimiError | None = None
         try:
-            with self._scope:
-                try:
-                    await self._start(self._first)
-                except KimiError as error:
-                    refused = error
+            try:
+                await self._start(self._first)
+            except KimiError as error:
+                refused = error
             if second.begun and self._winner() is None:
                 await second.wait()
             await second.aclose()
             if not second.begun and self._first.failure is not None:
                 await self._run_second()
         except GeneratorExit:
-            second.cancel_soon()
+            second.close_soon()
             raise
         except BaseException:
             await second.aclose()
@@ -97,28 +87,32 @@ class _Race:
             raise refused
         return await self._close_loser(winner or self._ended[-1])
 
-    async def _start(self, attempt: Attempt) -> bool:
-        """Start an attempt; return whether it has brought output."""
+    async def _start(self, attempt: Attempt) -> None:
         events = await attempt.start()
-        self._ended.append(Raced(attempt, events))
-        return attempt.failure is None
+        if not attempt.stopped:
+            self._ended.append(Raced(attempt, events))
 
     async def _run_second(self) -> None:
-        """Make and start the second attempt, and end the first one if the second one has brought output."""
+        """Make and start the second attempt, and stop the first one if the second one has won."""
         try:
             self._second = self._make_second(self._first.failure)
-            if self._second is not None and await self._start(self._second):
-                self._scope.cancel()
+            if self._second is not None:
+                await self._start(self._second)
         except KimiError:
             pass
         except Exception as error:
             # Misuse, such as a closed client. Kept, because this may run in a task of its own.
             self._crash = error
-            self._scope.cancel()
+        winner = self._winner()
+        if self._crash is not None or (winner is not None and winner.attempt is self._second):
+            self._first.stop()
 
     def _winner(self) -> Raced | None:
         """Return the result with the first output."""
-        return next((each for each in self._ended if each.attempt.failure is None), None)
+        for each in self._ended:
+            if each.attempt.failure is None:
+                return each
+        return None
 
     async def _close_loser(self, best: Raced) -> Raced:
         loser = self._second if best.attempt is self._first else self._first

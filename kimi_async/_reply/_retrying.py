@@ -35,15 +35,29 @@ def retrying(
 
 
 def _first(state: PlanState, now: float) -> Decision:
-    """Return the first request: to the first provider that is not out, or else to the one that is due first."""
+    """Return the first request: to a provider that is not out, or else to the one that is due first."""
+    provider = _free(state, now, ())
+    if provider is None:
+        able = [each for each in state.providers if state.problem_of(each) is None]
+        provider = min(able, key=state.health.due, default=None)
+        if provider is None or state.health.due(provider) == math.inf:
+            return Raise(_unavailable((), state))
+    return Send(provider=provider)
+
+
+def _free(state: PlanState, now: float, history: tuple[Failed, ...]) -> Provider | None:
+    """Return a provider that was not asked, is not out, and can serve the request; one without a wait if possible."""
+    full: Provider | None = None
     for provider in state.providers:
-        if state.health.allows(provider, now) and state.problem_of(provider) is None:
-            return Send(provider=provider)
-    able = [each for each in state.providers if state.problem_of(each) is None]
-    due = min(able, key=state.health.due, default=None)
-    if due is None or state.health.due(due) == math.inf:
-        return Raise(_unavailable((), state))
-    return Send(provider=due)
+        if (
+            all(provider is not failed.provider for failed in history)
+            and state.health.allows(provider, now)
+            and state.problem_of(provider) is None
+        ):
+            if not state.is_full(provider):
+                return provider
+            full = full or provider
+    return full
 
 
 class _After:
@@ -79,14 +93,8 @@ class _After:
 
     def _fresh(self) -> Decision | None:
         """Return a request to a provider that this reply has not asked, which costs nothing."""
-        for provider in self._state.providers:
-            if (
-                not self._tries(provider)
-                and self._state.health.allows(provider, self._now)
-                and self._state.problem_of(provider) is None
-            ):
-                return Send(provider=provider)
-        return None
+        provider = _free(self._state, self._now, self._history)
+        return None if provider is None else Send(provider=provider)
 
     def _again(self, provider: Provider) -> Send | None:
         """Return one more request to a provider that has failed, or ``None`` if it may not have one."""

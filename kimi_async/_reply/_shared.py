@@ -10,7 +10,7 @@ from kimi_async._reply._breakers import Breakers
 from kimi_async._reply._budget import BudgetState
 from kimi_async._reply._gate import Gates
 from kimi_async._reply._percentile import HedgeState
-from kimi_async._reply._stay import Stay, Stays
+from kimi_async._reply._stay import Stays
 
 __all__ = ["ReplyHealth", "SharedState"]
 
@@ -35,17 +35,6 @@ class SharedState:
             float  # always 0; no breaker has a time before the first reply
         )
         self._budget: BudgetState | None = None
-
-    def order(
-        self, providers: tuple[Provider, ...], stay: Stay | None, now: float
-    ) -> tuple[Provider, ...]:
-        """Return *providers* in the order of asking: first the one to *stay* with, last those whose limits are full."""
-        if len(providers) == 1:
-            return providers
-        kept: tuple[Provider, ...] = ()
-        if stay is not None:
-            kept, providers = stay.order(providers)
-        return (*kept, *sorted(providers, key=lambda each: self.gates.is_full(each, now)))
 
     def budget(self, budget: RetryBudget) -> BudgetState:
         """Return the budget of retries; the first call decides the length of its window."""

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from kimi_async._http._background import Background
+from kimi_async._http._background import Background, Later
 from kimi_async.testing import virtual_time
 
 pytestmark = pytest.mark.anyio
@@ -29,48 +29,49 @@ class Work:
         await anyio.sleep_forever()
 
 
-@pytest.mark.parametrize(("after", "begun"), [(None, 0.0), (2.0, 2.0)])
-async def test_it_begins_at_once_or_later(after: float | None, begun: float) -> None:
-    work = Work()
-    background = Background(work, after)
+async def test_it_begins_at_once_or_later() -> None:
+    at_once, later = Work(), Work()
+    background, timer = Background(at_once), Later(2.0, later)
     await anyio.sleep(3)
     await background.aclose()
-    assert (work.begun, background.begun) == ([begun], True)
+    await timer.aclose()
+    assert (at_once.begun, later.begun, timer.begun) == ([0.0], [2.0], True)
 
 
-@pytest.mark.parametrize("how", ["closed", "cancelled"])
-async def test_it_does_not_begin_after_it_was_cancelled(how: str) -> None:
+@pytest.mark.parametrize("how", ["closed", "closed soon"])
+async def test_it_does_not_begin_after_it_was_closed(how: str) -> None:
     work = Work()
-    background = Background(work, 2.0)
+    later = Later(2.0, work)
     await anyio.sleep(1)
     if how == "closed":
-        await background.aclose()
+        await later.aclose()
     else:
-        background.cancel_soon()
+        later.close_soon()
     await anyio.sleep(3)
-    await background.aclose()
-    assert (work.begun, background.begun) == ([], False)
+    await later.aclose()
+    assert (work.begun, later.begun) == ([], False)
 
 
-async def test_it_may_be_cancelled_at_the_moment_of_its_beginning(anyio_backend_name: str) -> None:
+async def test_it_may_be_closed_at_the_moment_of_its_beginning(anyio_backend_name: str) -> None:
     work = Work()
-    backgrounds: list[Background] = []
+    laters: list[Later] = []
 
     async def close() -> None:
         await anyio.sleep(2)
-        await backgrounds[0].aclose()
+        await laters[0].aclose()
 
     async with anyio.create_task_group() as group:
         group.start_soon(close)
         await anyio.wait_all_tasks_blocked()
-        backgrounds.append(Background(work, 2.0))
-    assert backgrounds[0].begun == bool(work.begun)
+        laters.append(Later(2.0, work))
+    assert laters[0].begun == bool(work.begun)
     assert anyio_backend_name == "trio" or not work.begun, "trio runs tasks in any order"
 
 
 async def test_its_end_can_be_waited_for() -> None:
-    background = Background(lambda: anyio.sleep(2))
-    await background.wait()
-    assert anyio.current_time() == 2.0
-    background.cancel_soon()
-    await background.aclose()
+    later = Later(1.0, lambda: anyio.sleep(2))
+    await anyio.sleep(2)
+    await later.wait()
+    assert anyio.current_time() == 3.0
+    later.close_soon()
+    await later.aclose()
