@@ -141,10 +141,10 @@ class Attempt:
         return events
 
     def stop(self) -> None:
-        """End :meth:`start` without an error, from another task, before it has brought output."""
+        """End :meth:`start`, which has begun, without an error; from any task."""
         self.stopped = True
-        if self._scope is not None:
-            self._scope.cancel()
+        assert self._scope is not None
+        self._scope.cancel()
 
     async def _enter(self, permission: Pass) -> None:
         """Wait until the limits of the provider let the request through."""

@@ -177,10 +177,7 @@ class Attempts:
     ) -> KimiError | None:
         """Follow decisions until an attempt brings output or the plan says to raise; then return the error."""
         while not isinstance(decision, Raise):
-            if decision.paid:
-                self.watches.spend(self.clock())
-            if decision.after:
-                await anyio.sleep(decision.after)
+            await self._pay(decision)
             raced = await self._try(decision, shown)
             attempt, loser = raced.attempt, raced.loser
             if loser is not None and loser.failure is not None:
@@ -197,6 +194,18 @@ class Attempts:
                 return None
             decision = await self._decide_after(attempt, shown, events)
         return decision.error
+
+    async def _pay(self, decision: Send | Continue | Restart) -> None:
+        """Pay for a retry, and wait until it is due; a caller who leaves in the wait has not paid."""
+        if decision.paid:
+            self.watches.spend(self.clock())
+        try:
+            if decision.after:
+                await anyio.sleep(decision.after)
+        except BaseException:
+            if decision.paid:
+                self.watches.refund(self.clock())
+            raise
 
     def _choose(
         self,

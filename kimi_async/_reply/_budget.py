@@ -27,3 +27,7 @@ class BudgetState:
     def spend(self, now: float) -> None:
         """Count one retry."""
         self._retries.add(1, now)
+
+    def refund(self, now: float) -> None:
+        """Take back one retry that was counted and not sent."""
+        self._retries.add(-1, now)

@@ -43,6 +43,10 @@ class Watches:
         """Pay for a retry."""
         self._budget.spend(now)
 
+    def refund(self, now: float) -> None:
+        """Take back the payment for a retry that was not sent."""
+        self._budget.refund(now)
+
     def pay(self, now: float) -> bool:
         """Pay for a request if the budget allows it; return whether it did."""
         allowed = self.health.has_budget(now)
