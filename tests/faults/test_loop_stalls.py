@@ -84,11 +84,13 @@ def test_the_first_reply_of_a_process_builds_and_imports_nothing_on_the_loop(
     On Python 3.14 with a newer OpenSSL: 0.28, 1.7 and 17.
     """
     arguments = [url, str(ROOT / "tests" / "support"), change]
-    done = subprocess.run(
-        [sys.executable, "-c", FIRST, *arguments], check=True, capture_output=True, text=True
-    )
-    longest, tls_context = map(float, done.stdout.split())
-    assert (longest > tls_context / 2) is held
+    command = [sys.executable, "-c", FIRST, *arguments]
+    shares: list[float] = []
+    for _ in range(3):  # a busy machine only adds to a share
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        longest, tls_context = map(float, done.stdout.split())
+        shares.append(longest / tls_context)
+    assert (min(shares) > 0.5) is held
 
 
 def test_a_hundred_replies_at_once_take_turns(url: str) -> None:
