@@ -208,16 +208,15 @@ NEVER = Breaker(consecutive=10**6, success_ratio=0.0)
 @pytest.mark.parametrize(
     "sick", [ErrorReply(500), cut(ANSWER, 6), cut(ANSWER, 13)], ids=["error", "restart", "continue"]
 )
-@pytest.mark.parametrize("calls", [20, 100])
-async def test_the_budget_bounds_the_requests(sick: ScriptedReply, calls: int) -> None:
+async def test_the_budget_bounds_the_requests(sick: ScriptedReply) -> None:
     """When every request fails, a fifth of the calls is sent once more, whatever the retries are for."""
     fake = FakeTransport(lambda _: sick)
     budget = RetryBudget(ratio=0.2, per_second=0.0, window=1e6)
     client = client_of(fake, retries=Retries(budget=budget), breaker=NEVER)
-    for _ in range(calls):
+    for _ in range(50):
         with pytest.raises((kimi.ServerError, kimi.StreamInterrupted)):
             await client.chat("Hi")
-    assert len(fake.requests) == calls * 1.2
+    assert len(fake.requests) == 60
 
 
 @pytest.mark.parametrize(

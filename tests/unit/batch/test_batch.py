@@ -26,6 +26,7 @@ from kimi_async.testing import (
     SlowHeaders,
     virtual_time,
 )
+from kimi_async.testing._time import VirtualLoop
 
 pytestmark = pytest.mark.anyio
 
@@ -403,7 +404,7 @@ def test_a_batch_of_another_event_loop() -> None:
     async def read() -> None:
         await anext(batch)
 
-    loop = asyncio.new_event_loop()
+    loop = VirtualLoop()
     loop.run_until_complete(read())
     with pytest.raises(RuntimeError, match="another event loop"):
         asyncio.run(read())
@@ -417,5 +418,6 @@ def test_a_batch_that_outlives_its_event_loop() -> None:
     async def read() -> None:
         await anext(batches[0])
 
-    asyncio.run(read())
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(read())
     batches.clear()
