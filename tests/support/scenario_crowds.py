@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from scenario_hosts import FROM_A, PLAIN, SILENT, B, fails, slow
+from scenario_hosts import FROM_A, FROM_B, PLAIN, SILENT, B, fails, slow
 from scenarios import Asked, Crowd, Host, Policy, Seen
 
 from kimi_async import Breaker, Timeouts
@@ -169,6 +169,20 @@ RETRYING_CROWDS: Final = [
         outcomes={"complete": 100},
         slowest=0.0,
         seen=Seen(a=range(1, 101), b=100),
+    ),
+    Crowd(
+        id="refusals-teach-all-callers",
+        a=always(
+            "answers with status 429 and `rate_limited`, for requests of others in flight there",
+            ErrorReply(429, "rate_limited"),
+        ),
+        b=slow(1, FROM_B),
+        policy=PLAIN,
+        calls=200,
+        together=20,
+        outcomes={"complete": 200},
+        slowest=1.0,
+        seen=Seen(a=range(20, 61), b=200),
     ),
     Crowd(
         id="thousand-at-the-reopening",
