@@ -81,7 +81,7 @@ def test_the_first_reply_of_a_process_builds_and_imports_nothing_on_the_loop(
 ) -> None:
     """Measured: 0.15 of the cost of a TLS context; 0.8 and 8 times its cost where one of the threads is not used.
 
-    On Python 3.14 with a newer OpenSSL: 0.28, 1.7 and 17.
+    On Python 3.15 with a newer OpenSSL: 0.3 (0.6 on a busy machine), 1.7 and 17.
     """
     arguments = [url, str(ROOT / "tests" / "support"), change]
     command = [sys.executable, "-c", FIRST, *arguments]
@@ -90,7 +90,7 @@ def test_the_first_reply_of_a_process_builds_and_imports_nothing_on_the_loop(
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         longest, tls_context = map(float, done.stdout.split())
         shares.append(longest / tls_context)
-    assert (min(shares) > 0.5) is held
+    assert (min(shares) > 0.75) is held
 
 
 def test_a_hundred_replies_at_once_take_turns(url: str) -> None:
