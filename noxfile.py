@@ -1,7 +1,7 @@
 """The sessions of CI: ``nox`` without arguments runs every default session from top to bottom.
 
 The last ones take long and are run by hand, before a release:
-``nox -s lowest newest stress fuzz mutants soak batch_kills clocks bench web js``.
+``nox -s lowest newest stress fuzz mutants soak batch_kills clocks policies bench web js``.
 ``nox -s tests-3.12 -- tests/unit/protocol/test_sse.py -k bom`` runs one session, with arguments for pytest;
 ``nox -r`` keeps the environments of the last run and is much faster.
 """
@@ -226,6 +226,13 @@ def clocks(session: nox.Session) -> None:
     """Measure the cost of the timeouts for each chunk, over each HTTP engine: ``nox -s clocks -- --save``."""
     install(session)
     session.run("python", "benchmarks/clocks.py", *session.posargs, env=SCRIPT)
+
+
+@nox.session(default=False, requires=["build"])
+def policies(session: nox.Session) -> None:
+    """Measure the cost of retries, limits and hedges for a reply that needs none: ``nox -s policies -- --save``."""
+    install(session, "tests")
+    session.run("python", "benchmarks/policies.py", *session.posargs, env=SCRIPT)
 
 
 @nox.session(default=False, requires=["build"])
