@@ -22,6 +22,7 @@ __all__ = [
     "UNSEEN",
     "Output",
     "clean",
+    "in_lines",
     "never_fail_on_characters",
     "report",
     "shows_styles",
@@ -68,10 +69,13 @@ def clean(text: str, *, terminal: bool = True) -> str:
 def report(message: object) -> None:
     """Write one line to stderr, whatever *message* holds; a terminal gets it with whole words in each of its lines."""
     line = f"kimi-async: {clean(' '.join(str(message).split()))}"
-    if sys.stderr.isatty():
-        width = shutil.get_terminal_size().columns
-        line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{in_lines(line) if sys.stderr.isatty() else line}\n")
+
+
+def in_lines(text: str) -> str:
+    """Return *text* in lines of the terminal's width, with whole words in each of them."""
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def never_fail_on_characters(file: TextIO, encoding: str | None = None) -> None:

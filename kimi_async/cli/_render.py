@@ -21,7 +21,7 @@ from kimi_async import (
     ToolCallDone,
     Usage,
 )
-from kimi_async.cli._output import DIM, Output, report
+from kimi_async.cli._output import DIM, Output, in_lines, report
 
 __all__ = ["PlainRenderer", "Renderer", "TerminalRenderer", "call_line", "summary"]
 
@@ -66,7 +66,7 @@ class TerminalRenderer:
                 self._output.write("The reply broke. It begins anew:\n", DIM)
             case StreamEnd(completion=completion):
                 self._begin("summary")
-                self._output.write(f"{summary(completion)}\n", DIM)
+                self._output.write(f"{in_lines(summary(completion))}\n", DIM)
             case _:
                 pass
 

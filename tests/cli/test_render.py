@@ -131,7 +131,7 @@ def play(renderer: Renderer, events: list[StreamEvent]) -> None:
                 StreamEnd(completion("length", text=None, reasoning="So.")),
             ],
             "Thinking...\nSo.\n...done thinking.\n\ntokens not reported | no answer: thinking used up"
-            " the token limit; raise --max-tokens\n",
+            " the token limit; raise\n--max-tokens\n",
             id="thinking-only",
         ),
         pytest.param(
@@ -142,7 +142,8 @@ def play(renderer: Renderer, events: list[StreamEvent]) -> None:
         pytest.param([ContentDelta("x" * 500)], "x" * 500, id="nothing-is-wrapped"),
     ],
 )
-def test_terminal(events: list[StreamEvent], shown: str) -> None:
+def test_terminal(events: list[StreamEvent], shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     file = io.StringIO()
     play(TerminalRenderer(Output(file, styled=False)), events)
     assert file.getvalue() == shown
