@@ -79,9 +79,9 @@ print(heart.longest, time.thread_time() - begun)
 def test_the_first_reply_of_a_process_builds_and_imports_nothing_on_the_loop(
     url: str, change: str, held: bool
 ) -> None:
-    """Measured: 0.15 of the cost of a TLS context; 0.8 and 8 times its cost where one of the threads is not used.
+    """Measured: 0.15 of the cost of a TLS context; 0.7 and 8 times its cost where one of the threads is not used.
 
-    On Python 3.15 with a newer OpenSSL: 0.3 (0.6 on a busy machine), 1.7 and 17.
+    On Python 3.15, with a newer OpenSSL whose contexts cost less: 0.3 (0.6 on a busy machine), 1.7 and 17.
     """
     arguments = [url, str(ROOT / "tests" / "support"), change]
     command = [sys.executable, "-c", FIRST, *arguments]
@@ -90,7 +90,8 @@ def test_the_first_reply_of_a_process_builds_and_imports_nothing_on_the_loop(
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         longest, tls_context = map(float, done.stdout.split())
         shares.append(longest / tls_context)
-    assert (min(shares) > 0.75) is held
+    most = 0.5 if sys.version_info < (3, 14) else 1.0
+    assert (min(shares) > most) is held
 
 
 def test_a_hundred_replies_at_once_take_turns(url: str) -> None:
