@@ -257,13 +257,10 @@ class Reply:
         return evolve(chosen.decoder.snapshot(), prefix=self._prefix)
 
     def _partial(self) -> ChatCompletion | None:
-        if self._attempts.chosen is None:
+        if self._attempts.chosen is None or self.record is None:
             return None
-        completion = self.snapshot()
-        if self.record is None:
-            return completion
         # An attempt that did not finish the reply has cost its tokens too, whether or not its text is left.
-        return evolve(completion, usage=self.record.usage).with_record(self.record)
+        return evolve(self.snapshot(), usage=self.record.usage).with_record(self.record)
 
     async def aclose(self) -> None:
         """Close the reply, from any task; idempotent, bounded in time. Before its end, it is then ``cancelled``."""
