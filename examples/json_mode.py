@@ -1,4 +1,7 @@
-"""An answer in JSON, checked against a type, after Cloudsway's own example."""
+"""An answer in JSON, checked against a type, after Cloudsway's own example.
+
+The provider, its key and the model come from the environment, as the README says.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ async def main() -> None:
             [kimi.system(PROMPT), kimi.user("你好,我叫李雷,1+1等于多少?")],
             response_format={"type": "json_object"},
         )
-    print(reply.json(Answer)["text"])
+    try:
+        print(reply.json(Answer)["text"])
+    except kimi.OutputError:  # JSON mode promises JSON, but not these fields
+        print("not the fields that were asked for:", reply.text)
 
 
 if __name__ == "__main__":

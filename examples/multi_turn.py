@@ -1,6 +1,6 @@
 """A conversation of two turns, kept whole and saved, after Ace Data Cloud's own example.
 
-The provider and its key come from the environment, as the README says.
+The provider, its key and the model come from the environment, as the README says.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Ask for a reply that continues a prefix, as in Cloudsway's own example, and show whether it does."""
+"""Ask for a reply that continues a prefix, as in Cloudsway's own example, and show whether it does.
+
+The last line says ``None`` where that is not known of the provider.
+The provider, its key and the model come from the environment, as the README says.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A system prompt that every turn begins with, after Cloudsway's own example."""
+"""A system prompt that every turn begins with, after Cloudsway's own example.
+
+The provider, its key and the model come from the environment, as the README says.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A quick answer, without thinking, after Cloudsway's own example."""
+"""A quick answer, without thinking, after Cloudsway's own example.
+
+The provider, its key and the model come from the environment, as the README says.
+"""
 
 from __future__ import annotations
 

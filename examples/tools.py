@@ -1,7 +1,7 @@
 """Cloudsway's own example of a tool, as a program: how far is it from 北京 to 上海?
 
-The provider and its key come from the environment, as the README says. ``--whole`` asks for whole replies in place of
-streams.
+The provider, its key and the model come from the environment, as the README says.
+``--whole`` asks for whole replies in place of streams.
 """
 
 from __future__ import annotations
