@@ -197,14 +197,15 @@ class Attempts:
 
     async def _pay(self, decision: Send | Continue | Restart) -> None:
         """Pay for a retry, and wait until it is due; a caller who leaves in the wait has not paid."""
+        now = self.clock()
         if decision.paid:
-            self.watches.spend(self.clock())
+            self.watches.spend(now)
         try:
             if decision.after:
                 await anyio.sleep(decision.after)
         except BaseException:
             if decision.paid:
-                self.watches.refund(self.clock())
+                self.watches.refund(now)
             raise
 
     def _choose(

@@ -28,6 +28,6 @@ class BudgetState:
         """Count one retry."""
         self._retries.add(1, now)
 
-    def refund(self, now: float) -> None:
-        """Take back one retry that was counted and not sent."""
-        self._retries.add(-1, now)
+    def refund(self, spent_at: float) -> None:
+        """Take back one retry that was counted at *spent_at* and not sent."""
+        self._retries.take_back(1, spent_at)

@@ -43,9 +43,9 @@ class Watches:
         """Pay for a retry."""
         self._budget.spend(now)
 
-    def refund(self, now: float) -> None:
-        """Take back the payment for a retry that was not sent."""
-        self._budget.refund(now)
+    def refund(self, spent_at: float) -> None:
+        """Take back the payment, made at *spent_at*, for a retry that was not sent."""
+        self._budget.refund(spent_at)
 
     def pay(self, now: float) -> bool:
         """Pay for a request if the budget allows it; return whether it did."""

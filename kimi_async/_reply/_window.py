@@ -28,6 +28,14 @@ class Window:
         self._parts[-1][1] += number
         self._total += number
 
+    def take_back(self, number: float, at: float) -> None:
+        """Take back *number* that was added at the time *at*, unless that time has left the window."""
+        part = at // self._part_seconds
+        for each in self._parts:
+            if each[0] == part:
+                each[1] -= number
+                self._total -= number
+
     def total(self, now: float) -> float:
         """Return the sum at the time *now*."""
         oldest = now // self._part_seconds - _PARTS

@@ -170,6 +170,19 @@ def test_a_budget_is_earned_by_requests_and_by_time() -> None:
     assert budget.allows(rules, 11.0)
 
 
+@pytest.mark.parametrize("left_at", [0.0, 9.0, 60.0])
+def test_a_retry_that_was_not_sent_is_taken_back_once(left_at: float) -> None:
+    """The wait before it can be longer than the window, and then the payment has left already."""
+    rules = RetryBudget(ratio=0, per_second=0.1, window=10)
+    budget = BudgetState(rules.window)
+    budget.spend(0.0)
+    assert budget.allows(rules, left_at) == (left_at > rules.window)
+    budget.refund(0.0)
+    assert budget.allows(rules, left_at)
+    budget.spend(left_at)
+    assert not budget.allows(rules, left_at)
+
+
 def after(seconds: float | None) -> kimi.RateLimitError:
     return kimi.RateLimitError("too many", status=429, retry_after=seconds)
 
