@@ -31,9 +31,8 @@ class SharedState:
         self.gates = Gates()
         self.stays = Stays()
         self.breakers = Breakers()
-        self.clock: Callable[[], float] = (
-            float  # always 0; no breaker has a time before the first reply
-        )
+        # float() is 0: no breaker has a time before the first reply.
+        self.clock: Callable[[], float] = float
         self._budget: BudgetState | None = None
 
     def budget(self, budget: RetryBudget) -> BudgetState:

@@ -159,9 +159,8 @@ class _Builder:
 
     def _annotated(self, hint: Any) -> Reader:
         base, *given = typing.get_args(hint)
-        metadata = [
-            each for each in given if each is not None
-        ]  # None: an option of conint() that was not used
+        # None is an option of conint() that was not used.
+        metadata = [each for each in given if each is not None]
         foreign = [each for each in metadata if is_of_pydantic(each)]
         notes = notes_of(each for each in metadata if not is_of_pydantic(each))
         inner = PydanticReader(_annotated_by(base, foreign)) if foreign else self.reader(base)

@@ -62,7 +62,7 @@ class Job:
         for path in (self.source, self.output, self.errors):
             if path.exists() and not path.is_file():
                 raise ConfigurationError(
-                    f"{path} is no file that can be read again; write to a file on a disk first"
+                    f"{path} is not a file on a disk; a batch reads its files again when it continues"
                 )
         if len({self.source.resolve(), self.output.resolve(), self.errors.resolve()}) < 3:
             raise ConfigurationError("the input, the output and the error file must differ")

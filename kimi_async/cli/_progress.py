@@ -212,8 +212,7 @@ class Display:
             self._shown = 0
 
     def _write(self, text: str) -> None:
-        with contextlib.suppress(
-            OSError
-        ):  # the work continues also if nobody reads stderr any more
+        # The work continues also if nobody reads stderr any more.
+        with contextlib.suppress(OSError):
             self._file.write(text)
             self._file.flush()

@@ -14,7 +14,7 @@ from attrs import evolve
 from kimi_async._models import ModelInfo
 from kimi_async._record import Usage
 from kimi_async.testing._completion import Completion, Part, ReplyChoice, call_object
-from kimi_async.testing._wire import ErrorSpec, Wire, as_models, given, named, phrase
+from kimi_async.testing._wire import ErrorSpec, Wire, as_models, given, head_of, phrase
 
 __all__ = ["CompatibleWire", "MoonshotWire"]
 
@@ -65,7 +65,7 @@ class MoonshotWire(Wire):
     def _whole(
         self, completion: Completion, kind: str, choices: list[Any], usage: Usage | None
     ) -> dict[str, Any]:
-        whole = named(completion, kind) | {"choices": choices}
+        whole = head_of(completion, kind) | {"choices": choices}
         if any(choice["finish_reason"] is not None for choice in choices):
             whole["system_fingerprint"] = "fpv0_00000000"
         return whole if usage is None else whole | {"usage": self._usage(usage)}
@@ -125,7 +125,7 @@ class CompatibleWire(Wire):
     def _whole(
         self, completion: Completion, kind: str, choices: list[Any], usage: Usage | None
     ) -> dict[str, Any]:
-        whole = named(completion, kind) | {"choices": choices}
+        whole = head_of(completion, kind) | {"choices": choices}
         return whole if usage is None else whole | {"usage": self._usage(usage)}
 
     def _usage(self, usage: Usage) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 from kimi_async._models import ModelInfo
 from kimi_async._record import Usage
 from kimi_async.testing._completion import Completion, Part, ReplyChoice, call_object
-from kimi_async.testing._wire import ErrorSpec, Wire, as_models, given, named
+from kimi_async.testing._wire import ErrorSpec, Wire, as_models, given, head_of
 
 __all__ = ["AceDataWire", "CloudswayWire"]
 
@@ -59,7 +59,7 @@ class AceDataWire(Wire):
     ) -> dict[str, Any]:
         fingerprint = {"system_fingerprint": None} if kind == "chat.completion.chunk" else {}
         return {
-            **named(completion, kind),
+            **head_of(completion, kind),
             **fingerprint,
             "choices": choices,
             "usage": None if usage is None else self._usage(usage),

@@ -15,7 +15,7 @@ from kimi_async._record import Usage
 from kimi_async.testing._checks import all_of
 from kimi_async.testing._completion import Completion, Part, ReplyChoice, parts_of
 
-__all__ = ["ErrorSpec", "ProviderName", "Wire", "as_models", "given", "named", "phrase"]
+__all__ = ["ErrorSpec", "ProviderName", "Wire", "as_models", "given", "head_of", "phrase"]
 
 #: The wires that the fakes speak.
 ProviderName: TypeAlias = Literal["acedata", "cloudsway", "moonshot", "openai"]
@@ -155,7 +155,7 @@ class Wire(ABC):
         yield self._finish(finish, completion.usage)
 
 
-def named(completion: Completion, kind: str) -> dict[str, Any]:
+def head_of(completion: Completion, kind: str) -> dict[str, Any]:
     """Return the fields with which most hosts begin a body or a chunk."""
     return {
         "id": completion.id,

@@ -167,7 +167,7 @@ async def test_a_call_that_is_cancelled_at_any_step_leaves_nothing(
     case: Case, steps: Steps
 ) -> None:
     number = 0
-    await anyio.sleep(1)
+    await anyio.sleep(1)  # The breaker of "a probe" is due after the clock's zero.
     while number == 0 or steps.done:
         number += 1
         fake = FakeTransport(list(case.script))
