@@ -212,6 +212,8 @@ class Conversation:
         if self._history is not begun:
             raise RuntimeError("the conversation changed while this turn was under way")
         self._history = history
+        # The turn refers to this conversation; a circle would keep both until the garbage collector runs.
+        self._turn = None
 
     def fork(self) -> Self:
         """Return another conversation with the same history; later changes of one do not affect the other."""

@@ -43,6 +43,8 @@ from kimi_async._wire import WireRequest
 if TYPE_CHECKING:
     import asyncio
 
+    import httpx
+
     from kimi_async._http._connection import Body
 
 __all__ = ["BodyError", "BodyTimeout", "Response", "Transport"]
@@ -316,6 +318,9 @@ class Response:
         #: The body that one of our connections reads: the layers of httpx over it cost 2 us a read, and closing it
         #: needs no waiting.
         self._own: Body | None = response.extensions.get("kimi_body")
+        if self._own is not None:
+            # The layer of httpx and the response hold each other, and only the garbage collector would free them.
+            cast("httpx.Response", response).stream = self._own
         self._provider = provider
         self._ended = False
         #: The rest of a large read.

@@ -159,8 +159,9 @@ class ReplyDecoder:
         self._wire: list[SSEEvent] | None = [] if keep_wire else None
         self._last: Chunk | None = None
         self._last_decoded: tuple[Chunk, Mapping[str, Any] | None] | None = None
-        #: The way in which the next bytes are read.
-        self._read: Callable[[bytes, list[StreamEvent]], None] = self._sniff
+        #: The way in which the next bytes are read. Not a bound method: it would hold the decoder in a circle, and
+        #: only the garbage collector would free the reply.
+        self._read: Callable[[ReplyDecoder, bytes, list[StreamEvent]], None] = ReplyDecoder._sniff
 
     def _new_assembler(self) -> MessageAssembler:
         provider = self._provider
@@ -210,7 +211,7 @@ class ReplyDecoder:
         self.progressed = False
         if not self.ended and not self.done:
             try:
-                self._read(data, events)
+                self._read(self, data, events)
             except KimiError as error:
                 self._fail(error, events)
         return events
@@ -298,8 +299,9 @@ class ReplyDecoder:
         if begin in _PARTS_OF_A_BOM:
             self._head = begin
             return
-        self._read = self._collect if begin[:1] in (b"{", b"[", b"<") else self._decode
-        self._read(begin, events)
+        is_whole = begin[:1] in (b"{", b"[", b"<")
+        self._read = ReplyDecoder._collect if is_whole else ReplyDecoder._decode
+        self._read(self, begin, events)
 
     def _collect(self, data: bytes, _: list[StreamEvent]) -> None:
         self._whole += data

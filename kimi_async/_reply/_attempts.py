@@ -74,6 +74,11 @@ class Call:
         """The providers that may be asked, in their order."""
         return self.settings.providers
 
+    def problem_of(self, provider: Provider) -> KimiError | None:
+        """Return the reason why *provider* cannot serve the request, or ``None``."""
+        # The request to that one was built and checked when the reply was made.
+        return None if provider is self.first else self.check(provider)
+
 
 @frozen
 class Shown:
@@ -121,7 +126,7 @@ class Attempts:
                 self.watches,
                 call.settings.hedge_after,
                 call.request.model,
-                self._problem_of,
+                call.problem_of,
             )
 
     @property
@@ -162,15 +167,10 @@ class Attempts:
             retries=call.settings.retries,
             deadline=self.deadlines().end,
             health=self.watches.health,
-            problem_of=self._problem_of,
+            problem_of=call.problem_of,
         )
         chance = _random() if self._failed else 0.0
         return call.plan(call.request, self._failed, state, now, chance)
-
-    def _problem_of(self, provider: Provider) -> KimiError | None:
-        """Return the reason why *provider* cannot serve the request, or ``None``."""
-        # The request to that one was built and checked when the reply was made.
-        return None if provider is self._call.first else self._call.check(provider)
 
     async def _follow(
         self, decision: Decision, shown: Shown, events: list[StreamEvent]
