@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from attrs import evolve, field, frozen
 
@@ -21,7 +21,6 @@ from kimi_async._reply import (
     Stay,
     fetch,
     finishing,
-    hedging,
     one_attempt,
     retrying,
     unavailable,
@@ -163,10 +162,13 @@ class _Built:
         return ConfigurationError(f"it is known to refuse this request: {'; '.join(refused)}")
 
 
+_RETRYING: Final[Plan] = finishing(retrying)
+
+
 def _plan_of(settings: ClientSettings) -> Plan:
     if settings.retries.ceiling == len(settings.providers) == 1:
         return one_attempt
-    return finishing(retrying if settings.hedge_after is None else hedging(retrying))
+    return _RETRYING
 
 
 @frozen

@@ -89,6 +89,7 @@ class Later:
             self._timer = loop.call_later(seconds, self._start)
 
     def _start(self) -> None:
+        self._timer = None
         # In a task, because anyio finds no event loop in a callback of a timer.
         start_task(self._begin())
 
@@ -104,6 +105,13 @@ class Later:
             self.begun = True
             await self._work()
 
+    def cancel(self) -> bool:
+        """Cancel the timer; return whether nothing has begun, and nothing must be waited for."""
+        if self._timer is None:
+            return False
+        self._timer.cancel()
+        return True
+
     async def wait(self) -> None:
         """Wait until *work* has ended, after it has begun."""
         assert self._task is not None
@@ -118,7 +126,6 @@ class Later:
     async def aclose(self) -> None:
         """Cancel it, and wait until its task has ended."""
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self.cancel()
         if self._task is not None:
             await self._task.aclose()

@@ -9,6 +9,7 @@ from kimi_async._http._cancellation import loop_clock
 from kimi_async._providers import Provider
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._endpoints import endpoint_of
+from kimi_async._reply._percentile import FirstOutputs
 from kimi_async._reply._plan import Hedge, starts_hedge
 from kimi_async._reply._race import Race, Raced
 from kimi_async._reply._shared import SharedState
@@ -28,6 +29,8 @@ class Hedging:
         problem_of: Returns the reason why a provider cannot serve the request, or ``None``.
     """
 
+    __slots__ = ("_after", "_model", "_problem_of", "_shared", "_state", "_watches")
+
     def __init__(
         self,
         shared: SharedState,
@@ -45,7 +48,12 @@ class Hedging:
 
     def delay(self, provider: Provider) -> float | None:
         """Return the seconds between a request to *provider* and its hedge; ``None`` = no hedge."""
-        return self._state.delay(endpoint_of(provider, self._model), self._after)
+        if not isinstance(self._after, str):
+            return self._after
+        return self._outputs_of(provider).percentile(int(self._after[1:]))
+
+    def _outputs_of(self, provider: Provider) -> FirstOutputs:
+        return self._state.outputs_of(endpoint_of(provider, self._model))
 
     async def start(
         self,
@@ -93,4 +101,4 @@ class Hedging:
     def _note(self, attempt: Attempt) -> None:
         """Note the time to the first output; a loser that was closed counts with its age."""
         if isinstance(self._after, str) and attempt.failure is None and attempt.is_sent:
-            self._state.add(endpoint_of(attempt.provider, self._model), attempt.waited)
+            self._outputs_of(attempt.provider).add(attempt.waited)

@@ -86,28 +86,15 @@ class HedgeState:
         self.cap = HedgeCap()
         self._outputs: dict[Hashable, FirstOutputs] = {}
 
-    def add(self, model: Hashable, seconds: float) -> None:
-        """Add the time to the first output of one request.
+    def outputs_of(self, model: Hashable) -> FirstOutputs:
+        """Return the times of one model, to read them and to add to them.
 
         Args:
             model: Any name of one model of one provider. The times of the last 64 new models are kept.
-            seconds: The time.
         """
         outputs = self._outputs.get(model)
         if outputs is None:
             if len(self._outputs) == _MODELS:
                 del self._outputs[next(iter(self._outputs))]
             outputs = self._outputs[model] = FirstOutputs()
-        outputs.add(seconds)
-
-    def delay(self, model: Hashable, after: float | str) -> float | None:
-        """Return the seconds between a request to a model and its hedge; ``None`` = no hedge.
-
-        Args:
-            model: The name that :meth:`add` got.
-            after: A number of seconds, or a percentile such as ``"p95"``.
-        """
-        if not isinstance(after, str):
-            return after
-        outputs = self._outputs.get(model)
-        return None if outputs is None else outputs.percentile(int(after[1:]))
+        return outputs

@@ -31,7 +31,7 @@ __all__ = [
     "Raise",
     "Restart",
     "Send",
-    "hedging",
+    "hedge_of",
     "no_problem",
     "one_attempt",
     "starts_hedge",
@@ -233,41 +233,22 @@ def one_attempt(
     return Raise(history[-1].error) if history else Send(provider=state.providers[0])
 
 
-def hedging(plan: Plan) -> Plan:
-    """Return *plan* with a hedge for each request before the first output."""
-
-    def hedged(
-        request: ChatRequest,
-        history: tuple[Failed, ...],
-        state: PlanState,
-        now: float,
-        chance: float,
-    ) -> Decision:
-        decision = plan(request, history, state, now, chance)
-        if not isinstance(decision, Send):
-            return decision
-        hedge = _hedge(decision.provider, history, state)
-        # Not evolve(), which costs as much as all of the plan.
-        return Send(
-            provider=decision.provider, after=decision.after, hedge=hedge, paid=decision.paid
-        )
-
-    return hedged
-
-
-def _hedge(asked: Provider, history: tuple[Failed, ...], state: PlanState) -> Hedge | None:
-    """Return the hedge of a request to a provider: another one that has not failed in this reply."""
-    if state.hedge_delay is None or any(
-        isinstance(failed.error, RateLimitError) for failed in history
-    ):
+def hedge_of(asked: Provider, history: tuple[Failed, ...], state: PlanState) -> Hedge | None:
+    """Return the hedge of a request to *asked*, to others that have not failed in this reply; ``None`` = no hedge."""
+    if state.hedge_delay is None or (history and not _may_hedge_after(history, state.retries)):
         return None
-    # The caller asked for hedges, so a ceiling of one request does not forbid the first of them.
-    if len(history) + 2 > max(2, state.retries.ceiling):
-        return None
-    tried = {id(asked), *(id(failed.provider) for failed in history)}
-    others = tuple(provider for provider in state.providers if id(provider) not in tried)
+    # Lists, because each generator would cost a microsecond of every reply that needs no hedge.
+    tried = [id(asked), *[id(failed.provider) for failed in history]]
+    others = tuple([provider for provider in state.providers if id(provider) not in tried])
     delay = state.hedge_delay(asked) if others else None
     return None if delay is None else Hedge(providers=others, after=delay)
+
+
+def _may_hedge_after(history: tuple[Failed, ...], retries: Retries) -> bool:
+    """Return whether a request after these failures may have a hedge."""
+    # Without a failure it may: the caller asked for hedges, so a ceiling of one request does not forbid the first.
+    limited = any(isinstance(failed.error, RateLimitError) for failed in history)
+    return not limited and len(history) + 2 <= retries.ceiling
 
 
 def starts_hedge(error: KimiError) -> bool:

@@ -43,6 +43,8 @@ class Race:
             returns ``None`` to send no second request.
     """
 
+    __slots__ = ("_crash", "_ended", "_first", "_make_second", "_second")
+
     def __init__(
         self, first: Attempt, make_second: Callable[[KimiError | None], Attempt | None]
     ) -> None:
@@ -66,7 +68,11 @@ class Race:
         refused: KimiError | None = None
         try:
             try:
-                await self._start(self._first)
+                events = await self._first.start()
+                # By far the most races end here, and need no second attempt.
+                if self._first.failure is None and second.cancel():
+                    return Raced(self._first, events)
+                self._note(self._first, events)
             except KimiError as error:
                 refused = error
             if second.begun and self._winner() is None:
@@ -87,8 +93,7 @@ class Race:
             raise refused
         return await self._close_loser(winner or self._ended[-1])
 
-    async def _start(self, attempt: Attempt) -> None:
-        events = await attempt.start()
+    def _note(self, attempt: Attempt, events: list[StreamEvent]) -> None:
         if not attempt.stopped:
             self._ended.append(Raced(attempt, events))
 
@@ -97,7 +102,7 @@ class Race:
         try:
             self._second = self._make_second(self._first.failure)
             if self._second is not None:
-                await self._start(self._second)
+                self._note(self._second, await self._second.start())
         except KimiError:
             pass
         except Exception as error:

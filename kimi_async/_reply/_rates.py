@@ -110,6 +110,9 @@ class MinuteLimit:
 
     def limit(self, known: int | None) -> float:
         """Return the limit in use; ``math.inf`` = none."""
+        # Each request asks several times; most providers have no limit of a minute, and told and taught none.
+        if known is None and self.told is None and self.learned.value is None:
+            return math.inf
         return self.learned.within(self.known(known))
 
     def known(self, given: int | None) -> float:

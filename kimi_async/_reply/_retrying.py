@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from kimi_async._errors import KimiError, ProviderUnavailableError
 from kimi_async._providers import Provider
 from kimi_async._reply._backoff import wait_before_retry
-from kimi_async._reply._plan import Decision, Failed, PlanState, Raise, Send
+from kimi_async._reply._plan import Decision, Failed, PlanState, Raise, Send, hedge_of
 from kimi_async._reply._reactions import Reaction, reaction_to
 from kimi_async._wire import ChatRequest
 
@@ -42,15 +42,16 @@ def _first(state: PlanState, now: float) -> Decision:
         provider = min(able, key=state.health.due, default=None)
         if provider is None or state.health.due(provider) == math.inf:
             return Raise(_unavailable((), state))
-    return Send(provider=provider)
+    return Send(provider=provider, hedge=hedge_of(provider, (), state))
 
 
 def _free(state: PlanState, now: float, history: tuple[Failed, ...]) -> Provider | None:
     """Return a provider that was not asked, is not out, and can serve the request; one without a wait if possible."""
     full: Provider | None = None
+    asked = [id(failed.provider) for failed in history]
     for provider in state.providers:
         if (
-            all(provider is not failed.provider for failed in history)
+            id(provider) not in asked
             and state.health.allows(provider, now)
             and state.problem_of(provider) is None
         ):
@@ -94,7 +95,7 @@ class _After:
     def _fresh(self) -> Decision | None:
         """Return a request to a provider that this reply has not asked, which costs nothing."""
         provider = _free(self._state, self._now, self._history)
-        return None if provider is None else Send(provider=provider)
+        return None if provider is None else self._send(provider)
 
     def _again(self, provider: Provider) -> Send | None:
         """Return one more request to a provider that has failed, or ``None`` if it may not have one."""
@@ -110,7 +111,11 @@ class _After:
             self._now
         ):
             return None
-        return Send(provider=provider, after=after, paid=True)
+        return self._send(provider, after=after, paid=True)
+
+    def _send(self, provider: Provider, *, after: float = 0.0, paid: bool = False) -> Send:
+        hedge = hedge_of(provider, self._history, self._state)
+        return Send(provider=provider, after=after, hedge=hedge, paid=paid)
 
     def _best_of_tried(self) -> Decision | None:
         """Return one more request to a provider that may recover: not the last one, or the shortest wait."""

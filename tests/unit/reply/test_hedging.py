@@ -11,8 +11,7 @@ from attrs import evolve
 import kimi_async as kimi
 from kimi_async import AsyncKimi, Cost, Limiter, RateLimits, Retries, Thinking, Timeouts
 from kimi_async._reply._endpoints import endpoint_of
-from kimi_async._reply._plan import Decision, Failed, Hedge, PlanState, Send, hedging
-from kimi_async._request._params import chat_request
+from kimi_async._reply._plan import Failed, Hedge, PlanState, hedge_of
 from kimi_async.testing import (
     Break,
     ErrorReply,
@@ -100,7 +99,7 @@ async def test_a_closed_loser_counts_with_its_age() -> None:
     assert (await client.chat("Hi")).provider == "cloudsway"
     assert anyio.current_time() - begun == 1.0
     model = endpoint_of(client.providers[0], "kimi-k3")
-    assert client._caller.shared.hedges.delay(model, "p99") == 1.0
+    assert client._caller.shared.hedges.outputs_of(model).percentile(99) == 1.0
 
 
 async def test_a_provider_that_cannot_serve_the_request_is_no_hedge() -> None:
@@ -207,10 +206,12 @@ async def test_the_second_request_wins_while_the_first_waits_for_its_limiter(slo
     client = fake.client(provider=providers, timeouts=Timeouts(slot=slot), hedge_after="p50")
     hedges, model = client._caller.shared.hedges, endpoint_of(providers[0], "kimi-k3")
     for _ in range(20):
-        hedges.add(model, 2.0)
+        hedges.outputs_of(model).add(2.0)
     assert (await client.chat("Hi")).text == "B"
     assert anyio.current_time() == 7.0
-    assert hedges.delay(model, "p99") == 2.0, "the wait for a limit is no time of the provider"
+    assert hedges.outputs_of(model).percentile(99) == 2.0, (
+        "the wait for a limit is no time of the provider"
+    )
 
 
 @pytest.mark.parametrize("hedge_after", [2.0, 60.0], ids=["the-second-fails", "no-second"])
@@ -287,9 +288,6 @@ async def test_a_coroutine_that_is_closed_in_a_race_leaves_no_open_request(secon
 def test_the_failures_before_decide_on_a_hedge() -> None:
     first, second, third = (kimi.AceDataCloud("key", name=name) for name in "abc")
 
-    def plan(*_: object) -> Decision:
-        return Send(provider=first)
-
     def hedge(*errors: kimi.KimiError, ceiling: int = 5) -> Hedge | None:
         history = tuple(Failed(provider=second, error=error, started=False) for error in errors)
         state = PlanState(
@@ -297,10 +295,7 @@ def test_the_failures_before_decide_on_a_hedge() -> None:
             hedge_delay=lambda _: 2.0,
             retries=Retries(ceiling=ceiling),
         )
-        request = chat_request("Hi", {}, model="m", wire="stream")
-        decision = hedging(plan)(request, history, state, 0.0, 0.0)
-        assert isinstance(decision, Send)
-        return decision.hedge
+        return hedge_of(first, history, state)
 
     failure = kimi.ServerError("no", status=500)
     assert hedge() == Hedge(providers=(second, third), after=2.0)

@@ -33,21 +33,18 @@ def test_only_the_last_thousand_requests_count(old: list[float], some: list[floa
 
 
 def test_a_few_requests_have_no_percentile() -> None:
-    state = HedgeState()
-    for _ in range(19):
-        state.add("m", 1.0)
-    assert (state.delay("m", "p95"), state.delay("other", "p95")) == (None, None)
-    state.add("m", 2.0)
-    assert (state.delay("m", "p95"), state.delay("m", "p99")) == (1.0, 2.0)
-    assert (state.delay("m", 0.5), state.delay("other", 0.5)) == (0.5, 0.5)
+    outputs = outputs_of([1.0] * 19)
+    assert outputs.percentile(95) is None
+    outputs.add(2.0)
+    assert (outputs.percentile(95), outputs.percentile(99)) == (1.0, 2.0)
 
 
 def test_the_times_of_64_models_are_kept() -> None:
     state = HedgeState()
     for number in range(65):
         for _ in range(20):
-            state.add(number, float(number))
-    assert [state.delay(number, "p50") for number in (0, 1, 64)] == [None, 1.0, 64.0]
+            state.outputs_of(number).add(float(number))
+    assert [state.outputs_of(number).percentile(50) for number in (1, 64, 0)] == [1.0, 64.0, None]
 
 
 def test_a_new_client_may_send_one_hedge() -> None:
