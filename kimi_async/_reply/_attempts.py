@@ -14,12 +14,11 @@ from kimi_async._events import AttemptFailed, StreamContinued, StreamEvent, Stre
 from kimi_async._hooks import Observers
 from kimi_async._http._transport import Transport
 from kimi_async._protocol._decoder import ReplyDecoder
-from kimi_async._protocol._seam import Seam
 from kimi_async._providers import Provider
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._deadlines import Deadlines
 from kimi_async._reply._hedging import Hedging
-from kimi_async._reply._interrupted import break_of, continued, not_restarted, prefix_sent
+from kimi_async._reply._interrupted import break_of, continued, not_restarted, seam_of
 from kimi_async._reply._plan import (
     Continue,
     Decision,
@@ -104,6 +103,8 @@ class Attempts:
     Attributes:
         all: All attempts, oldest first.
         chosen: The attempt whose events the caller gets: the one that brought the first output, or replaced it.
+        prefix: The prefix of the caller that the reply continues, as the provider that began the reply treats it;
+            ``None`` = the caller has sent none.
         watches: Tells the breakers and the budget about the attempts.
         clock: The event loop's clock; set before the first attempt.
         begun: When the reply began, by that clock; set before the first attempt.
@@ -114,6 +115,7 @@ class Attempts:
         self._call = call
         self.all: list[Attempt] = []
         self.chosen: Attempt | None = None
+        self.prefix = call.first.prefix_of(call.request)
         self.watches = Watches(call.shared, call.settings, call.request.model)
         self.clock: Callable[[], float] = time.monotonic
         self.begun = 0.0
@@ -160,6 +162,7 @@ class Attempts:
             is_full=lambda each: each not in kept and call.shared.gates.is_full(each, now),
             seen=shown.seen,
             partial=None if self.chosen is None else self.chosen.decoder.snapshot().message,
+            prefix=self.prefix,
             on_interrupt=call.settings.on_interrupt,
             may_restart=shown.may_restart,
             may_continue=not shown.keeps_wire,
@@ -217,6 +220,7 @@ class Attempts:
     ) -> None:
         """Read the reply from *attempt* from now on, because it has brought output."""
         name = attempt.provider.name
+        continues = isinstance(decision, Continue) and not attempt.decoder.begins_anew
         if isinstance(decision, Restart) or attempt.decoder.begins_anew:
             if not shown.seen:
                 # Nobody has the events of the text that is not valid any more.
@@ -224,6 +228,8 @@ class Attempts:
             events.append(StreamRestarted(name, 0))
         elif isinstance(decision, Continue):
             events.append(StreamContinued(name, len(decision.prefix.content or "")))
+        if self.prefix is not None and not continues:
+            self.prefix = attempt.provider.prefix_of(self._call.request)
         self.chosen = attempt
         if self._call.stay is not None:
             self._call.stay.answered(name)
@@ -278,8 +284,9 @@ class Attempts:
         call = self._call
         request, assembler, seam = call.request, None, None
         if isinstance(decision, Continue) and self.chosen is not None:
-            request = continued(request, decision.prefix, provider)
-            assembler, seam = self.chosen.decoder.assembler, Seam(prefix_sent(request))
+            request = continued(request, decision.prefix, self.prefix)
+            assembler = self.chosen.decoder.assembler
+            seam = seam_of(decision.prefix, self.prefix)
         first = request is call.request and provider is call.first
         wire_request = call.wire_request if first else provider.build_request(request)
         limits = call.settings.limits

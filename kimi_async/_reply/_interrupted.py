@@ -9,7 +9,8 @@ from attrs import evolve
 from kimi_async._configuration import OnInterrupt
 from kimi_async._errors import KimiError, StreamInterrupted
 from kimi_async._messages import Message
-from kimi_async._protocol._seam import TELLING_CHARS
+from kimi_async._prefix import Prefix
+from kimi_async._protocol._seam import TELLING_CHARS, Seam
 from kimi_async._providers import Provider
 from kimi_async._reply._plan import (
     Continue,
@@ -23,7 +24,7 @@ from kimi_async._reply._plan import (
 )
 from kimi_async._wire import ChatRequest
 
-__all__ = ["break_of", "continued", "finishing", "not_restarted", "prefix_sent"]
+__all__ = ["break_of", "continued", "finishing", "not_restarted", "seam_of"]
 
 
 def finishing(plan: Plan) -> Plan:
@@ -75,7 +76,11 @@ def _resumed(
     request: ChatRequest, state: PlanState, partial: Message, send: Send, way: OnInterrupt
 ) -> Continue | Restart | None:
     """Return the decision that finishes the reply with the request *send*, or ``None`` if none may."""
-    if way == "continue" and state.may_continue and _can_continue(request, partial, send.provider):
+    if (
+        way == "continue"
+        and state.may_continue
+        and _can_continue(request, state, partial, send.provider)
+    ):
         prefix = evolve(partial, partial=True)
         return Continue(provider=send.provider, prefix=prefix, after=send.after, paid=True)
     if not state.may_restart:
@@ -83,16 +88,18 @@ def _resumed(
     return Restart(provider=send.provider, after=send.after, paid=True)
 
 
-def _can_continue(request: ChatRequest, partial: Message, provider: Provider) -> bool:
+def _can_continue(
+    request: ChatRequest, state: PlanState, partial: Message, provider: Provider
+) -> bool:
     """Return whether *provider* continues *partial*: only plain text that is long enough to be told apart."""
     text = partial.content
-    if not isinstance(text, str) or len(text.strip()) < TELLING_CHARS:
+    if not isinstance(text, str) or len(_own(text, state.prefix).strip()) < TELLING_CHARS:
         return False
     if partial.tool_calls or partial.refusal is not None or _wants_json(request):
         return False
     if request.params.get("n", 1) != 1:
         return False
-    prefix = provider.prefix_of(continued(request, partial, provider))
+    prefix = provider.prefix_of(continued(request, partial, state.prefix))
     return prefix is not None and prefix.honoured is True
 
 
@@ -101,14 +108,23 @@ def _wants_json(request: ChatRequest) -> bool:
     return wanted is not None and wanted != {"type": "text"}
 
 
-def continued(request: ChatRequest, partial: Message, provider: Provider) -> ChatRequest:
+def _own(text: str, prefix: Prefix | None) -> str:
+    """Return the part of *text* that is not the *prefix* of the caller again, or its beginning."""
+    if prefix is None:
+        return text
+    said, begun = text.lstrip(), prefix.text.lstrip()
+    if begun.startswith(said):
+        return ""  # it may be about to repeat the prefix
+    return said[len(begun) :] if prefix.is_repeated_in(text) else text
+
+
+def continued(request: ChatRequest, partial: Message, prefix: Prefix | None) -> ChatRequest:
     """Return the request for the rest of *partial*.
 
-    If the caller has sent a prefix, *partial* continues it, and both are sent as one message.
+    If the caller has sent a *prefix*, *partial* continues it, and both are sent as one message.
     """
     message = evolve(partial, partial=True).to_wire()
     messages = request.messages
-    prefix = provider.prefix_of(request)
     if prefix is not None:
         message = {**messages[-1], **message}
         message["content"] = prefix.joined_with(str(partial.content))
@@ -116,6 +132,9 @@ def continued(request: ChatRequest, partial: Message, provider: Provider) -> Cha
     return evolve(request, messages=(*messages, message))
 
 
-def prefix_sent(request: ChatRequest) -> str:
-    """Return the text of the prefix of a request that :func:`continued` made."""
-    return str(request.messages[-1]["content"])
+def seam_of(partial: Message, prefix: Prefix | None) -> Seam:
+    """Return the seam between *partial* and its rest; *prefix* is that of the caller."""
+    text = str(partial.content)
+    if prefix is None:
+        return Seam(text)
+    return Seam(prefix.joined_with(text), _own(text, prefix))

@@ -17,6 +17,7 @@ from kimi_async._configuration import OnInterrupt
 from kimi_async._errors import KimiError, RateLimitError
 from kimi_async._messages import Message
 from kimi_async._policies import Retries
+from kimi_async._prefix import Prefix
 from kimi_async._providers import Provider
 from kimi_async._wire import ChatRequest
 
@@ -113,6 +114,7 @@ class PlanState:
         providers: The providers of the client, in the order of preference.
         seen: Whether the caller has got an event of this reply.
         partial: The message so far of the attempt that broke, or ``None`` before any output.
+        prefix: The prefix of the caller that this message continues, as its provider treats it; ``None`` = none.
         on_interrupt: The treatment of a reply that breaks after its first output.
         may_restart: Whether a restart can be told to the caller; text that a text-only view has shown stays.
         may_continue: Whether the rest may come from another response; it may not after its raw events were shown.
@@ -129,6 +131,7 @@ class PlanState:
     providers: tuple[Provider, ...]
     seen: bool = False
     partial: Message | None = None
+    prefix: Prefix | None = None
     on_interrupt: OnInterrupt = "auto"
     may_restart: bool = True
     may_continue: bool = True

@@ -63,7 +63,6 @@ class Reply:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._settings = call.settings
-        self._prefix = call.first.prefix_of(call.request)
         self._attempts = Attempts(call)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._begun_at = 0.0
@@ -251,10 +250,10 @@ class Reply:
 
     def snapshot(self) -> ChatCompletion:
         """Return the reply so far."""
-        chosen = self._attempts.chosen
+        chosen, prefix = self._attempts.chosen, self._attempts.prefix
         if chosen is None:
-            return ChatCompletion(provider=self._call.first.name, prefix=self._prefix)
-        return evolve(chosen.decoder.snapshot(), prefix=self._prefix)
+            return ChatCompletion(provider=self._call.first.name, prefix=prefix)
+        return evolve(chosen.decoder.snapshot(), prefix=prefix)
 
     def _partial(self) -> ChatCompletion | None:
         if self._attempts.chosen is None or self.record is None:

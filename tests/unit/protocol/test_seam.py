@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -58,6 +59,41 @@ def test_a_reply_that_begins_anew_is_told_from_a_second_block() -> None:
     anew = "```python\nprint(1)\n```\nThe second is this one"
     assert through(seam := Seam(prefix), pieces_of(anew, 3)) == anew
     assert seam.begins_anew
+
+
+OF_THE_CALLER = "Dear reader, "
+OWN = "welcome to the first page of this long book."
+
+
+@pytest.mark.parametrize("size", [1, 7, 200])
+@pytest.mark.parametrize(
+    ("said", "shown", "anew"),
+    [
+        (" It is new.", " It is new.", False),
+        (OWN + " It is new.", " It is new.", False),
+        ("\n" + OF_THE_CALLER + OWN + " It is new.", " It is new.", False),
+        (OWN, "", False),
+        (OWN[:-5] + "poem.", OWN[:-5] + "poem.", True),
+        (OWN[:-5], OWN[:-5], True),
+        (OF_THE_CALLER + OWN[:-5] + "poem.", OF_THE_CALLER + OWN[:-5] + "poem.", True),
+        (OF_THE_CALLER + "and welcome.", OF_THE_CALLER + "and welcome.", False),
+        (OWN[:20], OWN[:20], False),
+    ],
+)
+def test_a_reply_may_begin_with_or_without_the_prefix_of_the_caller(
+    said: str, shown: str, anew: bool, size: int
+) -> None:
+    seam = Seam(OF_THE_CALLER + OWN, OWN)
+    assert (through(seam, pieces_of(said, size)), seam.begins_anew) == (shown, anew)
+
+
+def test_the_longer_repetition_is_cut_out() -> None:
+    prefix = "ha ha ha ha "
+    for size in (1, 5, 50):
+        seam = Seam(prefix, prefix[6:])
+        assert through(seam, pieces_of(prefix + "hi", size)) == "hi"
+        seam = Seam(prefix, prefix[6:])
+        assert through(seam, pieces_of(prefix[6:] + "hi", size)) == "hi"
 
 
 def test_held_text_is_released_at_the_end() -> None:

@@ -177,6 +177,52 @@ async def test_the_prefix_of_the_caller_is_a_part_of_the_prefix(honours: bool) -
     assert len(sent["content"]) > len(begun)
 
 
+@pytest.mark.parametrize("own_end", [HELLO[-12:], "welcome!"], ids=["same", "other"])
+@pytest.mark.parametrize("again", [False, True], ids=["without-it", "with-it"])
+@pytest.mark.parametrize("repeats", [False, True], ids=["new-text", "repeats-it"])
+async def test_a_host_that_begins_anew_after_the_prefix_of_the_caller_doubles_no_text(
+    repeats: bool, again: bool, own_end: str
+) -> None:
+    begun = "Dear reader, "
+    first, second = begun * repeats + HELLO, begun * again + HELLO[:-12] + own_end
+    fake = FakeTransport([Reply(first, cut_after=-4, end="reset"), Reply(second)])
+    stream = opened(fake, "continue", said=[kimi.user("Hi"), kimi.assistant(begun, partial=True)])
+    shown = Shown()
+    async for event in stream:
+        shown.show(event)
+    assert len(fake.requests) == 2
+    assert stream.snapshot.full_text == begun + HELLO[:-12] + own_end
+    assert stream.snapshot.text == shown.text
+
+
+@pytest.mark.parametrize("cut", [2, 3], ids=["inside-it", "after-it"])
+async def test_too_short_a_text_after_a_repeated_prefix_is_not_continued(cut: int) -> None:
+    begun = "Dear reader, "
+    fake = FakeTransport([Reply(begun + "Hel", cut_after=cut, end="reset"), Reply(HELLO)])
+    stream = opened(fake, "auto", said=[kimi.user("Hi"), kimi.assistant(begun, partial=True)])
+    assert (await stream.final()).full_text == begun + HELLO
+    assert fake.requests[1].body == fake.requests[0].body
+
+
+@pytest.mark.parametrize("way", ["restart", "continue"])
+async def test_the_prefix_is_treated_as_by_the_provider_that_began_the_reply(
+    way: OnInterrupt,
+) -> None:
+    begun, anew = "Dear reader, ", "Good day to you, I am Kimi and here to help."
+    broken = ErrorReply(402) if way == "restart" else Reply(anew, cut_after=-4, end="reset")
+    first, second = FakeTransport(broken, host="a.test"), FakeTransport(Reply(anew), host="b.test")
+    providers: list[kimi.Provider] = [first.moonshot(), second.cloudsway()]
+    if way == "continue":
+        providers = [first.cloudsway(), second.moonshot()]
+    client = first.client(
+        second, provider=providers, model="kimi-k2.6", retries=kimi.Retries(), checks="off"
+    )
+    reply = await client.chat([kimi.user("Hi"), kimi.assistant(begun, partial=True)])
+    assert (reply.full_text, reply.prefix_honoured) == (anew, False)
+    sent = second.requests[0].body["messages"][-1]["content"]
+    assert anew.startswith(sent) or sent == begun
+
+
 def counted(prompt: int, completion: int) -> kimi.Usage:
     return kimi.Usage(
         prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion
