@@ -99,11 +99,21 @@ class KimiError(Exception):
         super().__init__(message)
         self.message = message
         self.provider: str | None = None
-        self.partial: ChatCompletion | None = None
+        self._partial: ChatCompletion | None = None
         self.record: ReplyRecord | None = None
         self.attempts: tuple[AttemptRecord, ...] = ()
         self.output_shown = False
         self.stage: str | None = None
+
+    # A property, because ``StreamInterrupted`` narrows its type.
+    @property
+    def partial(self) -> ChatCompletion | None:
+        """The part of the reply that had arrived, or ``None`` before any output."""
+        return self._partial
+
+    @partial.setter
+    def partial(self, partial: ChatCompletion) -> None:
+        self._partial = partial
 
     def __str__(self) -> str:
         context = "; ".join(f"{name}: {value}" for name, value in self._context() if value)
@@ -397,9 +407,8 @@ class EmptyResponseError(ProtocolError):
 class StreamInterrupted(KimiError):
     """Raised when a reply ended or broke without a finish reason, or with one by which the host gives up.
 
-    ``partial`` holds everything that arrived before the break.
-
     Attributes:
+        partial: Everything that arrived before the break; never ``None``, and without choices before any output.
         cause: Type and text of the exception that broke it, or ``None`` for a polite end.
     """
 
@@ -409,6 +418,17 @@ class StreamInterrupted(KimiError):
     def __init__(self, message: str, *, cause: str | None = None) -> None:
         super().__init__(message)
         self.cause = cause
+
+    @property
+    def partial(self) -> ChatCompletion:
+        """Everything that arrived before the break; without choices before any output."""
+        from kimi_async._models import ChatCompletion  # it imports this module
+
+        return self._partial or ChatCompletion(provider=self.provider or "")
+
+    @partial.setter
+    def partial(self, partial: ChatCompletion) -> None:
+        self._partial = partial
 
     def _context(self) -> list[tuple[str, object]]:
         return [*super()._context(), ("cause", self.cause)]

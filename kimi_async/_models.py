@@ -27,7 +27,7 @@ from kimi_async._json_text import read_json_text
 from kimi_async._messages import Message, ToolCall
 from kimi_async._openai import finish_word, openai_head, openai_usage
 from kimi_async._prefix import Prefix
-from kimi_async._record import Outcome, ReplyRecord, Usage
+from kimi_async._record import AttemptRecord, Outcome, ReplyRecord, Usage
 
 if TYPE_CHECKING:
     pass
@@ -214,6 +214,11 @@ class ChatCompletion:
     record: ReplyRecord | None = field(default=None, eq=False)
     raw: Mapping[str, Any] | None = field(default=None, eq=False, repr=False)
     prefix: Prefix | None = field(default=None, eq=False)
+
+    @property
+    def attempts(self) -> tuple[AttemptRecord, ...]:
+        """The requests that were sent for the reply, oldest first; empty if it has no record."""
+        return () if self.record is None else self.record.attempts
 
     @property
     def message(self) -> Message:

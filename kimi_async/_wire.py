@@ -75,7 +75,7 @@ class ChatRequest:
 
 
 def _content_of(request: WireRequest) -> bytes:
-    if request.body is None:
+    if not request.body:
         return b""
     content = encode_json(request.body)
     if content is None:
@@ -94,7 +94,7 @@ class WireRequest:
         method: The HTTP method.
         url: The complete URL.
         headers: Headers without the authorization.
-        body: The JSON body as Python values, or ``None`` for a request without one.
+        body: The JSON body as Python values; empty for a request without one.
         findings: The problems for which the provider is known or likely to refuse the request; set by
             ``client.preview()``.
         content: The body exactly as it is sent: *body* as compact JSON in UTF-8. It is encoded when the request is
@@ -107,7 +107,7 @@ class WireRequest:
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
-    body: Mapping[str, Any] | None = field(repr=False)
+    body: Mapping[str, Any] = field(factory=dict, repr=False)
 
     findings: tuple[Finding, ...] = field(default=(), kw_only=True, eq=False, repr=False)
     content: bytes = field(

@@ -169,7 +169,7 @@ class Provider:
     def build_models_request(self) -> WireRequest:
         """Return the request for the list of models, without the key."""
         headers = {"accept": "application/json"}
-        return WireRequest(method="GET", url=self.models_url, headers=headers, body=None)
+        return WireRequest(method="GET", url=self.models_url, headers=headers)
 
     def parse_models(self, body: bytes) -> tuple[ModelInfo, ...]:
         """Return the list of models in *body*; raises the errors of :meth:`parse_completion`."""

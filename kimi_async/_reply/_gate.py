@@ -11,7 +11,7 @@ import logging
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 from attrs import frozen
@@ -336,6 +336,5 @@ class Gates:
 
 def _asked(wire: WireRequest) -> int | None:
     """Return the output limit of a request."""
-    body: Mapping[str, Any] = wire.body or {}
-    asked = body.get("max_completion_tokens") or body.get("max_tokens")
+    asked = wire.body.get("max_completion_tokens") or wire.body.get("max_tokens")
     return asked if isinstance(asked, int) else None

@@ -239,8 +239,9 @@ class Reply:
             failure.record = self.record
             failure.attempts = self.attempts
             failure.output_shown = self.seen
-            if failure.partial is None:
-                failure.partial = self._partial()
+            partial = self._partial()
+            if partial is not None:
+                failure.partial = partial
             raise failure.with_traceback(None)
         completion = self.snapshot()
         outcomes: list[Outcome] = [choice.outcome or "other" for choice in completion.choices]
@@ -315,7 +316,7 @@ class Reply:
             attempts.current,
             self.snapshot(),
             model=self._call.request.model,
-            params=recorded_params(self._call.wire_request.body or {}),
+            params=recorded_params(self._call.wire_request.body),
             begun=attempts.begun,
             begun_at=self._begun_at,
             ended=attempts.clock(),

@@ -37,7 +37,7 @@ def call_info(
         providers=tuple(provider.name for provider in providers),
         model=request.model,
         started_at=started_at,
-        params=recorded_params(wire.body or {}),
+        params=recorded_params(wire.body),
     )
 
 

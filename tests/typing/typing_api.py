@@ -164,6 +164,8 @@ if TYPE_CHECKING:
 
     def losses(error: kimi.KimiError) -> None:
         assert_type(error.partial, kimi.ChatCompletion | None)
+        if isinstance(error, kimi.StreamInterrupted):
+            assert_type(error.partial, kimi.ChatCompletion)
         assert_type(error.record, kimi.ReplyRecord | None)
         if isinstance(error, kimi.APIError):
             assert_type(error.status, int | None)

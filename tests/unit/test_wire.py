@@ -42,7 +42,7 @@ def test_a_body_that_cannot_be_written_is_refused_without_being_quoted() -> None
 
 
 def test_a_request_may_have_no_body() -> None:
-    wire = WireRequest(method="GET", url="", headers={}, body=None)
+    wire = WireRequest(method="GET", url="", headers={})
     assert wire.content == b""
 
 

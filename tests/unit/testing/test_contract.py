@@ -35,7 +35,7 @@ class Changed(OpenAICompatible):
 
     def build_request(self, request: ChatRequest) -> WireRequest:
         made = super().build_request(request)
-        body = {**(made.body or {}), **self.changes}
+        body = {**made.body, **self.changes}
         url = self.url_changes
         return WireRequest(method=made.method, url=url, headers=made.headers, body=body)
 

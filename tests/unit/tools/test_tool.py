@@ -443,7 +443,6 @@ def test_tools_are_spelled_in_any_call() -> None:
     builtin = {"type": "builtin_function", "function": {"name": "$web_search"}}
     client = kimi.AsyncKimi(kimi.AceDataCloud("k"), model="m")
     body = client.preview("Hi", tools=[find, builtin]).body
-    assert body is not None
     assert body["tools"] == [find.to_wire(), builtin]
     no_tool: Any = name_of
     with pytest.raises(ConfigurationError, match=r"decorate it with @kimi_async"):
