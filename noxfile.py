@@ -93,11 +93,13 @@ def build(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def types(session: nox.Session) -> None:
-    """Check the types with mypy and basedpyright."""
+    """Check the types of the code and of the examples with mypy and basedpyright."""
     install(session, "typing")
-    session.run("mypy")
-    # Left to itself it would look into a .venv of the checkout.
-    session.run("basedpyright", "--pythonpath", str(Path(session.bin, "python")))
+    # Left to itself, basedpyright would look into a .venv of the checkout.
+    python = str(Path(session.bin, "python").absolute())
+    for checker in (["mypy"], ["basedpyright", f"--pythonpath={python}"]):
+        session.run(*checker)
+        session.run("python", "tests/support/page_types.py", *checker, env=SCRIPT)
 
 
 @nox.session(python=PYTHONS, requires=["build"])

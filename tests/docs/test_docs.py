@@ -14,13 +14,14 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
 from example_programs import SETTINGS, provider_of_the_environment
 from fake_server import served_fake
 from markdown_it import MarkdownIt
+from page_examples import PAGES, compiled, examples
 from paths import ROOT
 
 import kimi_async
@@ -29,11 +30,8 @@ from kimi_async.testing import FakeOptions, FakeProvider, Reply, script_from_jso
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from markdown_it.token import Token
-
     from kimi_async.testing import ReceivedRequest
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MODULES = ["kimi_async"] + [
     module.name
     for module in pkgutil.walk_packages(kimi_async.__path__, "kimi_async.")
@@ -216,16 +214,6 @@ def test_the_page_about_the_fake_is_right() -> None:
     }
 
 
-def examples(page: str) -> list[Token]:
-    """Return the Python blocks of *page* in their order."""
-    fences = [token for token in MarkdownIt().parse(page) if token.type == "fence"]
-    for fence in fences:
-        claims = [word for word in fence.info.lower().split() if word.startswith("py")]
-        if claims and fence.info != "python":
-            raise ValueError(f"fenced as {fence.info!r}: use 'python', or 'text' if it cannot run")
-    return [fence for fence in fences if fence.info == "python"]
-
-
 def run(page: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """Run the Python blocks of *page* as one ``__main__`` module, with ``await`` allowed at top level."""
     module = ModuleType("__main__")
@@ -236,12 +224,3 @@ def run(page: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
             if inspect.iscoroutine(outcome):
                 runner.run(outcome)
     return module
-
-
-def compiled(block: Token, path: Path) -> CodeType:
-    """Compile *block* so that its line numbers are those of the page."""
-    assert block.map is not None
-    source = "\n" * (block.map[0] + 1) + block.content
-    code = compile(source, path, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-    assert isinstance(code, CodeType)
-    return code
