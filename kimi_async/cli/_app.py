@@ -1,4 +1,7 @@
-"""The commands: options in, exit code out; the work is elsewhere."""
+"""The commands: options in, exit code out; the work is elsewhere.
+
+Most commands import their work when they run. Together these modules would be half of the start of each command.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final, TextIO, TypeAlias
+from typing import Annotated, TextIO, TypeAlias
 
 import anyio
 import typer
@@ -22,92 +25,26 @@ from kimi_async.cli._ask import (
     read_prompt,
 )
 from kimi_async.cli._ask import ask as run_ask
-from kimi_async.cli._batch import Job, estimate, run_batch
-from kimi_async.cli._demo import demo as run_demo
-from kimi_async.cli._demo import program_name
-from kimi_async.cli._doctor import DOCTOR_EXIT_CODES, DOCTOR_HELP, run_doctor
-from kimi_async.cli._fake import FakeServer, serve
+from kimi_async.cli._help import (
+    ASK_HELP,
+    BATCH_EXIT_CODES,
+    BATCH_HELP,
+    DOCTOR_EXIT_CODES,
+    DOCTOR_HELP,
+    EXIT_CODES,
+    FAKE_HELP,
+    MODELS_HELP,
+    PROVIDERS_HELP,
+)
 from kimi_async.cli._json import JsonRenderer
 from kimi_async.cli._models import list_models
 from kimi_async.cli._output import Output, never_fail_on_characters, shows_styles
 from kimi_async.cli._providers import show_providers
 from kimi_async.cli._render import PlainRenderer, Renderer, TerminalRenderer
-from kimi_async.cli._run import exit_code
+from kimi_async.cli._run import exit_code, program_name
 from kimi_async.cli._waiting import SignOfLife
 
 __all__ = ["app"]
-
-_ASK_HELP: Final = """Send one prompt and stream the reply.
-
-The key is taken from the environment: ACEDATACLOUD_API_TOKEN, CLOUDSWAY_API_KEY (with CLOUDSWAY_ENDPOINT_PATH),
-MOONSHOT_API_KEY or, for openai and other hosts, OPENAI_API_KEY (with OPENAI_BASE_URL).
-
-A terminal gets the thinking (dimmed), the answer, tool calls, and a line with tokens and seconds.
-A file or pipe gets the text of the answer and nothing else.
-Errors, and a warning when the answer is cut off or there is none, go to stderr.
-Control characters that the model writes are shown and not obeyed; on a terminal, invisible ones are shown too.
-A terminal shows the seconds of waiting on stderr, until the first output.
-
-With --json, stdout gets one line of JSON for each event: its name, then its fields.
-The last one is StreamEnd with the whole reply, or {"event": "error", "type": ..., "message": ...}.
-"""
-
-_PROVIDERS_HELP: Final = """Show what each provider can do.
-
-A terminal gets a table for each provider, families of models side by side. A value that the provider
-documents has no note; any other has its source.
-A file or pipe gets one line for each value, with its source too: a section of the page "Providers" of the
-documentation, or a recording. Needs no key and no network.
-
-With --json, stdout gets one line of JSON for each provider.
-"""
-
-_MODELS_HELP: Final = """List the models of a provider.
-
-Each line is the name of a model that the provider offers to your key. The key is taken from the environment,
-as for ask.
-
-With --json, stdout gets one line of JSON for each model; "raw" has everything that the provider tells about it.
-"""
-
-_BATCH_HELP: Final = """Send the requests of a file, and write the replies to another.
-
-INPUT has one request on each line, in the form of OpenAI's batch files, {"custom_id": ..., "body": {"messages":
-[...]}}, or as {"prompt": ...}. A *.txt file has one prompt on each line. A *.gz file is unpacked.
-OUTPUT gets one line for each reply, in OpenAI's form. Requests that fail go to the error file, which can be an INPUT.
-
-Each line is written whole before it counts: a run that was stopped at any moment and is started again sends only the
-requests without a reply. A request or an option that changed since then is an error.
-
-Options fill in what a request does not set.
-"""
-
-_BATCH_EXIT_CODES: Final = """\b
-Exit codes:
-  0    every request has a reply
-  1    some have none, or the provider, the network or this machine failed
-  2    the key or the model is missing, or a file or an option is wrong
-  130  Ctrl-C
-"""
-
-_FAKE_HELP: Final = """Serve a fake provider on this machine, until Ctrl-C.
-
-It speaks the wire of a provider over HTTP, so a program in any language can use it, and the tutorial needs no key.
-Any key is accepted. Without --script it answers anything: it calls the first tool of a request, or returns a sentence.
-
-A script is a file of JSON, or a recording (.kimi). The page "Serve a fake" of the documentation describes it:
-{"replies": ["Hello!", {"error": {"status": 429}}, {"reply": {"content": "Slowly.", "pace": 0.5}}]}
-
-stdout gets commands to try it, and then one line for each answer, without any text of the messages.
-"""
-
-_EXIT_CODES: Final = """\b
-Exit codes:
-  0    all went well, or the reader of a pipe left (| head)
-  1    the provider, the network or this machine failed
-  2    the key or the model is missing, or an option is wrong
-  130  Ctrl-C
-"""
 
 # Pretty exceptions would show local variables, and with them a key.
 app = typer.Typer(
@@ -309,11 +246,16 @@ def demo(*, pace: _Pace = 0.12) -> None:
     """Run the demo and exit."""
     never_fail_on_characters(sys.stdout)
     output = Output(sys.stdout, styled=shows_styles(sys.stdout))
-    show = partial(run_demo, output, pace, program_name(sys.argv[0]))
-    raise typer.Exit(exit_code(lambda: anyio.run(show), TerminalRenderer(output)))
+
+    def command() -> None:
+        from kimi_async.cli._demo import demo as run_demo
+
+        anyio.run(run_demo, output, pace, program_name(sys.argv[0]))
+
+    raise typer.Exit(exit_code(command, TerminalRenderer(output)))
 
 
-@app.command(help=_ASK_HELP, epilog=_EXIT_CODES)
+@app.command(help=ASK_HELP, epilog=EXIT_CODES)
 def ask(
     prompt: _Prompt = None,
     *,
@@ -353,7 +295,7 @@ def ask(
     raise typer.Exit(exit_code(command, renderer))
 
 
-@app.command(help=_BATCH_HELP, epilog=_BATCH_EXIT_CODES)
+@app.command(help=BATCH_HELP, epilog=BATCH_EXIT_CODES)
 def batch(
     source: _Input,
     output: _OutputFile,
@@ -374,6 +316,8 @@ def batch(
     answered = True
 
     def command() -> None:
+        from kimi_async.cli._batch import Job, estimate, run_batch
+
         nonlocal answered
         names: list[Provider | None] = [*provider] if provider else [None]
         if len(names) > 1 and (base_url or endpoint_path):
@@ -399,7 +343,7 @@ def batch(
     raise typer.Exit(code or int(not answered))
 
 
-@app.command(help=_PROVIDERS_HELP)
+@app.command(help=PROVIDERS_HELP)
 def providers(*, as_json: _JsonLines = False) -> None:
     """Show the capabilities and exit."""
     never_fail_on_characters(sys.stdout, "utf-8" if as_json else None)
@@ -407,7 +351,7 @@ def providers(*, as_json: _JsonLines = False) -> None:
     raise typer.Exit(exit_code(lambda: show_providers(sys.stdout, as_json=as_json), renderer))
 
 
-@app.command(help=_MODELS_HELP, epilog=_EXIT_CODES)
+@app.command(help=MODELS_HELP, epilog=EXIT_CODES)
 def models(
     *,
     provider: _Provider = None,
@@ -446,6 +390,8 @@ def doctor(
     answered = False
 
     def command() -> None:
+        from kimi_async.cli._doctor import run_doctor
+
         nonlocal answered
         chosen = chosen_provider(provider, base_url, endpoint_path)
         answered = run_doctor(chosen, model, yes=yes, as_json=as_json)
@@ -454,7 +400,7 @@ def doctor(
     raise typer.Exit(code or int(not answered))
 
 
-@app.command(help=_FAKE_HELP)
+@app.command(help=FAKE_HELP)
 def fake(
     *,
     provider: _FakeProvider = Provider.acedata,
@@ -466,18 +412,20 @@ def fake(
 ) -> None:
     """Serve a fake provider and exit."""
     never_fail_on_characters(sys.stdout)
-    server = FakeServer(
-        provider=provider.value,
-        host=host,
-        port=port,
-        script=script,
-        oddities=tuple(oddity or ()),
-        speed=speed,
-    )
     # A pipe is read while the server runs.
     show = partial(print, flush=True)
 
     def command() -> None:
+        from kimi_async.cli._fake import FakeServer, serve
+
+        server = FakeServer(
+            provider=provider.value,
+            host=host,
+            port=port,
+            script=script,
+            oddities=tuple(oddity or ()),
+            speed=speed,
+        )
         try:
             anyio.run(serve, server, program_name(sys.argv[0]), show)
         except KeyboardInterrupt:

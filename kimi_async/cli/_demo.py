@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import httpx
@@ -17,7 +14,7 @@ from kimi_async.cli._render import TerminalRenderer
 from kimi_async.cli._run import follow
 from kimi_async.testing import FakeProvider, Recording, Reply, ScriptedReply
 
-__all__ = ["demo", "program_name"]
+__all__ = ["demo"]
 
 
 @frozen(kw_only=True)
@@ -99,17 +96,3 @@ async def demo(output: Output, pace: float, program: str) -> None:
         output.end_paragraph()
         command = f'{program} ask --model kimi-k3 "Hello"'
         output.write(f"With a key: ACEDATACLOUD_API_TOKEN=... {command}\n", BOLD)
-
-
-def program_name(started_as: str) -> str:
-    """Return the words that start this program again.
-
-    Args:
-        started_as: The first argument of the process: a path, which is shortened if the shell finds the program.
-    """
-    path = Path(started_as)
-    if path.name == "__main__.py":
-        return "python -m kimi_async"
-    found = shutil.which(path.name)
-    is_found = found is not None and Path(found).resolve() == path.resolve()
-    return path.name if is_found else shlex.quote(started_as)

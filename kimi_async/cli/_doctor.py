@@ -29,36 +29,12 @@ from kimi_async.cli._probes import MAX_TOKENS, PROBES, Finding, Heard, Probe, fi
 from kimi_async.cli._waiting import SignOfLife
 
 __all__ = [
-    "DOCTOR_EXIT_CODES",
-    "DOCTOR_HELP",
     "Examination",
     "agrees",
     "examine",
     "run_doctor",
     "show_examination",
 ]
-
-DOCTOR_HELP: Final = """Find out the things that a provider really does, with your key.
-
-It sends a few small requests. They cost tokens, so it asks first; --yes agrees, and is needed without a terminal.
-The key is taken from the environment, as for ask.
-
-It tries streaming, the place of the token counts, the key of the thinking, tool calls, JSON mode, JSON schemas,
-partial mode, the thinking switch, an error, request ids and the headers of rate limits.
-Each finding is shown beside the value that the library believes (kimi-async providers).
-Each difference comes with the line of Python that changes that value.
-A request that fails is shown too, and the next one is sent, unless the host did not answer the first one at all.
-
-With --json, stdout gets one line of JSON for each finding.
-"""
-
-DOCTOR_EXIT_CODES: Final = """\b
-Exit codes:
-  0    every request had an answer
-  1    a request failed, or you did not agree
-  2    the key, the model or --yes is missing, or an option is wrong
-  130  Ctrl-C
-"""
 
 _TIMEOUTS: Final = Timeouts(first_output=120, idle=120, progress=120, total=300)
 

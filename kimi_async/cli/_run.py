@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
 from kimi_async import (
@@ -22,7 +25,7 @@ from kimi_async.cli._output import report
 from kimi_async.cli._render import Renderer
 from kimi_async.cli._words import in_words_of_the_shell
 
-__all__ = ["exit_code", "follow"]
+__all__ = ["exit_code", "follow", "program_name"]
 
 
 async def follow(stream: ChatStream, renderer: Renderer, *, reasoning: bool = True) -> None:
@@ -126,3 +129,17 @@ def _discard_stdout() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
+
+
+def program_name(started_as: str) -> str:
+    """Return the words that start this program again.
+
+    Args:
+        started_as: The first argument of the process: a path, which is shortened if the shell finds the program.
+    """
+    path = Path(started_as)
+    if path.name == "__main__.py":
+        return "python -m kimi_async"
+    found = shutil.which(path.name)
+    is_found = found is not None and Path(found).resolve() == path.resolve()
+    return path.name if is_found else shlex.quote(started_as)

@@ -21,6 +21,7 @@ from kimi_async.cli import _demo
 from kimi_async.cli._app import Provider, _renderer, app
 from kimi_async.cli._json import JsonRenderer
 from kimi_async.cli._render import PlainRenderer, TerminalRenderer
+from kimi_async.cli._run import program_name
 from kimi_async.cli._words import in_words_of_the_shell
 from kimi_async.testing import ErrorReply, FakeProvider, Reply
 
@@ -379,12 +380,12 @@ def test_the_demo_names_the_program_as_the_shell_finds_it(
 ) -> None:
     program = tmp_path / "kimi-async"
     program.touch(mode=0o755)
-    assert _demo.program_name(str(program)) == str(program)
-    assert _demo.program_name("/a b/kimi-async") == "'/a b/kimi-async'"
-    assert _demo.program_name("/x/kimi_async/__main__.py") == "python -m kimi_async"
+    assert program_name(str(program)) == str(program)
+    assert program_name("/a b/kimi-async") == "'/a b/kimi-async'"
+    assert program_name("/x/kimi_async/__main__.py") == "python -m kimi_async"
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert _demo.program_name(str(program)) == "kimi-async"
-    assert _demo.program_name("/other/kimi-async") == "/other/kimi-async"
+    assert program_name(str(program)) == "kimi-async"
+    assert program_name("/other/kimi-async") == "/other/kimi-async"
 
 
 @pytest.mark.parametrize("pace", ["-1", "nan", "inf", "61", "fast"])

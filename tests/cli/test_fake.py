@@ -162,7 +162,7 @@ async def interrupt(*_: object) -> None:
 
 
 def test_ctrl_c_is_the_usual_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kimi_async.cli._app.serve", interrupt)
+    monkeypatch.setattr("kimi_async.cli._fake.serve", interrupt)
     result = CliRunner().invoke(app, ["fake", "--port", "0"])
     assert (result.exit_code, result.stdout, result.stderr) == (0, "\nstopped\n", "")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import subprocess
 import sys
 
 import pytest
@@ -30,6 +31,22 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
 def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--version") == 0
     assert capsys.readouterr().out == f"kimi-async {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["ask", "--help"], ["providers"]])
+def test_a_command_loads_nothing_of_the_others(arguments: list[str]) -> None:
+    """The fakes and the batches are half of the time to start."""
+    code = (
+        "import sys; from kimi_async.cli import main\n"
+        "try: main()\n"
+        "finally: print(*sys.modules, sep='\\n', file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True).stderr.split()
+    assert "kimi_async.cli._app" in loaded
+    assert not {"kimi_async.testing", "kimi_async.batch", "kimi_async.structured", "httpx"} & {
+        *loaded
+    }
 
 
 @pytest.mark.parametrize(
@@ -80,7 +97,7 @@ def test_without_the_extra_one_line_says_what_to_install(
 
 
 def test_another_missing_module_is_not_blamed_on_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "kimi_async.cli._demo", None)
+    monkeypatch.setitem(sys.modules, "kimi_async.cli._render", None)
     with pytest.raises(ModuleNotFoundError, match="kimi_async"):
         main()
 
