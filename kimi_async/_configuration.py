@@ -7,7 +7,6 @@ setting is accepted: those of :class:`CallOptions` in one call, those of :class:
 from __future__ import annotations
 
 import inspect
-import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +22,7 @@ from kimi_async._providers import Provider
 from kimi_async._record import OnComplete
 from kimi_async._request._borrowed import refuse_unknown
 from kimi_async._request._params import ChatParams, check_headers
-from kimi_async._settings import Limits, Timeouts
+from kimi_async._settings import Limits, Timeouts, is_seconds
 
 __all__ = [
     "CallOptions",
@@ -124,9 +123,7 @@ def _is_hedge_after(_: object, setting: _Field, value: object) -> None:
     if isinstance(value, str):
         if re.fullmatch("p[5-9][0-9]", value):
             return
-    elif value is None or (
-        isinstance(value, (int, float)) and value is not True and 0 < value < math.inf
-    ):
+    elif value is None or is_seconds(value):
         return
     raise ConfigurationError(
         f'{setting.name} must be a number of seconds above 0, a percentile from "p50" to "p99", '

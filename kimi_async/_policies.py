@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import Any, Final, Self
 
 from attrs import field, fields, frozen
@@ -22,7 +22,7 @@ def _check(policy: Any, *, whole: tuple[str, ...], may_be_none: tuple[str, ...] 
         least = int(each.name in whole)
         if (
             type(value) is not int and (least or not isinstance(value, float))
-        ) or not least <= float(value) < math.inf:
+        ) or not least <= value <= sys.float_info.max:
             _refuse(name, each.name, least)
 
 

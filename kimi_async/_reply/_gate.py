@@ -11,6 +11,7 @@ import logging
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from operator import methodcaller
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
@@ -277,17 +278,22 @@ class LimiterPass:
         permit, self._permit = self._permit, None
         if permit is not None:
             if usage is not None:
-                call_safely("Permit.settle", permit.settle, usage)
-            call_safely("Permit.release", permit.release)
+                call_safely("Permit.settle", methodcaller("settle", usage), permit)
+            _release(permit)
 
     def leave_soon(self) -> None:
         permit, self._permit = self._permit, None
         if permit is None:
             return
         try:
-            self._call_soon(lambda: call_safely("Permit.release", permit.release))
+            self._call_soon(lambda: _release(permit))
         except RuntimeError:
-            call_safely("Permit.release", permit.release)  # the loop has ended
+            _release(permit)  # the loop has ended
+
+
+def _release(permit: LimiterPermit) -> None:
+    # methodcaller, so that an object without the method is logged too.
+    call_safely("Permit.release", methodcaller("release"), permit)
 
 
 class Gates:

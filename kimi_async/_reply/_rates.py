@@ -8,6 +8,7 @@ as many successes as the limit.
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from collections.abc import Mapping
 from typing import Final
@@ -175,7 +176,9 @@ class TokenEstimate:
             asked: The output limit of the request. Providers count all of it before the reply (the page Providers,
                 3.3). ``None`` takes the length of the replies before.
         """
-        return math.ceil(size * self._per_byte + (self._output if asked is None else asked))
+        return math.ceil(size * self._per_byte) + (
+            math.ceil(self._output) if asked is None else asked
+        )
 
     def learn(self, size: int, usage: Usage) -> None:
         """Learn from the usage of a request with a body of *size* bytes."""
@@ -345,7 +348,8 @@ def _or_none(limit: int | None) -> float:
 
 
 def _count(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
+    """Return the whole number in a header; a longer one than any limit tells nothing."""
+    return int(text) if text is not None and re.fullmatch(r"\d{1,15}", text, re.ASCII) else None
 
 
 def _seconds(text: str | None) -> float | None:

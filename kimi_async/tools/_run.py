@@ -21,6 +21,7 @@ from kimi_async._events import StreamEnd, StreamEvent
 from kimi_async._messages import AnyMessage, Message, Messages, ToolCall, as_sequence, tool_result
 from kimi_async._models import ChatCompletion
 from kimi_async._record import Outcome, Usage
+from kimi_async._settings import is_seconds
 from kimi_async._stream import ChatStream
 from kimi_async._wire import Wire
 from kimi_async.tools._call_ids import sayable, with_ids, with_unique_ids
@@ -408,9 +409,7 @@ def _check_options(
     for name, value in (("max_steps", max_steps), ("tool_concurrency", tool_concurrency)):
         if type(value) is not int or value < 1:
             raise ConfigurationError(f"{name} must be a whole number from 1, not {value!r}")
-    if tool_timeout is not None and not (
-        isinstance(tool_timeout, (int, float)) and tool_timeout is not True and tool_timeout > 0
-    ):
+    if tool_timeout is not None and not is_seconds(tool_timeout):
         raise ConfigurationError("tool_timeout must be a number of seconds above 0, or None")
     if on_tool_error not in ("return", "raise"):
         raise ConfigurationError('on_tool_error must be "return" or "raise"')

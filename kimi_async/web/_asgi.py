@@ -10,6 +10,7 @@ import anyio
 import anyio.lowlevel
 
 from kimi_async._errors import ConfigurationError, KimiError
+from kimi_async._settings import is_seconds
 from kimi_async.tools._run import RunEvent
 from kimi_async.web._ai_sdk import AISDKEncoder
 from kimi_async.web._ending import ending_of_failure
@@ -151,7 +152,7 @@ def checked_keep_alive(seconds: float | None) -> float | None:
     Raises:
         ConfigurationError: It is neither a number above 0 nor ``None``.
     """
-    if seconds is None or (type(seconds) in (int, float) and seconds > 0):
+    if seconds is None or is_seconds(seconds):
         return seconds
     raise ConfigurationError(
         f"keep_alive must be a number of seconds above 0, or None, not {seconds!r}"

@@ -413,7 +413,19 @@ def test_a_copy_takes_its_provider_from_the_environment(monkeypatch: pytest.Monk
         pytest.param({"headers": None}, "headers must map", id="no-headers"),
         *(
             pytest.param({"hedge_after": value}, '"p50" to "p99"', id=f"hedge_after-{value}")
-            for value in (0, -1.0, True, math.inf, math.nan, "p49", "p100", "P95", "95", [1.0])
+            for value in (
+                0,
+                -1.0,
+                True,
+                math.inf,
+                10**309,
+                math.nan,
+                "p49",
+                "p100",
+                "P95",
+                "95",
+                [1.0],
+            )
         ),
     ],
 )

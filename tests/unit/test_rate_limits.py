@@ -357,6 +357,42 @@ async def test_a_limiter_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     assert "the limiter failed; the request is sent without a permit" in caplog.text
 
 
+class Wrong:
+    """A limiter whose permits are none."""
+
+    async def acquire(self, cost: kimi.Cost) -> Any:
+        return cost
+
+
+@NOT_CLOSED
+async def test_a_permit_without_its_methods(caplog: pytest.LogCaptureFixture) -> None:
+    usage = Usage(prompt_tokens=1, completion_tokens=1, total_tokens=2)
+    client = limited(FakeTransport([Reply("Hello", usage=usage)] * 2), Wrong())
+    assert (await client.chat("Hi")).text == "Hello"
+    for said in ("Permit.settle raised", "Permit.release raised"):
+        assert said in caplog.text
+    caplog.clear()
+    streams = [client.stream("Hi")]
+    await anext(streams[0])
+    streams.clear()
+    await anyio.wait_all_tasks_blocked()
+    assert "Permit.release raised" in caplog.text
+
+
+@pytest.mark.parametrize("digits", [15, 16, 400, 5_000])
+async def test_a_limit_that_no_provider_can_mean_is_not_read(digits: int) -> None:
+    told = {f"x-ratelimit-{name}-tokens": "9" * digits for name in ("limit", "remaining")}
+    fake = FakeTransport([ErrorReply(429, headers=told), Reply("Hello")])
+    assert (await fake.client(retries=kimi.Retries()).chat("Hi")).text == "Hello"
+
+
+async def test_an_output_limit_over_every_number() -> None:
+    limits = RateLimits(tokens_per_minute=10)
+    fake = FakeTransport([Reply("Hello")])
+    client = fake.client(provider=evolve(fake.acedata(), rate_limits=limits), checks="off")
+    assert (await client.chat("Hi", max_tokens=10**400)).text == "Hello"
+
+
 # Over sockets
 
 

@@ -42,7 +42,7 @@ def test_accepted(name: str, seconds: float | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "seconds", [0, 0.0, -1, math.inf, -math.inf, math.nan, True, "5", (1,), {}], ids=repr
+    "seconds", [0, 0.0, -1, math.inf, -math.inf, math.nan, True, "5", (1,), {}, 10**309], ids=repr
 )
 @pytest.mark.parametrize("name", NAMES)
 def test_refused(name: str, seconds: object) -> None:

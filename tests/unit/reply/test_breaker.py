@@ -270,6 +270,7 @@ def test_a_retry_that_cannot_end_in_time_is_not_made() -> None:
         (Retries, {"cap": float("nan")}, "Retries.cap must be a number from 0"),
         (Retries, {"base": True}, "Retries.base must be a number from 0"),
         (Retries, {"budget": 5}, "Retries.budget must be a RetryBudget"),
+        (Retries, {"base": 10**309}, "Retries.base must be a number from 0"),
         (RetryBudget, {"ratio": "much"}, "RetryBudget.ratio must be a number from 0"),
         (Breaker, {"minimum": None}, "Breaker.minimum must be a whole number from 1"),
         (Breaker, {"window": None}, "Breaker.window must be a number from 0"),

@@ -616,6 +616,7 @@ async def test_a_sync_tool_runs_in_a_thread_and_a_slow_one_is_left_behind() -> N
         ({"max_steps": 1.5}, "max_steps must be a whole number from 1, not 1.5"),
         ({"tool_concurrency": 0}, "tool_concurrency must be a whole number from 1"),
         ({"tool_timeout": 0}, "tool_timeout must be a number of seconds above 0, or None"),
+        ({"tool_timeout": 10**309}, "tool_timeout must be a number of seconds above 0, or None"),
         ({"tool_timeout": "1"}, "tool_timeout must be a number of seconds above 0, or None"),
         ({"on_tool_error": "ignore"}, 'on_tool_error must be "return" or "raise"'),
         ({"approve": True}, "approve must be callable"),

@@ -397,7 +397,7 @@ async def test_the_error_of_a_script_is_raised_as_it_is() -> None:
         await Browser().ask(ReplyResponse(FakeTransport([]).client().stream("Hi")))
 
 
-@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), True, "15"])
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf"), 10**309, True, "15"])
 def test_a_wrong_keep_alive_is_refused(seconds: Any) -> None:
     with pytest.raises(kimi.ConfigurationError, match="keep_alive must be"):
         ReplyResponse(CASES["complete"].stream(), "events", seconds)
