@@ -91,6 +91,7 @@ class AsyncKimi(ClosedAtExit):
         http_client: The ``httpx.AsyncClient`` or ``httpx2.AsyncClient`` that sends the requests; see
             :func:`~kimi_async.http_client` and :func:`~kimi_async.aiohttp_client`. The caller closes it. ``None``
             makes one, which :meth:`aclose` closes.
+        unknown: Any other name is refused; the error tells the right one.
 
     Raises:
         ConfigurationError: The provider or the key is missing, or a setting cannot work.
@@ -164,6 +165,9 @@ class AsyncKimi(ClosedAtExit):
     def isolate(self, name: str) -> None:
         """Send nothing to a provider until :meth:`restore`; replies that run are not touched.
 
+        Args:
+            name: The name of the provider, such as ``"acedata"``.
+
         Raises:
             ConfigurationError: No provider of this client has that name.
         """
@@ -171,6 +175,9 @@ class AsyncKimi(ClosedAtExit):
 
     def restore(self, name: str) -> None:
         """Undo :meth:`isolate`.
+
+        Args:
+            name: The name of the provider.
 
         Raises:
             ConfigurationError: No provider of this client has that name.
@@ -187,6 +194,9 @@ class AsyncKimi(ClosedAtExit):
 
     def with_options(self, **options: Unpack[ClientOptions]) -> Self:
         """Return a client with other settings and the same connections; closing one of the two closes both.
+
+        Args:
+            options: The settings that replace those of this client: the keys of :class:`ClientOptions`.
 
         Raises:
             ConfigurationError: A setting cannot work.

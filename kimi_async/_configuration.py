@@ -75,7 +75,10 @@ class ClientOptions(CallOptions, total=False):
 
 
 class CallParams(ChatParams, CallOptions, total=False):
-    """The parameters of one reply, and settings for this call only."""
+    """The parameters of one reply, and settings for this call only.
+
+    :class:`ChatParams` and :class:`CallOptions` explain them.
+    """
 
 
 class NoOptions(TypedDict):

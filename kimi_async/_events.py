@@ -70,42 +70,72 @@ class StreamStart(_Event, frozen=True):
 
 
 class ReasoningDelta(_Event, frozen=True):
-    """A piece of the model's reasoning; never empty."""
+    """A piece of the model's reasoning.
+
+    Attributes:
+        text: The piece; never empty.
+        choice: Index of the choice.
+    """
 
     text: str
     choice: int = 0
 
 
 class ReasoningDone(_Event, frozen=True):
-    """A segment of reasoning has ended; ``text`` is the whole segment."""
+    """A segment of reasoning has ended.
+
+    Attributes:
+        text: The whole segment.
+        choice: Index of the choice.
+    """
 
     text: str
     choice: int = 0
 
 
 class ContentDelta(_Event, frozen=True):
-    """A piece of the answer; never empty."""
+    """A piece of the answer.
+
+    Attributes:
+        text: The piece; never empty.
+        choice: Index of the choice.
+    """
 
     text: str
     choice: int = 0
 
 
 class ContentDone(_Event, frozen=True):
-    """A segment of the answer has ended; ``text`` is the whole segment."""
+    """A segment of the answer has ended.
+
+    Attributes:
+        text: The whole segment.
+        choice: Index of the choice.
+    """
 
     text: str
     choice: int = 0
 
 
 class RefusalDelta(_Event, frozen=True):
-    """A piece of a refusal; never empty."""
+    """A piece of a refusal.
+
+    Attributes:
+        text: The piece; never empty.
+        choice: Index of the choice.
+    """
 
     text: str
     choice: int = 0
 
 
 class RefusalDone(_Event, frozen=True):
-    """A segment of a refusal has ended; ``text`` is the whole segment."""
+    """A segment of a refusal has ended.
+
+    Attributes:
+        text: The whole segment.
+        choice: Index of the choice.
+    """
 
     text: str
     choice: int = 0
@@ -149,7 +179,13 @@ class _HasPieces:
 
 
 class ToolCallDelta(_HasPieces, _Event, frozen=True):
-    """A piece of the arguments of call ``index``, as text; never empty."""
+    """A piece of the arguments of a tool call.
+
+    Attributes:
+        index: The call, as in its :class:`ToolCallStart`.
+        arguments: The piece, as text; never empty.
+        choice: Index of the choice.
+    """
 
     index: int
     arguments: str
@@ -197,21 +233,35 @@ def tool_call_delta(index: int, arguments: str, choice: int, growing: GrowingJSO
 
 
 class ToolCallDone(_Event, frozen=True):
-    """A tool call is complete and may be executed; comes with the finish reason, never earlier."""
+    """A tool call is complete and may be executed; comes with the finish reason, never earlier.
+
+    Attributes:
+        call: The call.
+        choice: Index of the choice.
+    """
 
     call: ToolCall
     choice: int = 0
 
 
 class Finish(_Event, frozen=True):
-    """A choice has its finish reason, in the provider's word; once for each choice."""
+    """A choice has its finish reason; once for each choice.
+
+    Attributes:
+        reason: The reason, in the provider's word.
+        choice: Index of the choice.
+    """
 
     reason: str
     choice: int = 0
 
 
 class UsageUpdate(_Event, frozen=True):
-    """The provider reported usage; it replaces any earlier report."""
+    """The provider reported usage.
+
+    Attributes:
+        usage: The tokens so far; they replace those of any earlier report.
+    """
 
     usage: Usage
 
@@ -261,7 +311,11 @@ class StreamRestarted(_Event, frozen=True):
 
 
 class StreamEnd(_Event, frozen=True):
-    """The reply is complete; always the last event."""
+    """The reply is complete; always the last event.
+
+    Attributes:
+        completion: The reply.
+    """
 
     completion: ChatCompletion
 

@@ -231,12 +231,22 @@ def _content(content: str | Iterable[ContentPart]) -> str | tuple[ContentPart, .
 
 
 def system(content: str | Iterable[ContentPart], *, name: str | None = None) -> Message:
-    """Make a message of role ``system``."""
+    """Make a message of role ``system``.
+
+    Args:
+        content: A text, or content parts.
+        name: The name of the speaker.
+    """
     return Message(role="system", content=_content(content), name=name)
 
 
 def user(content: str | Iterable[ContentPart], *, name: str | None = None) -> Message:
-    """Make a message of role ``user`` from a text or from content parts."""
+    """Make a message of role ``user``.
+
+    Args:
+        content: A text, or content parts such as :func:`~kimi_async.text_part` and :func:`~kimi_async.image_part` make.
+        name: The name of the speaker.
+    """
     return Message(role="user", content=_content(content), name=name)
 
 

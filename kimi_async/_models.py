@@ -352,7 +352,7 @@ class ChatCompletion:
         return {**head, "choices": choices, **usage}
 
     def with_record(self, record: ReplyRecord) -> ChatCompletion:
-        """The same completion with its record."""
+        """Return the same completion with *record*, and with the request id in it."""
         return evolve(self, record=record, request_id=record.request_id)
 
 

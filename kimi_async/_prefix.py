@@ -40,7 +40,7 @@ class Prefix:
         return True if self.is_repeated_in(reply) else self.honoured
 
     def joined_with(self, reply: str) -> str:
-        """The prefix and the reply as one text; only the reply when it repeats the prefix or begins anew."""
+        """Return the prefix and *reply* as one text; only *reply* if it repeats the prefix or begins anew."""
         if self.is_repeated_in(reply) or self.honoured is False:
             return reply
         return self.text + reply

@@ -67,7 +67,7 @@ class Permit(Protocol):
     """
 
     def settle(self, usage: Usage) -> None:
-        """Take the real usage of the reply in place of the estimate; at most once, before :meth:`release`."""
+        """Take *usage*, the real one of the reply, in place of the estimate; at most once, before :meth:`release`."""
         ...
 
     def release(self) -> None:
@@ -84,6 +84,9 @@ class Limiter(Protocol):
         The wait is cancelled when ``Timeouts.slot`` or ``Timeouts.total`` runs out, or the caller leaves. Raise a
         :class:`~kimi_async.RateLimitError` to refuse the request; the next provider is then asked. Any other exception
         is logged, and the request is sent without a permit.
+
+        Args:
+            cost: The model and the tokens of the request, as an estimate.
         """
         ...
 

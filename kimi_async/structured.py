@@ -104,11 +104,11 @@ class Question(Generic[T]):
     is_wrapped: bool
 
     def open(self, messages: Messages, *, is_checked: bool = True) -> ChatStream:
-        """Return the stream of one reply to *messages*; raises the errors of ``Caller.open()``."""
+        """Return the stream of one reply to *messages*; *is_checked* and the errors are those of ``Caller.open()``."""
         return self.caller.open(messages, self.params, wire=self.wire, is_checked=is_checked)
 
     def read(self, completion: ChatCompletion) -> T | _Problem:
-        """Return the value of a reply, or its problem."""
+        """Return the value of *completion*, or its problem."""
         ending = _bad_ending(completion)
         if ending is not None:
             return _Problem(ending, can_be_mended=False)

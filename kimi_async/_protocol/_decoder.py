@@ -203,7 +203,7 @@ class ReplyDecoder:
         return taken
 
     def feed(self, data: bytes) -> list[StreamEvent]:
-        """Decode the next bytes of the body, cut anywhere; return the events that they complete, in order.
+        """Decode *data*, the next bytes of the body, cut anywhere; return the events that they complete, in order.
 
         Bytes after the end of the reply are ignored.
         """

@@ -257,30 +257,37 @@ class Provider:
         return chunk
 
     def parse_completion(self, body: bytes) -> Chunk:
-        """Return a complete JSON body as one chunk; raises the errors of :meth:`parse_chunk`."""
+        """Return a complete JSON *body* as one chunk; raises the errors of :meth:`parse_chunk`."""
         chunk = parse_completion(body)
         if chunk is None:
             raise self.parse_error_object(body)
         return chunk
 
     def without_key(self, text: str) -> str:
-        """Return a text of a host or of the HTTP client, with ``[key]`` in place of the key."""
+        """Return *text*, which is of a host or of the HTTP client, with ``[key]`` in place of the key."""
         return without_key(text, self.api_key)
 
     def excerpt_of(self, body: bytes) -> str:
-        """Return the beginning of a body that is not a reply, as one line without markup and without the key."""
+        """Return the beginning of a *body* that is not a reply, as one line without markup and without the key."""
         return excerpt_of(body, key=self.api_key)
 
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, *, now: float
     ) -> APIError:
-        """Return the error in the body of an error status; the key is removed from it if the provider repeated it."""
+        """Return the error in the response of an error status; the key is removed if the provider repeated it.
+
+        Args:
+            status: The status of the response.
+            headers: Its headers.
+            body: Its body.
+            now: The time in Unix seconds, to turn a date in ``Retry-After`` into a wait.
+        """
         error = parse_error(status, headers, body, now=now, key=self.api_key)
         error.provider = self.name
         return error
 
     def parse_error_object(self, data: bytes) -> APIError:
-        """Return the error that a response with status 200 reports, as JSON or as text."""
+        """Return the error that *data*, the body of a response with status 200, reports as JSON or as text."""
         return self.parse_error(200, {}, data, now=0.0)
 
 

@@ -145,7 +145,7 @@ _FAMILY: Final = r"\b(?ai:kimi-(?:k3(?:\.1)?|k2(?:\.[567]|-thinking)?)|moonshot-
 
 
 def family_of(model: str | None) -> str:
-    """Return the family of a model by its name; ``"*"`` for a name that belongs to none."""
+    """Return the family of *model*, a name; ``"*"`` if it belongs to none."""
     found = re.search(_FAMILY, (model or "").replace("_", "-"))
     return found.group().lower() if found else "*"
 

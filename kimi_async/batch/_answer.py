@@ -41,7 +41,7 @@ def make_batch(
     ordered: bool,
     repairs: int,
 ) -> Batch[Any]:
-    """Return the batch of ``client.batch()``; the arguments are explained there.
+    """Return the batch of :meth:`AsyncKimi.batch`, which explains the arguments; *caller* sends the requests.
 
     Raises:
         ConfigurationError: An argument cannot work.

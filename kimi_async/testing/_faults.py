@@ -60,7 +60,7 @@ class Fault(Protocol):
     """Anything that can go wrong with an answer."""
 
     def apply(self, answer: Answer, /) -> Answer:
-        """Return the answer with the fault in it."""
+        """Return *answer* with the fault in it."""
         ...
 
 
@@ -87,7 +87,7 @@ class Faulty:
         object.__setattr__(self, "faults", faults)
 
     def render(self, asked: RenderContext, /) -> Answer:
-        """Return the answer to one request, ready to be played."""
+        """Return the answer to the request *asked*, ready to be played."""
         answer = self.reply.render(asked)
         for fault in self.faults:
             answer = fault.apply(answer)
@@ -114,7 +114,7 @@ class BodyFault(ABC):
             raise ValueError("give either after_event= or at_byte=, not both")
 
     def apply(self, answer: Answer, /) -> Answer:
-        """Return the answer with the fault in it."""
+        """Return *answer* with the fault in it."""
         steps = answer.steps
         if self.after_event is None and self.at_byte is None:
             before, after = steps[:-1], steps[-1:]
@@ -240,7 +240,7 @@ class MissingDone:
     """``[DONE]`` never comes, and the body ends as it would. A body without it stays as it is."""
 
     def apply(self, answer: Answer, /) -> Answer:
-        """Return the answer with the fault in it."""
+        """Return *answer* with the fault in it."""
         before, after = _part(answer.steps, len(answer.body.removesuffix(Insert.DONE)))
         kept = [step for step in after if not isinstance(step, Send)]
         return evolve(answer, steps=(*before, *kept))
@@ -257,7 +257,7 @@ class SlowHeaders:
     seconds: float | None = field(default=None, validator=is_wait)
 
     def apply(self, answer: Answer, /) -> Answer:
-        """Return the answer with the fault in it."""
+        """Return *answer* with the fault in it."""
         return _before_headers(answer, Wait(self.seconds))
 
 
@@ -274,7 +274,7 @@ class DrippingHeaders:
     times: int | None = field(default=None, validator=_TIMES)
 
     def apply(self, answer: Answer, /) -> Answer:
-        """Return the answer with the fault in it."""
+        """Return *answer* with the fault in it."""
         return _before_headers(answer, *_again(b"x-filler: 1\r\n", self.every, self.times))
 
 
@@ -291,7 +291,7 @@ class NoHeaders:
     )
 
     def apply(self, answer: Answer, /) -> Answer:
-        """Return the answer with the fault in it."""
+        """Return *answer* with the fault in it."""
         return _before_headers(answer, *ENDINGS[self.end])
 
 
@@ -310,7 +310,7 @@ class ContentType:
     content_type: str = field(default="text/plain", validator=is_typed(str))
 
     def apply(self, answer: Answer, /) -> Answer:
-        """Return the answer with the fault in it."""
+        """Return *answer* with the fault in it."""
         headers = dict(answer.headers) | {"content-type": self.content_type}
         return evolve(answer, headers=tuple(headers.items()))
 
@@ -328,7 +328,7 @@ class HtmlPage:
     text: str = field(default="Bad Gateway", validator=is_typed(str))
 
     def apply(self, answer: Answer, /) -> Answer:
-        """Return the answer with the fault in it."""
+        """Return *answer* with the fault in it."""
         page = f"<html><head><title>{self.text}</title></head><body>{self.text}</body></html>"
         headers = (("content-type", "text/html"),)
         return evolve(

@@ -20,7 +20,7 @@ class Distribution(Protocol):
     """Anything that draws a number of seconds."""
 
     def draw(self, random: Random, /) -> float:
-        """Return the next number of seconds."""
+        """Return the next number of seconds, drawn from *random*."""
         ...
 
 
@@ -45,7 +45,7 @@ class Uniform:
             raise ValueError(f"high of Uniform is at least its low, {self.low}, not {self.high}")
 
     def draw(self, random: Random, /) -> float:
-        """Return the next number of seconds."""
+        """Return the next number of seconds, drawn from *random*."""
         return random.uniform(self.low, self.high)
 
 
@@ -60,7 +60,7 @@ class Exponential:
     mean: float = field(validator=[is_seconds, validators.gt(0)])
 
     def draw(self, random: Random, /) -> float:
-        """Return the next number of seconds."""
+        """Return the next number of seconds, drawn from *random*."""
         return random.expovariate(1 / self.mean)
 
 
@@ -77,7 +77,7 @@ class LogNormal:
     p95: float = field(validator=[is_seconds, validators.gt(0)])
 
     def draw(self, random: Random, /) -> float:
-        """Return the next number of seconds."""
+        """Return the next number of seconds, drawn from *random*."""
         # 95 % of a normal distribution are below 1.6449 standard deviations.
         deviation = math.log(self.p95 / self.median) / 1.6449
         return random.lognormvariate(math.log(self.median), deviation)
@@ -114,7 +114,7 @@ class Latency:
     seed: int = field(default=0, validator=is_typed(int))
 
     def apply(self, answer: Answer, number: int) -> Answer:
-        """Return the answer to the *number*-th request with its waits."""
+        """Return *answer*, to the *number*-th request, with its waits."""
         random = Random(f"{self.seed} {number}")
         before = (*_waits(self.headers, random), *answer.before_headers)
         return evolve(answer, before_headers=before, steps=tuple(self._paced(answer, random)))

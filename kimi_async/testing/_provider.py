@@ -180,7 +180,7 @@ class ScriptedProvider:
         self._given = len(self._replies)
 
     def add(self, *replies: ScriptedReply) -> None:
-        """Append replies to the script.
+        """Append *replies* to the script.
 
         Raises:
             RuntimeError: The script is a function or one reply.

@@ -112,7 +112,7 @@ class Recorder(httpx.AsyncBaseTransport):
         self._exchanges: list[Exchange] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request, as ``httpx.AsyncClient`` asks for it."""
+        """Send *request*, as ``httpx.AsyncClient`` asks for it."""
         # Compressed bytes could neither be read in the file nor searched for keys.
         request.headers["accept-encoding"] = "identity"
         exchange = self._begin(request, await request.aread())

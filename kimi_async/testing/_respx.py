@@ -71,7 +71,7 @@ class MockedKimi:
         return self._transport.active_requests
 
     def add(self, *replies: ScriptedReply) -> None:
-        """Append replies to the script, also while it runs.
+        """Append *replies* to the script, also while it runs.
 
         Raises:
             RuntimeError: The script is a function or one reply.

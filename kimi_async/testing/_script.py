@@ -77,7 +77,7 @@ class ScriptedReply(Protocol):
     """Anything that can be put into a script."""
 
     def render(self, asked: RenderContext, /) -> Answer:
-        """Return the answer to one request, ready to be played."""
+        """Return the answer to the request *asked*, ready to be played."""
         ...
 
 
@@ -116,7 +116,7 @@ class ScriptedBody(ABC):
     end: Ending = field(default="finish", validator=is_one_of(*ENDINGS))
 
     def render(self, asked: RenderContext, /) -> Answer:
-        """Return the answer to one request, ready to be played."""
+        """Return the answer to the request *asked*, ready to be played."""
         status, headers, pieces = self._write(asked)
         steps = deliver(
             pieces,

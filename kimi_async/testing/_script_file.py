@@ -71,7 +71,7 @@ class LoadedScript(NamedTuple):
 
 
 def script_from_json(text: str | bytes) -> LoadedScript:
-    """Read a script that is written in JSON.
+    """Read *text*, a script that is written in JSON.
 
     Raises:
         ValueError: It is not such a script; the message names the place.

@@ -250,7 +250,7 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
         return self._counts["requests"]
 
     def add(self, *replies: ScriptedReply) -> None:
-        """Append replies to the script, also while it runs.
+        """Append *replies* to the script, also while it runs.
 
         Raises:
             RuntimeError: The script is a function or one reply.

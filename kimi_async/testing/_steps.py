@@ -37,14 +37,14 @@ __all__ = [
 
 @frozen
 class Send:
-    """Send these bytes of the body: one HTTP chunk and one write, so usually one read for the client."""
+    """Send *data*, bytes of the body: one HTTP chunk and one write, so usually one read for the client."""
 
     data: bytes = field(validator=is_typed(bytes))
 
 
 @frozen
 class Wait:
-    """Send nothing for so many seconds; ``None`` waits until the client hangs up."""
+    """Send nothing for *seconds*; ``None`` waits until the client hangs up."""
 
     seconds: float | None = field(validator=is_wait)
 
@@ -55,7 +55,7 @@ def _as_repeated(steps: Iterable[Send | Wait]) -> tuple[Send | Wait, ...]:
 
 @frozen
 class Repeat:
-    """Take these steps again and again, until the client hangs up."""
+    """Take *steps* again and again, until the client hangs up."""
 
     steps: tuple[Send | Wait, ...] = field(converter=_as_repeated, validator=validators.min_len(1))
 

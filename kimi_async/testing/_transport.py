@@ -204,7 +204,7 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
         return len(self._open)
 
     def add(self, *replies: ScriptedReply) -> None:
-        """Append replies to the script, also while it runs.
+        """Append *replies* to the script, also while it runs.
 
         Raises:
             RuntimeError: The script is a function or one reply.
@@ -238,7 +238,7 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
         return client.with_options(**options)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer one request, as ``httpx.AsyncClient`` asks for it."""
+        """Answer *request*, as ``httpx.AsyncClient`` asks for it."""
         exchange = _Exchange(request, self._closed)
         self._open.add(exchange)
         try:

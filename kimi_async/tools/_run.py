@@ -40,7 +40,10 @@ __all__ = [
 
 
 class RunParams(CallParams, total=False):
-    """The options and parameters of one run, with the defaults of ``client.run()``."""
+    """The options and parameters of one run, with the defaults of :meth:`AsyncKimi.run() <kimi_async.AsyncKimi.run>`.
+
+    That method explains the options, and :class:`~kimi_async.CallParams` the parameters.
+    """
 
     max_steps: int
     tool_timeout: float | None
@@ -66,7 +69,12 @@ class StepStart:
 
 @frozen
 class StepEnd:
-    """A step has ended: its reply is complete, and its calls are answered."""
+    """A step has ended: its reply is complete, and its calls are answered.
+
+    Attributes:
+        step: The number of the step, from 1.
+        completion: Its reply.
+    """
 
     step: int
     completion: ChatCompletion

@@ -16,17 +16,17 @@ from paths import DATA
 import kimi_async
 from kimi_async import batch, capabilities, conversation, structured, testing, tools, web
 
-__all__ = ["SNAPSHOT", "as_text"]
+__all__ = ["MODULES", "SNAPSHOT", "as_text", "fields_of", "members_of"]
 
 SNAPSHOT: Final = DATA / "public_api.txt"
-_MODULES: Final = (kimi_async, batch, capabilities, conversation, structured, testing, tools, web)
+MODULES: Final = (kimi_async, batch, capabilities, conversation, structured, testing, tools, web)
 #: Defaults whose ``repr`` is what a caller would write.
 _PLAIN: Final = (type(None), bool, int, float, str)
 
 
 def as_text() -> str:
     """Return the text: a section for each module, a line for each name and an indented one for each member."""
-    return "".join(f"{line}\n" for module in _MODULES for line in _of_module(module))
+    return "".join(f"{line}\n" for module in MODULES for line in _of_module(module))
 
 
 def _of_module(module: ModuleType) -> Iterator[str]:
@@ -49,18 +49,18 @@ def _of_name(name: str, value: Any) -> Iterator[str]:
 
 
 def _member_lines(cls: type) -> Iterator[str]:
-    for name, kind in _members(cls):
+    for name, kind in members_of(cls):
         made = inspect.getattr_static(cls, name)
         if kind == "def":
             yield f"{_def(made)} {name}{_signature(getattr(cls, name))}"
         elif kind == "property":
             result = inspect.signature(made.fget).return_annotation
             yield f"{name} -> {_annotation(result)}"
-    for name, annotation in sorted(_fields(cls).items()):
+    for name, annotation in sorted(fields_of(cls).items()):
         yield f"{name}: {_annotation(annotation)}"
 
 
-def _members(cls: type) -> list[tuple[str, str]]:
+def members_of(cls: type) -> list[tuple[str, str]]:
     """Return the public methods and properties that *cls* or a private parent of ours defines."""
     names = {
         name
@@ -86,7 +86,7 @@ def _def(value: object) -> str:
     return "async def" if inspect.iscoroutinefunction(value) else "def"
 
 
-def _fields(cls: type) -> dict[str, Any]:
+def fields_of(cls: type) -> dict[str, Any]:
     """Return the annotated public names of *cls* and its parents: fields, and keys of a ``TypedDict``."""
     parents = [cls] if is_typeddict(cls) else reversed(cls.__mro__)
     return {
