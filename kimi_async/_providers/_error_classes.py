@@ -111,6 +111,12 @@ HINTS: Final[Mapping[str, type[APIError]]] = {
 }
 
 
+def _joined(word: str) -> str:
+    return re.sub("[^a-z0-9]", "", word)
+
+
+_JOINED_HINTS: Final = {_joined(word): kind for word, kind in HINTS.items()}
+
 #: Names that a text quotes or names as a parameter: they are the caller's own words and say nothing about the class. A
 #: quoted word after ``code`` or ``type`` is the host's word and stays.
 _NAMES: Final = r"""(?ix)
@@ -275,17 +281,13 @@ def class_of(
         if trusted and re.search(wording.pattern, text, re.IGNORECASE):
             return wording.kind
     if said < 400:
-        hints = {_joined(word): kind for word, kind in HINTS.items()}
-        return next((hints[word] for word in map(_joined, words) if word in hints), APIError)
+        joined = map(_joined, words)
+        return next((_JOINED_HINTS[word] for word in joined if word in _JOINED_HINTS), APIError)
     return STATUSES.get(said, ServerError if said >= 500 else BadRequestError)
 
 
 def _without_name(found: re.Match[str]) -> str:
     return found["kept"] or " "
-
-
-def _joined(word: str) -> str:
-    return re.sub("[^a-z0-9]", "", word)
 
 
 def _spaced(word: str) -> str:
