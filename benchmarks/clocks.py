@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import gc
 import importlib
-import json
 import operator
 import platform
-import re
 import statistics
 import sys
 import time
@@ -26,7 +23,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
-from _server import Pipe, serving
+from _server import LAST, Pipe, chunk, serve_streams, serving
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, OpenAICompatible, Timeouts, http_client
@@ -42,11 +39,8 @@ EVENTS: Final = [
     if isinstance(step, Send)
 ]
 #: As hosts send them: each event is one chunk of HTTP.
-FRAMES: Final = [b"%x\r\n%b\r\n" % (len(event), event) for event in EVENTS] + [b"0\r\n\r\n"]
+FRAMES: Final = [*map(chunk, EVENTS), LAST]
 WAYS: Final = {"event by event": FRAMES, "one burst": [b"".join(FRAMES)]}
-HEADERS: Final = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-)
 LIMITS: Final = {
     "default": Timeouts(total=3600),
     "none": Timeouts(
@@ -57,23 +51,15 @@ BUDGET: Final = 1.10
 
 
 async def serve(pipe: Pipe) -> None:
-    """Answer every request with the same stream, written in the way that its JSON names."""
-    server = await asyncio.start_server(answer_all, "127.0.0.1", 0)
-    pipe.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    await server.serve_forever()
+    """Answer every request with the same stream, written in the way that the request names."""
+    await serve_streams(pipe, write)
 
 
-async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-        while True:
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = re.search(rb"(?i)content-length: (\d+)", head)
-            body = json.loads(await reader.readexactly(int(length[1]) if length else 0))
-            writer.write(HEADERS)
-            for part in WAYS[body["user"]]:
-                writer.write(part)
-                await writer.drain()
-                await asyncio.sleep(0)
+async def write(way: str, writer: asyncio.StreamWriter) -> None:
+    for part in WAYS[way]:
+        writer.write(part)
+        await writer.drain()
+        await asyncio.sleep(0)
 
 
 def over_aiohttp() -> Any:

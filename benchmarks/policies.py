@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import gc
 import json
 import operator
 import platform
-import re
 import statistics
 import sys
 import time
@@ -26,7 +24,7 @@ from pathlib import Path
 from typing import Final, Unpack
 
 import httpx
-from _server import Pipe, serving
+from _server import LAST, Pipe, chunk, serve_streams, serving
 from attrs import evolve, frozen
 
 from kimi_async import (
@@ -43,7 +41,7 @@ from kimi_async import (
 from kimi_async._reply._endpoints import endpoint_of
 from kimi_async.testing import RenderContext, Reply, Send
 
-__all__ = ["Measured", "answer", "main", "measure", "page"]
+__all__ = ["Measured", "main", "measure", "page"]
 
 FIGURES: Final = Path(__file__).parent.parent / "docs" / "figures" / "policies.md"
 SIZES: Final = (10, 100, 1_000)
@@ -51,9 +49,6 @@ SIZES: Final = (10, 100, 1_000)
 BUDGETS: Final = {10: 1.05, 100: 1.03, 1_000: 1.03}
 #: Chunks of all streams of one round.
 ROUND: Final = 1_000
-HEADERS: Final = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-)
 #: The client that the others are compared with: ``Retries.none()`` and one provider.
 PLAIN: Final = "no retries"
 EVERYTHING: Final = "everything"
@@ -93,24 +88,16 @@ def body_of(chunks: int) -> list[bytes]:
 
 
 async def serve(pipe: Pipe) -> None:
-    """Answer every request with a stream of as many chunks as its JSON names."""
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    pipe.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    await server.serve_forever()
+    """Answer every request with a stream of as many chunks as the request names."""
+    await serve_streams(pipe, write)
 
 
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Serve one connection until the client leaves."""
-    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-        while True:
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = re.search(rb"(?i)content-length: (\d+)", head)
-            body = json.loads(await reader.readexactly(int(length[1]) if length else 0))
-            writer.write(HEADERS)
-            for part in body_of(int(body["user"])):
-                writer.write(b"%x\r\n%b\r\n" % (len(part), part))
-                await writer.drain()
-            writer.write(b"0\r\n\r\n")
+async def write(chunks: str, writer: asyncio.StreamWriter) -> None:
+    """Write the stream of so many *chunks*."""
+    for part in body_of(int(chunks)):
+        writer.write(chunk(part))
+        await writer.drain()
+    writer.write(LAST)
 
 
 class Parts(httpx.AsyncByteStream):

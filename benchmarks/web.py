@@ -16,10 +16,8 @@ import contextlib
 import functools
 import gc
 import importlib.util
-import json
 import operator
 import platform
-import re
 import resource
 import socket
 import statistics
@@ -32,7 +30,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import uvicorn
-from _server import Pipe, serving
+from _server import LAST, Pipe, chunk, serve_streams, serving
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
@@ -45,9 +43,6 @@ from kimi_async.web import Format, ReplyResponse
 FIGURES: Final = Path(__file__).parent.parent / "docs" / "figures" / "web.md"
 #: An event in the format "events", whose size is between those of the others.
 READY: Final = b'data: {"event":"ContentDelta","text":"abcdefgh","choice":0}\n\n'
-HEADERS: Final = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-)
 FORMATS: Final[tuple[Format, ...]] = ("text", "events", "openai", "ai-sdk")
 STREAMS: Final = 50
 MANY: Final = 500
@@ -83,24 +78,16 @@ BUDGET: Final = 2.0
 
 
 async def provide(pipe: Pipe) -> None:
-    """Answer every request with the load that its JSON names."""
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=2 * MANY)
-    pipe.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    await server.serve_forever()
+    """Answer every request with the load that the request names."""
+    await serve_streams(pipe, write, backlog=2 * MANY)
 
 
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-        while True:
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = re.search(rb"(?i)content-length: (\d+)", head)
-            body = json.loads(await reader.readexactly(int(length[1]) if length else 0))
-            load = LOADS[body["user"]]
-            writer.write(HEADERS)
-            for part in load.writes([b"%x\r\n%b\r\n" % (len(each), each) for each in load.events]):
-                writer.write(part)
-                await asyncio.sleep(load.pace)
-            writer.write(b"0\r\n\r\n")
+async def write(name: str, writer: asyncio.StreamWriter) -> None:
+    load = LOADS[name]
+    for part in load.writes([*map(chunk, load.events)]):
+        writer.write(part)
+        await asyncio.sleep(load.pace)
+    writer.write(LAST)
 
 
 async def browse(pipe: Pipe) -> None:
