@@ -7,18 +7,16 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import pytest
-from anyio.from_thread import start_blocking_portal
 from attrs import evolve
-from typer.testing import CliRunner
+from commands import Tty, serving_beside
+from commands import run_command as run
 
 from kimi_async._providers._environment import _BY_NAME
 from kimi_async.cli import _demo
-from kimi_async.cli._app import Provider, _renderer, app
+from kimi_async.cli._app import Provider, _renderer
 from kimi_async.cli._json import JsonRenderer
 from kimi_async.cli._render import PlainRenderer, TerminalRenderer
 from kimi_async.cli._run import program_name
@@ -30,38 +28,10 @@ KEY = {"ACEDATACLOUD_API_TOKEN": "test-key"}
 WITHOUT_FINISH = -3
 
 
-class Tty(io.StringIO):
-    """A terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.fixture
 def fake() -> Iterator[FakeProvider]:
-    """A provider in a thread of its own, because a command runs an event loop itself."""
-    with start_blocking_portal("asyncio") as portal:
-        with portal.wrap_async_context_manager(FakeProvider()) as provider:
-            yield provider
-
-
-def run(
-    *arguments: str,
-    stdin: str | None = None,
-    charset: str = "utf-8",
-    **environment: str,
-) -> tuple[int, str, str]:
-    """Run the program; give its exit code, stdout and stderr.
-
-    In a thread of its own: on CPython 3.11 the frames around an event loop are lost to coverage when anything is
-    cancelled in the loop (https://github.com/python/cpython/issues/106749).
-    """
-    invoke = partial(
-        CliRunner(charset=charset).invoke, input=stdin, env=environment, catch_exceptions=False
-    )
-    with ThreadPoolExecutor() as thread:
-        result = thread.submit(invoke, app, arguments).result()
-    return result.exit_code, result.stdout, result.stderr
+    with serving_beside(FakeProvider()) as (provider, _):
+        yield provider
 
 
 def ask_acedata(

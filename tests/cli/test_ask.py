@@ -6,16 +6,10 @@ import io
 from typing import TextIO
 
 import pytest
+from commands import Tty
 
 from kimi_async import ConfigurationError
 from kimi_async.cli._ask import read_prompt
-
-
-class Tty(io.StringIO):
-    """A terminal at which somebody could type."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,14 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from anyio.from_thread import start_blocking_portal
 from attrs import define
+from commands import run_command, serving_beside
 from typer.testing import CliRunner
 
 import kimi_async as kimi
@@ -71,10 +70,9 @@ class Files:
         return ["batch", *files, "--base-url", url, "--model", "kimi-k3", *options]
 
     def run(self, source: Path, *options: str) -> tuple[int, str]:
-        """Run the program in a thread of its own; give its exit code and its output."""
-        with ThreadPoolExecutor() as thread:
-            result = thread.submit(CliRunner().invoke, app, self.arguments(source, *options))
-        return result.result().exit_code, result.result().output
+        """Run the program; give its exit code and its output."""
+        code, stdout, stderr = run_command(*self.arguments(source, *options))
+        return code, stdout + stderr
 
     def wait_for(self, requests: int) -> None:
         """Wait until the server has seen so many requests."""
@@ -97,11 +95,10 @@ def script() -> Callable[[ReceivedRequest], Any]:
 
 @pytest.fixture
 def files(tmp_path: Path, script: Callable[[ReceivedRequest], Any]) -> Iterator[Files]:
-    with start_blocking_portal("asyncio") as portal:
-        with portal.wrap_async_context_manager(FakeProvider(script)) as fake:
-            # The start of a program takes long on a busy machine.
-            wait = partial(fake.wait_until, timeout=120)
-            yield Files(tmp_path, fake, partial(portal.call, wait))
+    with serving_beside(FakeProvider(script)) as (fake, portal):
+        # The start of a program takes long on a busy machine.
+        wait = partial(fake.wait_until, timeout=120)
+        yield Files(tmp_path, fake, partial(portal.call, wait))
 
 
 def prompt(name: str, text: str) -> dict[str, str]:

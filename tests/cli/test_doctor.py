@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from anyio.from_thread import start_blocking_portal
+from commands import Tty, run_command, serving_beside
 from doctor_host import capable
-from typer.testing import CliRunner
 
 from kimi_async import AceDataCloud, Cloudsway, ConfigurationError, Provider
-from kimi_async.cli._app import app
 from kimi_async.cli._doctor import Examination, agrees, examine, run_doctor, show_examination
 from kimi_async.cli._probes import Finding
 from kimi_async.testing import (
@@ -33,13 +29,6 @@ PARTIAL = Finding(aspect="partial mode", seen="continued", capability="partial_m
 EVIL = Finding(aspect="JSON mode", seen="no: \x1b[31mred\nlines\u202e", capability="json_object")
 
 
-class Tty(io.StringIO):
-    """A terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.fixture(autouse=True)
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
@@ -47,7 +36,6 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def fake() -> Iterator[FakeProvider]:
-    """A host in a thread of its own, because a command runs an event loop itself."""
 
     def answer(request: ReceivedRequest) -> Reply | ErrorReply:
         if request.body.get("response_format", {}).get("type") == "json_schema":
@@ -55,17 +43,12 @@ def fake() -> Iterator[FakeProvider]:
         return capable(request)
 
     host = FakeProvider(answer, honours_prefix=True, oddities=["thinking-tags", "usage-in-choice"])
-    with start_blocking_portal("asyncio") as portal:
-        with portal.wrap_async_context_manager(host) as provider:
-            yield provider
+    with serving_beside(host) as (provider, _):
+        yield provider
 
 
 def run(*arguments: str, **variables: str) -> tuple[int, str, str]:
-    """Run the program in a thread of its own; return its exit code, stdout and stderr."""
-    with ThreadPoolExecutor() as thread:
-        running = thread.submit(CliRunner().invoke, app, ["doctor", *arguments], env=variables)
-        result = running.result()
-    return result.exit_code, result.stdout, result.stderr
+    return run_command("doctor", *arguments, **variables)
 
 
 OVERRIDE = 'AceDataCloud(capabilities=AceDataCloud().capabilities.override("kimi-k3", {}))'

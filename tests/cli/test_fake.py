@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 import anyio
 import pytest
-from fake_server import environment, served_fake
+from fake_server import ServedFake, environment, served_fake
 from openai import AsyncOpenAI
 from typer.testing import CliRunner
 
@@ -112,18 +112,22 @@ def test_curl_streams_a_reply_and_a_call(script: Path) -> None:
     assert "".join(arguments) == '{"city": "Oslo"}'
 
 
+def ask(fake: ServedFake, prompt: str) -> subprocess.CompletedProcess[str]:
+    """Ask *fake* with our own command, which gets the variables that it exports."""
+    return subprocess.run(
+        [sys.executable, "-m", "kimi_async", "ask", prompt],
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=environment(**fake.exports),
+    )
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_our_own_command_needs_only_the_exports(provider: str) -> None:
     with served_fake("--provider", provider, "--oddity", "keep-alive-comments") as fake:
-        command = [sys.executable, "-m", "kimi_async", "ask", "My name is Ada"]
-        done = subprocess.run(
-            command,
-            check=False,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            env=environment(**fake.exports),
-        )
+        done = ask(fake, "My name is Ada")
         assert (done.stderr, done.returncode) == ("", 0)
         *log, stopped = fake.stop()
     assert done.stdout == "Hello from the fake provider. Your request has 1 message.\n"
@@ -138,15 +142,7 @@ def test_a_recording_is_served(tmp_path: Path) -> None:
     path = tmp_path / "file.kimi"
     anyio.run(record_one, path)
     with served_fake("--script", str(path), "--speed", "1000") as fake:
-        command = [sys.executable, "-m", "kimi_async", "ask", "Hi"]
-        done = subprocess.run(
-            command,
-            check=False,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            env=environment(**fake.exports),
-        )
+        done = ask(fake, "Hi")
     assert (done.stdout, done.stderr) == ("From the recording.\n", "")
 
 

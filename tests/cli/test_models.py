@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from anyio.from_thread import start_blocking_portal
-from typer.testing import CliRunner
+from commands import run_command, serving_beside
 
 from kimi_async import ModelInfo
-from kimi_async.cli._app import app
 from kimi_async.testing import FakeProvider
 
 KEY = {"ACEDATACLOUD_API_TOKEN": "test-key"}
@@ -23,20 +20,12 @@ MODELS: list[str | ModelInfo] = [
 
 @pytest.fixture
 def fake() -> Iterator[FakeProvider]:
-    """A provider in a thread of its own, because a command runs an event loop itself."""
-    with start_blocking_portal("asyncio") as portal:
-        with portal.wrap_async_context_manager(FakeProvider(models=MODELS)) as provider:
-            yield provider
+    with serving_beside(FakeProvider(models=MODELS)) as (provider, _):
+        yield provider
 
 
 def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
-    """Run the program in a thread of its own; give its exit code, stdout and stderr."""
-    with ThreadPoolExecutor() as thread:
-        # On CPython 3.11 the frames around an event loop are lost to coverage when anything is cancelled in the loop
-        # (https://github.com/python/cpython/issues/106749).
-        running = thread.submit(CliRunner().invoke, app, ["models", *arguments], env=environment)
-        result = running.result()
-    return result.exit_code, result.stdout, result.stderr
+    return run_command("models", *arguments, **environment)
 
 
 def test_the_ids_come_one_a_line_and_are_not_obeyed(fake: FakeProvider) -> None:

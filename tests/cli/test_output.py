@@ -7,6 +7,7 @@ import sys
 import unicodedata
 
 import pytest
+from commands import Tty
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,13 +20,6 @@ from kimi_async.cli._output import (
     report,
     shows_styles,
 )
-
-
-class Tty(io.StringIO):
-    """A terminal that remembers everything."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from functools import partial
 from io import FileIO
 
 import pytest
-from anyio.from_thread import start_blocking_portal
 from attrs import define, field
+from commands import serving_beside
 
 from kimi_async.testing import FakeProvider, Reply
 
@@ -50,9 +50,8 @@ class Server:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with start_blocking_portal("asyncio") as portal:
-        with portal.wrap_async_context_manager(FakeProvider()) as fake:
-            yield Server(fake, partial(portal.call, fake.wait_until))
+    with serving_beside(FakeProvider()) as (fake, portal):
+        yield Server(fake, partial(portal.call, fake.wait_until))
 
 
 @define

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 
 import pytest
+from commands import Tty
 from typer.testing import CliRunner
 
 from kimi_async import AceDataCloud, Moonshot
@@ -14,13 +14,6 @@ from kimi_async.cli._app import app
 from kimi_async.cli._providers import show_providers
 
 NAMES = ["acedata", "cloudsway", "moonshot", "openai"]
-
-
-class Tty(io.StringIO):
-    """A terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
 from typing import TypeAlias
 
 import fault_page
@@ -13,6 +11,7 @@ from ending_cases import BROKEN, WHOLE
 from fault_cases import FAULTS
 from fault_page import PAGE, as_markdown
 from markdown_it import MarkdownIt
+from scripts import written_by
 
 import kimi_async as kimi
 
@@ -93,11 +92,4 @@ def test_a_changed_row_changes_the_page() -> None:
 
 def test_the_page_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a case has changed, ``python tests/support/fault_page.py`` writes the page."""
-    written: list[tuple[Path, str]] = []
-
-    def write_text(path: Path, text: str, encoding: str) -> None:
-        written.append((path, text))
-
-    monkeypatch.setattr(Path, "write_text", write_text)
-    runpy.run_path(fault_page.__file__, run_name="__main__")
-    assert written == [(PAGE, PAGE.read_text("utf-8"))]
+    assert written_by(fault_page, monkeypatch) == [(PAGE, PAGE.read_text("utf-8"))]

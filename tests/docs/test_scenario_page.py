@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import pytest
 import scenario_page
 from attrs import evolve
@@ -12,6 +9,7 @@ from scenario_cases import CROWDS, SCENARIOS
 from scenario_page import PAGE, as_markdown
 from scenario_table import ALL_CROWDS, ALL_SCENARIOS
 from scenarios import Seen
+from scripts import written_by
 
 import kimi_async as kimi
 
@@ -58,11 +56,4 @@ def test_a_row_of_many_calls() -> None:
 
 def test_the_page_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a case has changed, ``python tests/support/scenario_page.py`` writes the page."""
-    written: list[tuple[Path, str]] = []
-
-    def write_text(path: Path, text: str, encoding: str) -> None:
-        written.append((path, text))
-
-    monkeypatch.setattr(Path, "write_text", write_text)
-    runpy.run_path(scenario_page.__file__, run_name="__main__")
-    assert written == [(PAGE, PAGE.read_text("utf-8"))]
+    assert written_by(scenario_page, monkeypatch) == [(PAGE, PAGE.read_text("utf-8"))]

@@ -25,6 +25,13 @@ REPLY = kimi.ChatCompletion(
     choices=(kimi.Choice(index=0, message=SAID, finish_reason="stop"),),
     usage=kimi.Usage(prompt_tokens=3, completion_tokens=2, cached_tokens=1, reasoning_tokens=0),
 )
+USAGE = {
+    "prompt_tokens": 3,
+    "completion_tokens": 2,
+    "total_tokens": 5,
+    "prompt_tokens_details": {"cached_tokens": 1},
+    "completion_tokens_details": {"reasoning_tokens": 0},
+}
 START = kimi.StreamStart("c1", "m", 7, "x")
 
 
@@ -69,17 +76,7 @@ def test_each_kind_of_event() -> None:
         chunk(call_piece(0, function={"arguments": "{}"})),
         chunk({}, "tool_calls"),
         chunk({}, "stop", index=1),
-        {
-            **HEAD,
-            "choices": [],
-            "usage": {
-                "prompt_tokens": 3,
-                "completion_tokens": 2,
-                "total_tokens": 5,
-                "prompt_tokens_details": {"cached_tokens": 1},
-                "completion_tokens_details": {"reasoning_tokens": 0},
-            },
-        },
+        {**HEAD, "choices": [], "usage": USAGE},
     ]
 
 
@@ -144,13 +141,7 @@ def test_a_reply() -> None:
                 "logprobs": None,
             }
         ],
-        "usage": {
-            "prompt_tokens": 3,
-            "completion_tokens": 2,
-            "total_tokens": 5,
-            "prompt_tokens_details": {"cached_tokens": 1},
-            "completion_tokens_details": {"reasoning_tokens": 0},
-        },
+        "usage": USAGE,
     }
 
 

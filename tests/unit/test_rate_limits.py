@@ -202,10 +202,8 @@ async def test_every_exit_gives_the_place_back() -> None:
     await client.chat("Hi")
 
 
-@NOT_CLOSED
-def test_a_reply_that_outlives_its_event_loop_gives_its_place_back() -> None:
-    fake = FakeTransport([Reply("Hello")])
-    client = fake.client()
+def begin_and_forget(client: AsyncKimi) -> None:
+    """Begin a reply, end its event loop, and then drop the reply."""
     kept: list[kimi.ChatStream] = []
 
     async def main() -> None:
@@ -215,6 +213,13 @@ def test_a_reply_that_outlives_its_event_loop_gives_its_place_back() -> None:
     anyio.run(main)
     kept.clear()
     gc.collect()
+
+
+@NOT_CLOSED
+def test_a_reply_that_outlives_its_event_loop_gives_its_place_back() -> None:
+    fake = FakeTransport([Reply("Hello")])
+    client = fake.client()
+    begin_and_forget(client)
     assert client._caller.shared.gates.now(client.providers[0], 0.0).in_flight == 0
 
 
@@ -312,15 +317,7 @@ async def test_a_reply_that_is_left_gives_its_permit_back() -> None:
 def test_a_reply_that_outlives_its_event_loop_gives_its_permit_back() -> None:
     limiter = Shared()
     client = limited(FakeTransport([Reply("Hello")]), limiter)
-    kept: list[kimi.ChatStream] = []
-
-    async def main() -> None:
-        kept.append(client.stream("Hi"))
-        await anext(kept[0])
-
-    anyio.run(main)
-    kept.clear()
-    gc.collect()
+    begin_and_forget(client)
     assert limiter.in_flight == 0
 
 

@@ -36,6 +36,14 @@ async def all_done() -> None:
             await anyio.lowlevel.checkpoint()
 
 
+async def cancel_twice(task: asyncio.Task[str] | asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 class Slow:
     """Something whose close takes until it is let go."""
 
@@ -108,11 +116,7 @@ async def test_a_close_ends_although_its_task_is_cancelled_twice() -> None:
     slow = Slow()
     task = asyncio.create_task(close_shielded(slow.close))
     await slow.begun.wait()
-    task.cancel()
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await cancel_twice(task)
     assert not slow.closed
     slow.go_on.set()
     await all_done()
@@ -221,11 +225,7 @@ async def test_what_runs_sees_one_cancellation_of_two(ends: str) -> None:
         run_cancellable_once(run, discard=left.discard, abandon=left.abandon)
     )
     await slow.begun.wait()
-    task.cancel()
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await cancel_twice(task)
     await all_done()
     assert cancellations == 1
     assert left.closed == ["connection" if ends == "with a result" else "what was open"]

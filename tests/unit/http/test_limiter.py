@@ -47,6 +47,12 @@ class Line:
         with scope:
             self.got[name] = await self._limiter.take(limit)
 
+    def release(self, name: str) -> None:
+        """Give back the permit that a task got."""
+        permit = self.got[name]
+        assert permit is not None
+        permit.release()
+
     async def order(self) -> str:
         """The names of those who got one, in that order."""
         await anyio.wait_all_tasks_blocked()
@@ -67,9 +73,7 @@ async def test_slots_are_handed_on_in_the_order_of_asking() -> None:
         second.release()
         assert (await line.order(), limiter.taken) == ("ab", 2)
         for name in "abcd":
-            permit = line.got[name]
-            assert permit is not None
-            permit.release()
+            line.release(name)
             await line.order()
     assert (await line.order(), limiter.taken) == ("abcd", 0)
 
@@ -110,9 +114,7 @@ async def test_of_different_limits_the_lower_gives_way() -> None:
         held.pop().release()
         assert (await line.order(), limiter.taken) == ("cb", 2)
         for name in "cb":
-            permit = line.got[name]
-            assert permit is not None
-            permit.release()
+            line.release(name)
         assert (await line.order(), limiter.taken) == ("cba", 1)
 
 

@@ -90,6 +90,11 @@ class Host(anyio.AsyncContextManagerMixin):
             yield self
             tasks.cancel_scope.cancel()
 
+    def client(self, http: httpx.AsyncClient) -> AsyncKimi:
+        """Return a client of this host that tries once."""
+        provider = OpenAICompatible("test-key", self.url)
+        return AsyncKimi(provider, model="m", http_client=http, retries=kimi.Retries.none())
+
     async def _serve(self, stream: ByteStream) -> None:
         self.connections += 1
         async with stream:
@@ -135,12 +140,7 @@ async def test_replies_come_whole_over_one_connection(
     scheme: Scheme, authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
     async with Host(scheme, authority) as host, http_client(verify=trusting) as http:
-        client = AsyncKimi(
-            OpenAICompatible("test-key", host.url),
-            model="m",
-            http_client=http,
-            retries=kimi.Retries.none(),
-        )
+        client = host.client(http)
         for _ in range(3):
             assert (await client.chat("Hi")).text == "".join(WORDS)
         assert host.connections == 1
@@ -151,12 +151,7 @@ async def test_what_came_before_a_broken_record_is_given(
 ) -> None:
     """In the same read, where the error waits for the next one."""
     async with Host("https", authority, GARBAGE) as host, http_client(verify=trusting) as http:
-        client = AsyncKimi(
-            OpenAICompatible("test-key", host.url),
-            model="m",
-            http_client=http,
-            retries=kimi.Retries.none(),
-        )
+        client = host.client(http)
         async with client.stream("Hi") as stream:
             await host.said.wait()
             await anyio.wait_all_tasks_blocked()
