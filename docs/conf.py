@@ -94,10 +94,15 @@ def shorten_types(*args: Any) -> None:
             lines[number] = re.sub(r"(?<![\w.])(?:[a-z]\w*\.)+", short, line)
 
 
-def hide_factories(*args: Any) -> tuple[str, str | None] | None:
-    """Print ``...`` for a default that attrs makes anew each time."""
+#: Defaults that nobody would write: those that attrs makes anew each time, functions, and tables of capabilities.
+LONG_DEFAULTS = re.compile(r"NOTHING|<function .*?>+|CapabilityTable\(.*\)(?=, rate_limits:)")
+
+
+def shorten_defaults(*args: Any) -> tuple[str, str | None] | None:
+    """Print ``...`` for a default that says nothing to a reader, and a class by its name."""
     signature, returns = args[-2:]
-    return (signature.replace("NOTHING", "..."), returns) if signature else None
+    short = re.sub(r"<class '(\w+)'>", r"\1", LONG_DEFAULTS.sub("...", signature or ""))
+    return (short, returns) if signature else None
 
 
 #: The providers of the page of capabilities, by heading.
@@ -121,6 +126,6 @@ def add_capabilities(_app: Sphinx, docname: str, source: list[str]) -> None:
 def setup(app: Sphinx) -> None:
     """Connect the functions above to the events of Sphinx."""
     app.connect("missing-reference", link_public_name)
-    app.connect("autodoc-process-signature", hide_factories)
+    app.connect("autodoc-process-signature", shorten_defaults)
     app.connect("autodoc-process-docstring", shorten_types, priority=600)  # after napoleon
     app.connect("source-read", add_capabilities)

@@ -55,7 +55,7 @@ def models_field() -> Any:
     return field(factory=dict, kw_only=True, converter=_as_names)
 
 
-def _as_names(models: object) -> object:
+def _as_names(models: Mapping[str, str]) -> Mapping[str, str]:
     return dict(models) if isinstance(models, Mapping) else models
 
 
