@@ -222,6 +222,16 @@ def _bad_ending(completion: ChatCompletion) -> str | None:
             return f"it ended with the unknown reason {completion.finish_reason!r}"
 
 
+def check_repairs(repairs: object) -> None:
+    """Refuse a value that is not a count.
+
+    Raises:
+        ConfigurationError: *repairs* is not a whole number from 0.
+    """
+    if type(repairs) is not int or repairs < 0:
+        raise ConfigurationError(f"repairs must be a whole number from 0, not {repairs!r}")
+
+
 async def answer_of(question: Question[T], repairs: int) -> Parsed[T]:
     """Ask the model until its answer fits, and return the value.
 
@@ -234,8 +244,7 @@ async def answer_of(question: Question[T], repairs: int) -> Parsed[T]:
         OutputError: No answer fits, or a reply has no answer.
         KimiError: A reply failed.
     """
-    if type(repairs) is not int or repairs < 0:
-        raise ConfigurationError(f"repairs must be a whole number from 0, not {repairs!r}")
+    check_repairs(repairs)
     rounds: list[ParseRound] = []
     messages = question.messages
     while True:

@@ -22,7 +22,7 @@ from kimi_async.batch._rows import (
     cache_key_of,
     request_of,
 )
-from kimi_async.structured import answer_of, question_for
+from kimi_async.structured import answer_of, check_repairs, question_for
 
 __all__ = ["make_batch"]
 
@@ -56,6 +56,7 @@ def make_batch(
         concurrency = _CONCURRENCY * len(caller.settings.providers)
     if type(concurrency) is not int or concurrency < 1:
         raise ConfigurationError("concurrency must be a whole number above 0, or None")
+    check_repairs(repairs)
     answerer = _Answerer(caller, params, repairs)
     return Batch(answerer, requests, concurrency=concurrency, ordered=ordered)
 

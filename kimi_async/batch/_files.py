@@ -37,6 +37,7 @@ __all__ = [
     "Finished",
     "digest_of",
     "error_line",
+    "may_be_ours",
     "output_line",
     "passes",
     "read_row",
@@ -49,6 +50,8 @@ _TRAVEL: Final = frozenset({"stream", "stream_options"})
 _PARAMETERS: Final = ChatParams.__annotations__.keys() | _TRAVEL
 #: Keys of a row that are not parameters.
 _ROW: Final = frozenset({"custom_id", "prompt"})
+#: The beginning of each line that this package writes.
+_BEGIN: Final = b'{"custom_id":'
 #: The key of our own facts in a line.
 _OURS: Final = "kimi_async"
 
@@ -78,8 +81,11 @@ class FileRow:
                 params[name] = value
             elif name != "messages" and name not in _TRAVEL:
                 extra[name] = value
-        if extra:
-            params["extra_body"] = {**params.get("extra_body", {}), **extra}
+        given = params.get("extra_body")
+        if extra and isinstance(
+            given, (dict, type(None))
+        ):  # the request refuses others: its row fails
+            params["extra_body"] = {**(given or {}), **extra}
         messages: list[Any] = self.body["messages"]
         if system is not None and not any(_is_system(each) for each in messages):
             messages = [{"role": "system", "content": system}, *messages]
@@ -137,11 +143,21 @@ def _body_of(line: Mapping[str, Any], number: int) -> object:
     rest = {name: value for name, value in line.items() if name not in _ROW}
     if "body" in line:
         _refuse(sorted(rest.keys() & _PARAMETERS), number, "put it into the body")
+        _refuse_other_tasks(rest, number)
         return line["body"]
     if isinstance(line.get("prompt"), str):
         _refuse(sorted(rest.keys() - _PARAMETERS), number, "no parameter has this name")
         return {**_body_with(line["prompt"]), **rest}
     return {name: value for name, value in line.items() if name != "custom_id"}
+
+
+def _refuse_other_tasks(line: Mapping[str, Any], number: int) -> None:
+    """Refuse a line of OpenAI's format that is not for chat completions; their address begins with any version."""
+    method, url = line.get("method", "POST"), line.get("url", _URL)
+    if method != "POST" or not isinstance(url, str) or not url.endswith(_URL.removeprefix("/v1")):
+        raise ConfigurationError(
+            f"line {number}: only requests to POST {_URL} can be sent; leave out other lines"
+        )
 
 
 def _body_with(prompt: str) -> dict[str, Any]:
@@ -176,6 +192,16 @@ def read_state(line: str) -> Finished | None:
         return msgspec.convert({"custom_id": value["custom_id"], **value[_OURS]}, Finished)
     except (msgspec.MsgspecError, KeyError, TypeError):
         return None
+
+
+def may_be_ours(line: bytes) -> bool:
+    """Return whether this package may have written *line*, which may be torn."""
+    try:
+        msgspec.json.decode(line)
+    except msgspec.MsgspecError:
+        # After a crash of the machine, zeros may be at the place of the text that was not written.
+        return line.startswith(_BEGIN) or _BEGIN.startswith(line.rstrip(b"\0"))
+    return read_state(line.decode()) is not None
 
 
 def output_line(row: FileRow, reply: ChatCompletion, settings: str) -> bytes:

@@ -24,7 +24,14 @@ from kimi_async import (
 )
 from kimi_async.batch import BatchRequest, BatchResult
 from kimi_async.batch._files import FileRow, digest_of, error_line, output_line
-from kimi_async.cli._batch_files import Lines, Plan, drop_lines, make_plan, rows_of
+from kimi_async.cli._batch_files import (
+    Lines,
+    Plan,
+    drop_lines,
+    make_plan,
+    refuse_other_file,
+    rows_of,
+)
 from kimi_async.cli._output import report
 from kimi_async.cli._progress import Counts, Display, summary
 
@@ -70,6 +77,8 @@ class Job:
             raise ConfigurationError(
                 "the output cannot be compressed while it is written; leave out .gz"
             )
+        for path in (self.output, self.errors):
+            refuse_other_file(path)
 
     @property
     def settings(self) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import os
 import shutil
+import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Self, TextIO, cast
@@ -13,9 +14,9 @@ from typing import BinaryIO, Final, Self, TextIO, cast
 from attrs import field, frozen
 
 from kimi_async import ConfigurationError
-from kimi_async.batch._files import FileRow, Finished, read_row, read_state
+from kimi_async.batch._files import FileRow, Finished, may_be_ours, read_row, read_state
 
-__all__ = ["Lines", "Plan", "drop_lines", "make_plan", "rows_of"]
+__all__ = ["Lines", "Plan", "drop_lines", "make_plan", "refuse_other_file", "rows_of"]
 
 _NEWLINE: Final = b"\n"
 
@@ -33,7 +34,7 @@ def rows_of(path: Path) -> Iterator[FileRow]:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield read_row(line, number, is_text=is_text)
-        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile):
+        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error):
             raise ConfigurationError(
                 f"{path} is not a whole file of UTF-8 text; convert it, or unpack it again"
             ) from None
@@ -116,6 +117,26 @@ def make_plan(source: Path, output: Path, errors: Path, settings: str) -> Plan:
     )
 
 
+def refuse_other_file(path: Path) -> None:
+    """Refuse a file of something else, named by mistake, before its torn line is removed.
+
+    Raises:
+        ConfigurationError: The first line is not one of this command.
+        OSError: The file cannot be read.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        if not may_be_ours(file.readline()):
+            raise _not_ours(path, 1)
+
+
+def _not_ours(path: Path, number: int) -> ConfigurationError:
+    return ConfigurationError(
+        f"line {number} of {path} was not written by this command; choose another file"
+    )
+
+
 def _states(path: Path) -> dict[str, Finished]:
     states: dict[str, Finished] = {}
     if not path.exists():
@@ -127,9 +148,7 @@ def _states(path: Path) -> dict[str, Finished]:
         for number, line in enumerate(whole, 1):
             state = read_state(line)
             if state is None:
-                raise ConfigurationError(
-                    f"line {number} of {path} was not written by this command; choose another file"
-                )
+                raise _not_ours(path, number)
             states[state.custom_id] = state
     return states
 
@@ -237,6 +256,7 @@ def drop_lines(path: Path, names: frozenset[str]) -> None:
     """
     if not names:
         return
+    path = path.resolve()  # a link stays a link
     kept = path.with_name(f"{path.name}.new")
     with Lines(path), path.open("rb") as old, kept.open("wb") as new:
         for line in old:

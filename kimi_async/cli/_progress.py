@@ -137,7 +137,7 @@ def summary(counts: Counts, seconds: float) -> list[str]:
     """Return the lines that end a run."""
     head = f"{counts.answered:,} answered"
     if counts.before:
-        head += f", {counts.before:,} before this run"
+        head += f", {counts.before:,} finished before this run"
     if counts.failed:
         head += f", {counts.failed:,} failed"
     lines = [f"{head}, in {duration(seconds)}"]

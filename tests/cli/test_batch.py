@@ -119,7 +119,7 @@ def test_a_second_run_sends_only_the_new_rows(files: Files) -> None:
     files.run(files.write(prompt("a", "one")))
     code, shown = files.run(files.write(prompt("a", "one"), prompt("b", "two")))
     assert (code, list(map(last_text, files.fake.requests))) == (0, ["one", "two"])
-    assert "1 answered, 1 before this run" in shown
+    assert "1 answered, 1 finished before this run" in shown
 
 
 def test_failures_are_an_input_again(files: Files) -> None:
@@ -251,8 +251,13 @@ def test_what_does_not_fit_is_told(
     assert files.output.read_bytes() == before
 
 
+PACKED = gzip.compress(b"one\n" * 99)
+
+
 @pytest.mark.parametrize(
-    "body", [b"\xff\xfe\n", gzip.compress(b"one\n" * 99)[:-9]], ids=["bytes", "half"]
+    "body",
+    [b"\xff\xfe\n", PACKED[:-9], PACKED[:-8] + bytes(8), PACKED[:10] + b"\xff" * 20, PACKED + b"x"],
+    ids=["bytes", "half", "checksum", "broken", "more"],
 )
 def test_a_file_that_is_not_text(body: bytes, files: Files) -> None:
     source = files.folder / ("in.jsonl" if body.startswith(b"\xff") else "in.txt.gz")
@@ -271,6 +276,26 @@ def test_a_pipe_is_refused(name: str, files: Files) -> None:
     code, shown = files.run(source)
     assert (code, len(files.fake.requests)) == (2, 0), shown
     assert "is not a file on a disk" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.errors.jsonl"])
+@pytest.mark.parametrize("body", [b"milk\neggs", b"milk", b'{"custom_id":"a","prompt":"Hi"}', b"5"])
+def test_a_file_of_something_else_loses_nothing(name: str, body: bytes, files: Files) -> None:
+    """Its last line has no line end, as the torn line of a killed run."""
+    path = files.folder / name
+    path.write_bytes(body)
+    code, shown = files.run(files.write(prompt("a", "one")))
+    assert (code, path.read_bytes(), list(files.fake.requests)) == (2, body, [])
+    assert "not written by this command" in " ".join(shown.split())
+
+
+def test_a_linked_error_file_stays_a_link(files: Files) -> None:
+    target = files.folder / "elsewhere.jsonl"
+    files.errors.symlink_to(target)
+    files.run(files.write(prompt("a", "bad a"), prompt("b", "bad b")))
+    files.run(files.write(prompt("a", "good a"), prompt("b", "bad b")))
+    assert files.errors.is_symlink()
+    assert [json.loads(line)["custom_id"] for line in target.read_bytes().splitlines()] == ["b"]
 
 
 def test_failures_of_another_input_stay(files: Files) -> None:

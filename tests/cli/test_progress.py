@@ -81,7 +81,7 @@ def test_the_counts_of_results_and_their_summary() -> None:
     error = StreamInterrupted("it broke")
     counts.add(BatchResult(custom_id="c", index=2, error=error, usage=Usage(prompt_tokens=10)))
     assert summary(counts, 12) == [
-        "2 answered, 1 before this run, 1 failed, in 12 s",
+        "2 answered, 1 finished before this run, 1 failed, in 12 s",
         "acedata: 1 rows, 15 tokens",
         "cloudsway: 1 rows, 0 tokens",
         "all attempts: 20 tokens of input (20 % cached), 5 of output",

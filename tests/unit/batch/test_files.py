@@ -12,6 +12,7 @@ from kimi_async.batch import BatchResult
 from kimi_async.batch._files import (
     Finished,
     error_line,
+    may_be_ours,
     output_line,
     passes,
     read_row,
@@ -25,7 +26,12 @@ BODY = {"messages": HI, "temperature": 0.5}
 @pytest.mark.parametrize(
     ("line", "is_text", "custom_id", "body"),
     [
-        ({"custom_id": "a", "method": "POST", "url": "/v1", "body": BODY}, False, "a", BODY),
+        (
+            {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": BODY},
+            False,
+            "a",
+            BODY,
+        ),
         ({"custom_id": "a", "messages": HI}, False, "a", {"messages": HI}),
         ({"custom_id": "a", "prompt": "Hi"}, False, "a", {"messages": HI}),
         ({"prompt": "Hi", "temperature": 0.5}, False, "7", BODY),
@@ -61,6 +67,10 @@ def test_the_forms_of_a_row(line: Any, is_text: bool, custom_id: str, body: Any)
             '{"body": {}, "n": 2, "stop": "x"}',
             "line 7: 'n' would be ignored here; put it into the body",
         ),
+        *[
+            (json.dumps({"body": {"messages": []}, **other}), "line 7: only requests to POST")
+            for other in ({"method": "GET"}, {"url": "/v1/embeddings"}, {"url": None})
+        ],
     ],
 )
 def test_lines_that_are_no_request(line: str, words: str) -> None:
@@ -77,6 +87,23 @@ def test_a_body_becomes_parameters() -> None:
         "model": "kimi-k3",
         "extra_body": {"top_k": 5},
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"x": 1}, {"x": 1, "top_k": 5}),
+        ({}, {"top_k": 5}),
+        (None, {"top_k": 5}),
+        ("x", "x"),
+        ([], []),
+    ],
+)
+def test_an_extra_body_of_a_row(given: object, sent: object) -> None:
+    """One that is not an object is left for the request, which refuses it as the error of its row."""
+    line = json.dumps({"messages": HI, "extra_body": given, "top_k": 5})
+    request = read_row(line, 1, is_text=False).to_request(None)
+    assert request.params.get("extra_body") == sent
 
 
 def test_a_system_message_is_added_where_there_is_none() -> None:
@@ -162,3 +189,20 @@ def test_failures_that_pass_without_a_change(error: kimi.KimiError, may_pass: bo
 )
 def test_lines_of_something_else(line: str) -> None:
     assert read_state(line) is None
+
+
+OURS = error_line(
+    read_row('"Hi"', 1, is_text=False), BatchResult(custom_id="1", index=0, error=BUSY), "options"
+)
+
+
+@pytest.mark.parametrize(
+    "torn", [OURS[:cut] for cut in (0, 5, 20, -1, None)] + [bytes(9), OURS[:5] + bytes(9)]
+)
+def test_a_torn_line_may_be_ours(torn: bytes) -> None:
+    assert may_be_ours(torn)
+
+
+@pytest.mark.parametrize("other", [b"milk", b"5", b'{"custom_id":"a"}', b'{"prompt":"Hi"', b"\xff"])
+def test_a_torn_line_of_something_else(other: bytes) -> None:
+    assert not may_be_ours(other)
