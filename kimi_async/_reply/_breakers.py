@@ -12,14 +12,14 @@ from kimi_async._health import BreakerHealth, ProviderHealth
 from kimi_async._policies import Breaker
 from kimi_async._providers import Provider
 from kimi_async._reply._breaker import BreakerState
-from kimi_async._reply._endpoints import Endpoint, endpoint_of
+from kimi_async._reply._endpoints import Account, Endpoint, account_of, endpoint_of, keep
 from kimi_async._reply._reactions import Reaction, counts_as_failure, reaction_to
 
 __all__ = ["Breakers", "Watch", "needs_another_key"]
 
 _logger: Final = logging.getLogger("kimi_async")
 
-#: The largest number of breakers that are kept; a caller may make up any number of model names.
+#: The largest number of breakers that are kept.
 _MODELS: Final = 256
 
 
@@ -40,7 +40,7 @@ class Breakers:
 
     def __init__(self) -> None:
         self._states: dict[Endpoint, BreakerState] = {}
-        self._held: dict[tuple[str, str | None], Held] = {}
+        self._held: dict[Account, Held] = {}
         self._isolated: set[str] = set()
 
     def watch(self, provider: Provider, model: str | None, rules: Breaker, now: float) -> Watch:
@@ -62,10 +62,7 @@ class Breakers:
         return breaker
 
     def _new(self, key: Endpoint, window: float) -> BreakerState:
-        if len(self._states) >= _MODELS:
-            del self._states[next(iter(self._states))]
-        breaker = self._states[key] = BreakerState(window)
-        return breaker
+        return keep(self._states, key, BreakerState(window), most=_MODELS)
 
     def allows(self, provider: Provider, model: str | None, now: float) -> bool:
         """Return whether a request may be sent to *provider*."""
@@ -83,7 +80,7 @@ class Breakers:
 
     def hold(self, provider: Provider, model: str | None, rules: Breaker, now: float) -> None:
         """Open all breakers of the key of *provider* for the longest time of *rules*."""
-        key = provider.base_url, provider.api_key
+        key = account_of(provider)
         self._held[key] = Held(now + rules.max_open, rules.window)
         self._find(provider, model)
         for endpoint, breaker in self._states.items():
@@ -98,7 +95,7 @@ class Breakers:
     def passed(self, provider: Provider) -> None:
         """Note that a request with the key of *provider* brought output, so the key is no longer held."""
         if self._held:
-            self._held.pop((provider.base_url, provider.api_key), None)
+            self._held.pop(account_of(provider), None)
 
     def isolate(self, name: str) -> None:
         """Send nothing to the provider of that name."""
@@ -113,7 +110,7 @@ class Breakers:
         return {provider.name: self._health_of(provider, now) for provider in providers}
 
     def _health_of(self, provider: Provider, now: float) -> ProviderHealth:
-        key = provider.base_url, provider.api_key
+        key = account_of(provider)
         models: dict[str | None, BreakerHealth] = {}
         # A copy, because another thread may ask while the event loop adds a breaker.
         for endpoint, breaker in tuple(self._states.items()):

@@ -23,6 +23,7 @@ from kimi_async._http._cancellation import loop_caller, loop_clock
 from kimi_async._http._limiter import Permit
 from kimi_async._providers import Provider
 from kimi_async._rate_limits import DEFAULT_RATE_LIMITS, Cost, Limiter, RateLimits
+from kimi_async._reply._endpoints import Account, account_of, keep
 from kimi_async._reply._rates import Rates, Reservation
 from kimi_async._wire import WireRequest
 
@@ -34,7 +35,7 @@ __all__ = ["Gate", "Gates", "Line", "Pass"]
 
 _logger: Final = logging.getLogger("kimi_async")
 
-#: The number of keys whose limits are kept; a program may use any number of them.
+#: The number of accounts whose limits are kept.
 _GATES: Final = 256
 
 
@@ -300,17 +301,12 @@ class Gates:
     """The gates of a client, one for each base URL and key."""
 
     def __init__(self) -> None:
-        self._gates: dict[tuple[str, str | None], Gate] = {}
+        self._gates: dict[Account, Gate] = {}
 
     def of(self, provider: Provider) -> Gate:
         """Return the gate of a provider. Only the newest ones are kept."""
-        key = (provider.base_url, provider.api_key)
-        gate = self._gates.get(key)
-        if gate is None:
-            if len(self._gates) == _GATES:
-                del self._gates[next(iter(self._gates))]
-            gate = self._gates[key] = Gate()
-        return gate
+        account = account_of(provider)
+        return self._gates.get(account) or keep(self._gates, account, Gate(), most=_GATES)
 
     def close(self) -> None:
         """Send away all requests that wait."""

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Final
 
+from kimi_async._reply._endpoints import keep
+
 __all__ = ["FirstOutputs", "HedgeCap", "HedgeState"]
 
 #: The number of requests that the percentile covers, and the number that it needs.
@@ -18,7 +20,7 @@ _PRICE: Final = 20
 #: The largest number of hedges that can be saved for a bad moment.
 _SAVED: Final = 5
 
-#: The number of models whose first outputs are kept; a caller may make up any number of names.
+#: The number of models whose first outputs are kept.
 _MODELS: Final = 64
 
 
@@ -93,8 +95,4 @@ class HedgeState:
             model: Any name of one model of one provider. The times of the last 64 new models are kept.
         """
         outputs = self._outputs.get(model)
-        if outputs is None:
-            if len(self._outputs) == _MODELS:
-                del self._outputs[next(iter(self._outputs))]
-            outputs = self._outputs[model] = FirstOutputs()
-        return outputs
+        return outputs or keep(self._outputs, model, FirstOutputs(), most=_MODELS)
