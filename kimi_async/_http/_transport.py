@@ -147,7 +147,7 @@ class Transport:
 
         Raises:
             TransportError: No connection, or it broke before the headers.
-            ConnectTimeout: Or one of the other limits ran out.
+            KimiTimeoutError: A limit ran out: ``ConnectTimeout``, ``WriteTimeout`` or ``FirstOutputTimeout``.
             RuntimeError: The client is closed, or is in use on another event loop.
         """
         self._check()
@@ -291,7 +291,7 @@ class Response:
 
     Args:
         response: The HTTP client's.
-        provider: Blots the key out of the headers, should the host have echoed it.
+        provider: Removes the key from the headers, in case the host has repeated it.
 
     Attributes:
         status: The HTTP status.
@@ -358,7 +358,7 @@ class Response:
         raise kind(cause)
 
     def _hold(self, data: bytes | memoryview) -> bytes:
-        """The first piece of a large read; the next reads give the others."""
+        """Return the first piece of a large read; the next reads return the others."""
         whole = memoryview(data)
         # An empty view would keep the read in memory.
         self._held = whole[READ_BYTES:] if len(whole) > READ_BYTES else _NOTHING

@@ -199,7 +199,7 @@ class Attempt:
             events = decoder.close() if data is None else decoder.feed(data)
         if data:
             self.bytes += len(data)
-        self._deadlines.waited(self._read_at - now)
+        self._deadlines.note_wait(self._read_at - now)
         self._note()
         self.failure = decoder.failure
         return events
@@ -223,9 +223,8 @@ class Attempt:
     def _timed_out(self, begun: float) -> list[StreamEvent]:
         """Return the last events after a limit ran out in a read that began at the time *begun*."""
         if self.decoder.complete:
-            return (
-                self.decoder.finish()
-            )  # the wait for the usage has a limit, which is not an error
+            # The wait for the usage has a limit, which is not an error.
+            return self.decoder.finish()
         if self.decoder.started:
             return self.decoder.fail(self._deadlines.read_error(begun))
         return self.decoder.fail(self._deadlines.first_output_error(begun))
@@ -240,7 +239,7 @@ class Attempt:
             else:
                 self.longest_gap = max(self.longest_gap or 0.0, now - last)
             self.last_output_at = now
-        self._deadlines.read(output=decoder.progressed, whole=decoder.complete)
+        self._deadlines.note_read(output=decoder.progressed, whole=decoder.complete)
 
     async def _drain(self, response: Response) -> None:
         """Read to the end of the body, so that the connection can be used again; bounded in time and bytes."""

@@ -69,11 +69,11 @@ class Deadlines:
             return min(left, _or_never(self.timeouts.finish_grace) - self._waited)
         return min(left, self._idle, self._progress - self._waited)
 
-    def waited(self, seconds: float) -> None:
+    def note_wait(self, seconds: float) -> None:
         """Note that a read took *seconds*."""
         self._waited += seconds
 
-    def read(self, *, output: bool, whole: bool) -> None:
+    def note_read(self, *, output: bool, whole: bool) -> None:
         """Note whether the last read brought *output*, and whether every choice now has its finish reason (*whole*).
 
         ``finish_grace`` applies while *whole* is true; another choice may still begin.

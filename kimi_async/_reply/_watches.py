@@ -23,7 +23,7 @@ class Watches:
         model: The model, by the name that the caller gave.
 
     Attributes:
-        health: The same for the plan.
+        health: The health of the providers, as the plan reads it.
     """
 
     def __init__(self, shared: SharedState, settings: ClientSettings, model: str | None) -> None:

@@ -117,7 +117,7 @@ def test_what_is_left_for_a_read_and_what_ends_it(
     limit: float,
 ) -> None:
     clocks = Deadlines(timeouts, BEGUN)
-    clocks.waited(waited)
+    clocks.note_wait(waited)
     assert clocks.for_read(BEGUN + now) == left
     ended = clocks.read_error(BEGUN + now)
     assert type(ended) is error
@@ -126,31 +126,31 @@ def test_what_is_left_for_a_read_and_what_ends_it(
 
 def test_without_limits_a_read_may_take_for_ever() -> None:
     clocks = Deadlines(NONE, BEGUN)
-    clocks.waited(9e9)
+    clocks.note_wait(9e9)
     assert clocks.for_read(BEGUN + 9e9) == math.inf
-    clocks.read(output=False, whole=True)
+    clocks.note_read(output=False, whole=True)
     assert clocks.for_read(BEGUN + 9e9) == math.inf
 
 
 def test_reads_without_output_use_up_progress() -> None:
     clocks = Deadlines(LIMITS, BEGUN)
     for _ in range(3):
-        clocks.waited(9.0)
+        clocks.note_wait(9.0)
     assert clocks.for_read(BEGUN) == 3.0
-    clocks.read(output=True, whole=False)
+    clocks.note_read(output=True, whole=False)
     assert clocks.for_read(BEGUN) == 20.0
-    clocks.waited(25.0)
+    clocks.note_wait(25.0)
     assert clocks.for_read(BEGUN) == 5.0
 
 
 def test_behind_the_finish_reason_the_grace_runs() -> None:
     """It counts from there, whatever else comes, and neither ``idle`` nor ``progress`` matters any more."""
     clocks = Deadlines(evolve(LIMITS, idle=2.0, progress=3.0), BEGUN)
-    clocks.waited(2.5)
-    clocks.read(output=False, whole=True)
+    clocks.note_wait(2.5)
+    clocks.note_read(output=False, whole=True)
     assert clocks.for_read(BEGUN) == 5.0
-    clocks.waited(4.0)
-    clocks.read(output=False, whole=True)
+    clocks.note_wait(4.0)
+    clocks.note_read(output=False, whole=True)
     assert clocks.for_read(BEGUN) == 1.0
     assert clocks.for_read(BEGUN + 99.5) == 0.5
     assert clocks.for_read(BEGUN + 101.0) == -1.0
@@ -158,15 +158,15 @@ def test_behind_the_finish_reason_the_grace_runs() -> None:
 
 def test_behind_the_finish_reason_there_may_be_no_limit_but_the_total() -> None:
     clocks = Deadlines(evolve(LIMITS, finish_grace=None), BEGUN)
-    clocks.read(output=False, whole=True)
+    clocks.note_read(output=False, whole=True)
     assert clocks.for_read(BEGUN + 40.0) == 60.0
 
 
 def test_another_choice_that_begins_behind_a_finish_reason_has_all_its_limits() -> None:
     clocks = Deadlines(LIMITS, BEGUN)
-    clocks.read(output=False, whole=True)
-    clocks.waited(4.0)
-    clocks.read(output=False, whole=False)
+    clocks.note_read(output=False, whole=True)
+    clocks.note_wait(4.0)
+    clocks.note_read(output=False, whole=False)
     assert clocks.for_read(BEGUN) == 20.0
-    clocks.read(output=False, whole=True)
+    clocks.note_read(output=False, whole=True)
     assert clocks.for_read(BEGUN) == 5.0
