@@ -137,7 +137,10 @@ async def _mocked(
         try:
             return await router.async_handler(request)
         except not_routed as error:
-            raise ScriptError(f"no route of mock_kimi() is for {request.url.host}") from error
+            raise ScriptError(
+                f"no route of mock_kimi() is for {request.url.host}: "
+                "the base_url of the provider, or KIMI_BASE_URL, is of another host"
+            ) from error
 
     async with (
         transport,
