@@ -199,8 +199,8 @@ class ChatStream(ClosedAtExit):
 
     @property
     def is_ready(self) -> bool:
-        """Whether the next event was read already, so that taking it does not wait."""
-        return bool(self._events)
+        """Whether the next event, or the end, was read already, so that taking it does not wait."""
+        return bool(self._events) or self._reply.over
 
     @property
     def last_chunk(self) -> Mapping[str, Any] | None:

@@ -362,7 +362,7 @@ class ParsedStream(ClosedAtExit, Generic[T]):
 
     @property
     def is_ready(self) -> bool:
-        """Whether the next event was read already, so that taking it does not wait."""
+        """Whether the next event, or the end, was read already, so that taking it does not wait."""
         return self._stream.is_ready
 
     @property

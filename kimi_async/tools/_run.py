@@ -236,8 +236,10 @@ class ToolRun(ClosedAtExit):
 
     @property
     def is_ready(self) -> bool:
-        """Whether the next event was read already, so that taking it does not wait."""
-        return bool(self._events) or (self._stream is not None and self._stream.is_ready)
+        """Whether the next event, or the end, was read already, so that taking it does not wait."""
+        if self._events or self._result is not None:
+            return True
+        return self._stream is not None and not self._replied and self._stream.is_ready
 
     @property
     def messages(self) -> tuple[AnyMessage, ...]:

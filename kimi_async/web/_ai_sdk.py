@@ -30,7 +30,7 @@ from kimi_async._record import Outcome
 from kimi_async.tools._executor import ToolResult
 from kimi_async.tools._run import RunEvent, StepEnd, StepStart
 from kimi_async.web._ending import Ending
-from kimi_async.web._formats import KEEP_ALIVE, SSE, sse
+from kimi_async.web._formats import KEEP_ALIVE, SSE, TextPattern, sse
 from kimi_async.web._problems import shown
 
 __all__ = ["AISDKEncoder"]
@@ -63,6 +63,8 @@ class AISDKEncoder:
         #: The kind and the number of the part that grows; the kind is ``None`` between two parts.
         self._open: _Kind | None = None
         self._part = 0
+        #: A piece of that part.
+        self._delta = TextPattern("")
         self._calls = _CallIds()
 
     def feed(self, event: RunEvent) -> bytes:
@@ -116,12 +118,13 @@ class AISDKEncoder:
         return begun
 
     def _piece(self, kind: _Kind, text: str) -> bytes:
-        begun = b""
-        if self._open != kind:
-            begun = self._close()
-            self._open, self._part = kind, self._part + 1
-            begun += sse({"type": f"{kind}-start", "id": str(self._part)})
-        return begun + sse({"type": f"{kind}-delta", "id": str(self._part), "delta": text})
+        if self._open == kind:
+            return self._delta.filled(text)
+        ended = self._close()
+        self._open, self._part = kind, self._part + 1
+        number = str(self._part)
+        self._delta = TextPattern({"type": f"{kind}-delta", "id": number, "delta": ""})
+        return ended + sse({"type": f"{kind}-start", "id": number}) + self._delta.filled(text)
 
     def _close(self) -> bytes:
         """End the part that grows, if there is one."""

@@ -87,17 +87,15 @@ class ReplyBody:
             self._has_output = True
             return self._encoded(events)
         piece = b""
-        while not piece and not self._has_ended:
-            piece = await self._next()
+        # The end belongs to the last piece, so that one write sends both.
+        while not self._has_ended and (not piece or self._reader.is_over):
+            try:
+                piece += self._encoded(await self._reader.more())
+            except StopAsyncIteration:
+                piece += await self._end()
+            except Exception as error:
+                piece += self._broken(error)
         return piece
-
-    async def _next(self) -> bytes:
-        try:
-            return self._encoded(await self._reader.more())
-        except StopAsyncIteration:
-            return await self._end()
-        except Exception as error:
-            return self._broken(error)
 
     def _encoded(self, events: Sequence[RunEvent]) -> bytes:
         pieces: list[bytes] = []
@@ -198,8 +196,9 @@ class Exchange:
         self._is_idle = True
         #: Set when the comment that is on its way was sent; ``None`` if there is none.
         self._comment_sent: anyio.Event | None = None
+        self._failure: BaseException | None = None
         #: Cancelled at the end, also when the browser leaves.
-        self._scope = anyio.CancelScope()
+        self._tasks = anyio.create_task_group()
 
     async def run(self) -> None:
         """Answer the request.
@@ -207,23 +206,17 @@ class Exchange:
         Raises:
             Exception: The exception of a tool or of ``approve``, for the log of the server.
         """
-        failure: BaseException | None = None
         try:
-            with self._scope:
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._watch)
-                    try:
-                        await self._answer(tasks)
-                    except anyio.get_cancelled_exc_class():
-                        raise
-                    except BaseException as error:
-                        failure = error  # the task group would wrap it
-                    self._scope.cancel()
+            async with self._tasks as tasks:
+                # The answer has a task of its own, because each event wakes it: a task that is woken resumes all of
+                # its coroutines, and in this task these are also those of the server and of the service.
+                tasks.start_soon(self._answer)
+                await self._watch()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._body.aclose()
-        if failure is not None:
-            raise failure
+        if self._failure is not None:
+            raise self._failure
         if not self._has_started:
             # A middleware that waits for a response would raise an error of its own.
             with contextlib.suppress(OSError):
@@ -234,9 +227,19 @@ class Exchange:
         """Wait until the browser leaves, and end the exchange."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self._scope.cancel()
+        self._tasks.cancel_scope.cancel()
 
-    async def _answer(self, tasks: anyio.abc.TaskGroup) -> None:
+    async def _answer(self) -> None:
+        """Send the response, and end the exchange."""
+        try:
+            await self._respond()
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:
+            self._failure = error  # the task group would wrap it
+        self._tasks.cancel_scope.cancel()
+
+    async def _respond(self) -> None:
         if self._is_head:
             # A reply costs money, and the browser would not get it.
             await self._start(*self._head)
@@ -254,7 +257,7 @@ class Exchange:
         await self._start(*self._head)
         await self._write(first)
         if self._keep_alive is not None and self._body.keep_alive:
-            tasks.start_soon(self._keep_awake, self._keep_alive)
+            self._tasks.start_soon(self._keep_awake, self._keep_alive)
         async for piece in self._body:
             await self._write(piece)
         await self._write(b"", more_body=False)
@@ -267,15 +270,23 @@ class Exchange:
         if self._comment_sent is not None:
             await self._comment_sent.wait()
         self._has_sent, self._is_idle = True, False
-        await self._hand_over(_body_of(data, more_body=more_body))
+        # Not through _hand_over(), because one more coroutine is a noticeable part of the cost of an event here.
+        try:
+            await self._send(_body_of(data, more_body=more_body))
+        except OSError:
+            await self._leave()
         self._is_idle = more_body
 
     async def _hand_over(self, message: Message) -> None:
         try:
             await self._send(message)
-        except OSError:  # since version 2.4 of ASGI a server raises it when the browser is gone
-            self._scope.cancel()
-            await anyio.lowlevel.checkpoint()
+        except OSError:
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """End the exchange after an ``OSError``: since version 2.4 of ASGI it says that the browser is gone."""
+        self._tasks.cancel_scope.cancel()
+        await anyio.lowlevel.checkpoint()
 
     async def _keep_awake(self, seconds: float) -> None:
         """Send a comment in each half of *seconds* in which nothing was sent, so that no silence is longer."""

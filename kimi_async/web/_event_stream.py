@@ -9,7 +9,7 @@ import msgspec
 from attrs import evolve
 
 from kimi_async._codec import encode, plain
-from kimi_async._events import AttemptFailed, StreamEnd
+from kimi_async._events import AttemptFailed, ContentDelta, ReasoningDelta, StreamEnd
 from kimi_async.tools._executor import ToolResult
 from kimi_async.tools._run import RunEvent, StepEnd, StepStart
 from kimi_async.web._ending import Ending
@@ -32,15 +32,17 @@ class EventsEncoder:
     def feed(self, event: RunEvent) -> bytes:
         """Return *event* as one server-sent event."""
         match event:
+            # Most events of a reply are these, so they are looked for first.
+            case ReasoningDelta() | ContentDelta():
+                return sse(event)
             case StepStart() | StepEnd() | ToolResult():
                 return sse(step_event(event))
             case StreamEnd(completion=completion):
-                event = StreamEnd(evolve(completion, record=None))
+                return sse(StreamEnd(evolve(completion, record=None)).to_dict())
             case AttemptFailed(error=error):
-                event = msgspec.structs.replace(event, error=shown(error))
+                return sse(msgspec.structs.replace(event, error=shown(error)))
             case _:
-                pass
-        return b"data: %b\n\n" % event.to_json()
+                return sse(event)
 
     def end(self, ending: Ending) -> bytes:
         """Return the event of the type ``end``."""

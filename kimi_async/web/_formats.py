@@ -9,7 +9,7 @@ from kimi_async._codec import encode
 from kimi_async.tools._run import RunEvent
 from kimi_async.web._ending import Ending
 
-__all__ = ["KEEP_ALIVE", "SSE", "Encoder", "Format", "Paragraphs", "sse"]
+__all__ = ["KEEP_ALIVE", "SSE", "Encoder", "Format", "Paragraphs", "TextPattern", "sse"]
 
 #: How a reply is written: plain text, our events as JSON, chunks of OpenAI's, or the UI message stream of the AI SDK.
 Format: TypeAlias = Literal["text", "events", "openai", "ai-sdk"]
@@ -50,6 +50,21 @@ class Encoder(Protocol):
 def sse(value: Any) -> bytes:
     """Return one server-sent event with *value* as JSON."""
     return b"data: %b\n\n" % encode(value)
+
+
+class TextPattern:
+    """The bytes of a server-sent event around one text: most events of a reply differ only in that.
+
+    Args:
+        value: The value of the event, with an empty text, and without another one after it.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self._before, _, self._after = sse(value).rpartition(b'""')
+
+    def filled(self, text: str) -> bytes:
+        """Return the event with *text*."""
+        return b"%b%b%b" % (self._before, encode(text), self._after)
 
 
 class Paragraphs:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 from kimi_async._events import (
     ContentDelta,
     Finish,
+    ReasoningDelta,
     StreamEnd,
     StreamEvent,
     ToolCallDelta,
@@ -19,7 +20,7 @@ from kimi_async._openai_chunks import ChunkWriter
 from kimi_async.tools._executor import ToolResult
 from kimi_async.tools._run import RunEvent, StepEnd, StepStart
 from kimi_async.web._ending import Ending
-from kimi_async.web._formats import KEEP_ALIVE, SSE, Paragraphs, sse
+from kimi_async.web._formats import KEEP_ALIVE, SSE, Paragraphs, TextPattern, sse
 
 __all__ = ["OpenAIEncoder"]
 
@@ -42,6 +43,8 @@ class OpenAIEncoder:
         self._last = openai_head("chat.completion.chunk", id=None, model=None, created=None)
         self._paragraphs = Paragraphs()
         self._is_run = False
+        #: The chunks of the pieces of choice 0, after the first one of each kind.
+        self._patterns: dict[type[StreamEvent], TextPattern] = {}
 
     def feed(self, event: RunEvent) -> bytes:
         """Return the chunk for *event*, or nothing.
@@ -50,19 +53,31 @@ class OpenAIEncoder:
             StreamInterrupted: The reply was begun anew after the first chunk.
         """
         match event:
+            case ReasoningDelta(choice=0):
+                return self._piece(event)
+            case ContentDelta(text=text, choice=0):
+                return self._piece(ContentDelta(self._paragraphs.joined(text)))
             case StepStart():
                 self._is_run = True
                 self._paragraphs.step()
                 return b""
             case ToolResult() | StepEnd() | StreamEnd():
                 return b""
-            case ContentDelta(text=text, choice=0) if self._is_run:
-                event = ContentDelta(self._paragraphs.joined(text))
             case _:
                 pass
         if self._is_run and isinstance(event, _OF_A_STEP):
             return b""
         return self._chunk(event)
+
+    def _piece(self, event: ReasoningDelta | ContentDelta) -> bytes:
+        kind = type(event)
+        pattern = self._patterns.get(kind)
+        if pattern is not None:
+            return pattern.filled(event.text)
+        first = self._chunk(event)
+        # Not of the first chunk, because that one may name the role.
+        self._patterns[kind] = TextPattern(self._chunks.feed(kind("")))
+        return first
 
     def _chunk(self, event: StreamEvent) -> bytes:
         chunk = self._chunks.feed(event)

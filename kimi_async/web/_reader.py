@@ -45,6 +45,7 @@ class Reader:
             stream.events() if isinstance(stream, ParsedStream) else stream
         )
         self._failure: Exception | None = None
+        self._has_ended = False
 
     async def first(self) -> list[RunEvent]:
         """Send the request and return the events up to the first output.
@@ -64,6 +65,11 @@ class Reader:
             events += await self.more()
         return events
 
+    @property
+    def is_over(self) -> bool:
+        """Whether :meth:`more` has returned the last events."""
+        return self._has_ended or self._failure is not None
+
     async def more(self) -> list[RunEvent]:
         """Wait for an event and return it, with those that are ready after it.
 
@@ -73,10 +79,14 @@ class Reader:
         """
         if self._failure is not None:
             raise self._failure
-        events = [await anext(self._events)]
+        if self._has_ended:
+            raise StopAsyncIteration
+        events = [await self._events.__anext__()]
         try:
             while self._stream.is_ready and len(events) < _BATCH:
-                events.append(await anext(self._events))
+                events.append(await self._events.__anext__())
+        except StopAsyncIteration:
+            self._has_ended = True
         except Exception as error:
             self._failure = error  # raised after the events before it are written
         return events

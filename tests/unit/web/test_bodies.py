@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import httpx2
 import openai
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from paths import DATA
 from starlette.testclient import TestClient
 from web_cases import CASES, EVENT_CASES, FORMATS, Case, app, encoded
@@ -19,6 +22,7 @@ from kimi_async.tools import RunEvent
 from kimi_async.web import Format, ReplyBody, asgi_body
 from kimi_async.web._ai_sdk import AISDKEncoder
 from kimi_async.web._event_stream import EventsEncoder
+from kimi_async.web._formats import sse
 from kimi_async.web._openai_stream import OpenAIEncoder
 from kimi_async.web._reader import Reader
 from kimi_async.web._text import TextEncoder
@@ -68,6 +72,46 @@ async def test_text_that_was_shown_cannot_be_taken_back(
 ) -> None:
     with pytest.raises(kimi.StreamInterrupted, match="cannot be taken back"):
         encoded(encoder(), EVENT_CASES["restarted"])
+
+
+TEXTS: Final = st.text(min_size=1) | st.sampled_from(['""', '"', "\\", "\n\n", "\u2028"])
+PIECES: Final = st.one_of(
+    st.builds(kimi.ContentDelta, TEXTS, st.integers(0, 1)),
+    st.builds(kimi.ReasoningDelta, TEXTS, st.integers(0, 1)),
+    st.builds(kimi.RefusalDelta, TEXTS, st.integers(0, 1)),
+)
+
+
+@given(TEXTS, TEXTS, st.lists(PIECES))
+def test_the_chunks_of_any_pieces(
+    id: str, model: str, pieces: list[kimi.ContentDelta | kimi.ReasoningDelta | kimi.RefusalDelta]
+) -> None:
+    events = [kimi.StreamStart(id, model, 7, "acedata"), *pieces]
+    expected = b"".join(map(sse, kimi.to_openai_chunks(events)))
+    assert b"".join(map(OpenAIEncoder().feed, events)) == expected
+
+
+@given(st.lists(PIECES))
+def test_the_parts_of_any_pieces(
+    pieces: list[kimi.ContentDelta | kimi.ReasoningDelta | kimi.RefusalDelta],
+) -> None:
+    parts: list[tuple[bool, str]] = []
+    for piece in pieces:
+        is_reasoning = isinstance(piece, kimi.ReasoningDelta)
+        if piece.choice == 0:
+            same = parts.pop()[1] if parts and parts[-1][0] == is_reasoning else ""
+            parts.append((is_reasoning, same + piece.text))
+    body = b"".join(map(AISDKEncoder().feed, pieces)).removesuffix(b"\n\n")
+    chunks = [json.loads(line.removeprefix(b"data: ")) for line in body.split(b"\n\n") if line]
+    told = {
+        chunk["id"]: (chunk["type"] == "reasoning-start", "")
+        for chunk in chunks
+        if chunk["type"].endswith("-start")
+    }
+    for chunk in chunks:
+        is_reasoning, text = told[chunk["id"]]
+        told[chunk["id"]] = (is_reasoning, text + chunk.get("delta", ""))
+    assert [*told.values()] == parts
 
 
 class Refusing(TextEncoder):

@@ -144,6 +144,12 @@ def raise_os_error(browser: Browser) -> float:
     raise OSError
 
 
+def raise_at_a_piece(browser: Browser) -> float:
+    if len(browser.messages) == 3:
+        raise OSError
+    return 0.0
+
+
 def raise_at_a_comment(browser: Browser) -> float:
     if comments_of(browser):
         raise OSError
@@ -163,7 +169,8 @@ WAITING = Faulty(Reply("Hello, you!", "A greeting."), Stall(after_event=3))
     ("reply", "on_message"),
     [
         pytest.param(WAITING, leave_at_once, id="when the response starts"),
-        pytest.param(WAITING, raise_os_error, id="the server says so"),
+        pytest.param(WAITING, raise_os_error, id="the server says so at the start"),
+        pytest.param(Reply("Hello, you!"), raise_at_a_piece, id="the server says so at a piece"),
         pytest.param(Reply("Hello"), leave_at_the_end, id="at the end"),
     ],
 )
@@ -311,6 +318,21 @@ async def test_a_busy_connection_needs_no_comment() -> None:
     browser = Browser()
     await browser.ask(ReplyResponse(over(paced).client().stream("Hi"), "events"))
     assert comments_of(browser) == []
+
+
+@pytest.mark.parametrize("format", ["text", "events", "openai", "ai-sdk"])
+@pytest.mark.parametrize("call", [Case([]).call, parse])
+async def test_all_that_arrives_together_is_one_message(
+    call: Callable[[kimi.AsyncKimi], web.Streamed], format: Format
+) -> None:
+    paced = Reply('{"name": "Oslo", "people": 700000}', pace=5.0)
+    browser = Browser()
+    await browser.ask(ReplyResponse(call(over(paced).client()), format, keep_alive=None))
+    (_, *pieces, last), (_, *times, _) = browser.messages, browser.times
+    assert len(times) > 5
+    assert len(set(times)) == len(times)
+    assert all(piece["more_body"] for piece in pieces)
+    assert last == {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 @pytest.mark.parametrize("format", ["events", "openai", "ai-sdk"])
