@@ -242,11 +242,14 @@ def bench(session: nox.Session) -> None:
     """Compare with other SDKs and with bare HTTP clients: ``nox -s bench -- --full --save``."""
     install(session, "bench")
     pythons: list[str] = []
-    for group in ("bench-kosong", "bench-litellm"):
+    (wheel,) = DIST.glob("*.whl")
+    for group in ("bench-core", "bench-kosong", "bench-litellm"):
         folder = Path(session.create_tmp(), group)
         python = str(folder / ("Scripts" if sys.platform == "win32" else "bin") / "python")
         session.run("python", "-m", "venv", "--clear", str(folder))
-        packages = nox.project.dependency_groups(PYPROJECT, group)
+        packages = [*nox.project.dependency_groups(PYPROJECT, group)]
+        if group == "bench-core":
+            packages.append(str(wheel))
         session.run(python, "-m", "pip", "install", "--quiet", *packages, external=True)
         pythons.append(f"--python={group}={python}")
     session.run("python", "benchmarks/compare.py", *pythons, *session.posargs, env=SCRIPT)

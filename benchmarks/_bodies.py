@@ -9,18 +9,18 @@ import functools
 import json
 from collections.abc import Iterator
 from itertools import cycle, islice
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 __all__ = ["BODIES", "WAYS", "Ask", "Body", "BodyName", "Said", "Way", "body_of"]
 
 BodyName: TypeAlias = Literal["text", "one call", "five calls", "cjk"]
 #: ``burst``: all in one write. ``flushed``: each event in a write of its own, as fast as the server can. ``paced``: the
-#: same with a pause behind each, in which the client has taken it and gone to sleep. ``tls``: as ``flushed``, asked for
-#: over TLS, so that each event is a record of its own.
-Way: TypeAlias = Literal["burst", "flushed", "tls", "paced"]
+#: same with a pause after each, in which the client has taken it and gone to sleep. With ``tls`` the client asks over
+#: TLS, and each write is a record of its own.
+Way: TypeAlias = Literal["burst", "flushed", "paced", "tls burst", "tls flushed", "tls paced"]
 
 BODIES: Final[tuple[BodyName, ...]] = ("text", "one call", "five calls", "cjk")
-WAYS: Final[tuple[Way, ...]] = ("burst", "flushed", "tls", "paced")
+WAYS: Final[tuple[Way, ...]] = get_args(Way)
 
 #: About as long as tokens are.
 WORDS: Final = (
@@ -82,6 +82,16 @@ class Ask(NamedTuple):
     @property
     def model(self) -> str:
         return f"m_{BODIES.index(self.body)}_{self.chunks}_{WAYS.index(self.way)}_{self.hold}"
+
+    @property
+    def pace(self) -> str:
+        """How the server writes: the way, without TLS."""
+        return self.way.removeprefix("tls ")
+
+    @property
+    def tls(self) -> bool:
+        """Whether the client asks over TLS."""
+        return self.way.startswith("tls ")
 
     @classmethod
     def of(cls, model: str) -> Ask:

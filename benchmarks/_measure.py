@@ -16,7 +16,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 from _bodies import BODIES, Ask, BodyName, Way
 from _clients import CLIENTS
@@ -25,15 +25,16 @@ from _results import Results, Rounds
 from _server import Pipe
 from attrs import frozen
 
-__all__ = ["FULL", "QUICK", "Form", "Measurement"]
+__all__ = ["FULL", "QUICK", "Form", "Load", "Measurement"]
 
 WORKER: Final = Path(__file__).with_name("_worker.py")
-#: The packages whose import is timed, and the group of the environment that has each.
+#: The packages whose import is timed, and the group of the environment that has each. With rich and click, which are
+#: extras of ours, ``import httpx`` also imports a command, so the first ones have an environment without extras.
 IMPORTS: Final = {
-    "nothing": "bench",
-    "httpx": "bench",
-    "kimi_async": "bench",
-    "openai": "bench",
+    "nothing": "bench-core",
+    "httpx": "bench-core",
+    "kimi_async": "bench-core",
+    "openai": "bench-core",
     "litellm": "bench-litellm",
     "kosong": "bench-kosong",
 }
@@ -71,6 +72,31 @@ GROWTH: Final[Mapping[BodyName, tuple[str, ...]]] = {
 }
 
 
+class Load(NamedTuple):
+    """Streams of text that run at once.
+
+    Attributes:
+        way: How each is written.
+        streams: How many there are.
+        chunks: The chunks of each reply.
+        replies: How many replies follow one another in the place of each stream.
+    """
+
+    way: Way
+    streams: int
+    chunks: int
+    replies: int = 1
+
+    @property
+    def name(self) -> str:
+        return f"{self.way}, {self.streams}"
+
+
+def short(streams: int, replies: int, way: Way = "burst") -> Load:
+    """Whole short replies: ten chunks in one write."""
+    return Load(way, streams, 10, replies)
+
+
 @frozen(kw_only=True)
 class Form:
     """How much is measured.
@@ -80,8 +106,7 @@ class Form:
         rounds: Rounds of one stream at a time.
         chunks: Chunks of each of these.
         streams: The bodies and ways that are streamed.
-        paced_chunks: Chunks of a stream that is paced; each takes a millisecond.
-        at_once: How many streams run at once, and the chunks of each.
+        at_once: The loads of several streams at once, and of one in the same way to compare them with.
         at_once_rounds: Rounds of these.
         probes: New processes for each client, to measure its start and its memory.
         held: How many streams are held open for that.
@@ -96,8 +121,7 @@ class Form:
     rounds: int
     chunks: int
     streams: tuple[tuple[BodyName, Way], ...]
-    paced_chunks: int
-    at_once: Mapping[int, int]
+    at_once: tuple[Load, ...]
     at_once_rounds: int
     probes: int
     held: int = 500
@@ -113,8 +137,15 @@ QUICK: Final = Form(
     rounds=3,
     chunks=500,
     streams=(("text", "burst"), ("text", "flushed"), ("one call", "burst")),
-    paced_chunks=200,
-    at_once={500: 50},
+    at_once=(
+        Load("flushed", 500, 50),
+        short(1, 50),
+        short(50, 2),
+        short(200, 1),
+        short(50, 2, "tls burst"),
+        Load("paced", 50, 100),
+        Load("tls paced", 50, 100),
+    ),
     at_once_rounds=1,
     probes=1,
     held=100,
@@ -124,6 +155,9 @@ QUICK: Final = Form(
     growth_rounds=1,
     peers_too=False,
 )
+#: How many short replies are asked for at once, and how many follow one another; and how many paced streams run.
+SHORT: Final = ((1, 100), (50, 8), (200, 3))
+PACED: Final = (1, 50)
 FULL: Final = Form(
     name="full",
     rounds=7,
@@ -131,12 +165,18 @@ FULL: Final = Form(
     streams=(
         *((body, "burst") for body in BODIES),
         *((body, "flushed") for body in BODIES),
-        ("text", "tls"),
-        ("text", "paced"),
+        ("text", "tls flushed"),
     ),
-    paced_chunks=500,
-    at_once={1: 1_000, 100: 100, 500: 100},
-    at_once_rounds=2,
+    at_once=(
+        Load("flushed", 1, 100, 10),
+        Load("flushed", 100, 100),
+        Load("flushed", 500, 100),
+        *(short(*load) for load in SHORT),
+        *(short(*load, "tls burst") for load in SHORT),
+        *(Load("paced", streams, 200) for streams in PACED),
+        *(Load("tls paced", streams, 200) for streams in PACED),
+    ),
+    at_once_rounds=5,
     probes=2,
     imports=9,
     sizes=(1_000, 4_000, 16_000, 64_000),
@@ -144,7 +184,10 @@ FULL: Final = Form(
     peers_too=True,
 )
 #: The clients of the long measurements, in any form.
-ESSENTIAL: Final = ("asyncio", "httpx", "aiohttp", "openai", "kimi_async", "kimi_async, aiohttp")
+ESSENTIAL: Final = (
+    *("asyncio", "httpx", "httpx-aiohttp", "aiohttp", "openai", "kimi_async"),
+    *("kimi_async, httpx2", "kimi_async, aiohttp"),
+)
 
 
 class Process:
@@ -224,7 +267,7 @@ class Measurement:
             machine=machine(),
             rounds=self._rounds,
             chunks=form.chunks,
-            at_once_chunks=dict(form.at_once),
+            at_once_chunks={load.name: load.chunks for load in form.at_once},
         )
 
     def run(self, served: Served, pipe: Pipe) -> Results:
@@ -268,8 +311,8 @@ class Measurement:
                     self.results.modules[package] = len(modules)
                 elif modules:
                     note(self.results.import_ms, package, spent * 1e3)
-                if package == "kimi_async":
-                    self.results.extras = sorted(modules & EXTRAS)
+        _, modules = imported(self._python("bench"), "kimi_async")
+        self.results.extras = sorted(modules & EXTRAS)
 
     def _one_at_a_time(self, workers: Mapping[str, Process]) -> None:
         for number in range(-1, self._rounds):
@@ -277,10 +320,7 @@ class Measurement:
             for body, way in self._form.streams:
                 for name in in_turn(list(workers), number):
                     if body not in CLIENTS[name].cannot:
-                        self._one(workers[name], name, Ask(body, self._chunks(way), way), number)
-
-    def _chunks(self, way: Way) -> int:
-        return self._form.paced_chunks if way == "paced" else self._form.chunks
+                        self._one(workers[name], name, Ask(body, self._form.chunks, way), number)
 
     def _one(self, worker: Process, name: str, ask: Ask, number: int) -> None:
         took = worker.ask("run", ask=ask)
@@ -294,26 +334,27 @@ class Measurement:
 
     def _many_at_once(self, workers: Mapping[str, Process]) -> None:
         names = list(filter(self._is_worth_it, workers))
-        for streams, chunks in self._form.at_once.items():
-            for number in range(-1, self._form.at_once_rounds):
-                self._say(f"{streams} streams at once", number, self._form.at_once_rounds)
+        for load in self._form.at_once:
+            for number in range(self._form.at_once_rounds):
+                self._say(f"{load.name} at once", number, self._form.at_once_rounds)
                 for name in in_turn(names, number):
-                    # The round before the first opens the connections.
-                    ask = Ask("text", 4 if number < 0 else chunks, "flushed")
-                    took = workers[name].ask("run", ask=ask, streams=streams)
-                    if number >= 0:
-                        self._note_many(name, streams, streams * chunks, took)
+                    self._many(workers[name], name, load)
+
+    def _many(self, worker: Process, name: str, load: Load) -> None:
+        """Run a load. A short one before it opens the connections, which some clients keep for five seconds only."""
+        worker.ask("run", ask=Ask("text", 4, load.way), streams=load.streams)
+        ask = Ask("text", load.chunks, load.way)
+        took = worker.ask("run", ask=ask, streams=load.streams, replies=load.replies)
+        chunks = load.streams * load.chunks * load.replies
+        results = self.results
+        note(results.at_once_rate.setdefault(load.name, {}), name, chunks / took["wall"])
+        note(results.at_once_cpu.setdefault(load.name, {}), name, took["cpu"] / chunks * 1e6)
 
     def _is_worth_it(self, name: str) -> bool:
         """Return whether the long measurements include a client."""
         if not self._form.peers_too:
             return name in ESSENTIAL
         return CLIENTS[name].kind != "variant"
-
-    def _note_many(self, name: str, streams: int, chunks: int, took: Mapping[str, float]) -> None:
-        results = self.results
-        note(results.at_once_rate.setdefault(streams, {}), name, chunks / took["wall"])
-        note(results.at_once_cpu.setdefault(streams, {}), name, took["cpu"] / chunks * 1e6)
 
     def _probe(self, name: str, url: str, pipe: Pipe) -> None:
         """Measure a client in a new process: its start, each open stream, and the peak."""

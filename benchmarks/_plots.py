@@ -46,8 +46,16 @@ def save_plots(folder: Path, results: Results) -> None:
             results.cpu.get("text, flushed"),
             "CPU time of a chunk in microseconds: one stream of text, flushed event by event",
         ),
+        "short": (
+            results.at_once_cpu.get("burst, 50"),
+            "CPU time of a chunk in microseconds: 50 short replies at once, each in one burst",
+        ),
+        "paced": (
+            results.at_once_cpu.get("paced, 50"),
+            "CPU time of a chunk in microseconds: 50 streams, an event every 2 ms",
+        ),
         "at-once": (
-            results.at_once_rate.get(500),
+            results.at_once_rate.get("flushed, 500"),
             "Chunks in a second: 500 streams at once, one process",
         ),
         "memory": (results.stream_kib, "Memory of an open stream in KiB: 500 of them open"),

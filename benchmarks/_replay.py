@@ -19,8 +19,8 @@ __all__ = ["Served", "Server", "certified", "serve"]
 HEADERS: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
-#: Seconds after an event of a paced stream: more than most clients need for one.
-PAUSE: Final = 0.001
+#: Seconds after an event of a paced stream: more than any client needs for one.
+PAUSE: Final = 0.002
 
 
 class Served(NamedTuple):
@@ -72,7 +72,7 @@ class Server:
                 await self._hold()
             writer.write(frame)
             await writer.drain()
-            await asyncio.sleep(PAUSE if ask.way == "paced" else 0)
+            await asyncio.sleep(PAUSE if ask.pace == "paced" else 0)
 
     async def _hold(self) -> None:
         self.holding += 1
@@ -86,7 +86,7 @@ def _frames(ask: Ask) -> list[bytes]:
     """Return the pieces that are written at once: each event is one chunk of HTTP, as hosts do it."""
     events = body_of(ask.body, ask.chunks).events
     frames = [b"%x\r\n%b\r\n" % (len(event), event) for event in events] + [b"0\r\n\r\n"]
-    return [b"".join(frames)] if ask.way == "burst" else frames
+    return [b"".join(frames)] if ask.pace == "burst" else frames
 
 
 def certified() -> tuple[ssl.SSLContext, bytes]:

@@ -10,7 +10,7 @@ from typing import Final
 from _bodies import WAYS
 from _budgets import rows
 from _clients import CLIENTS
-from _results import OURS, Results, middle, ratio
+from _results import OURS, Results, Rounds, middle, ratio
 
 __all__ = [
     "LABELS",
@@ -27,7 +27,7 @@ README_MARKS: Final = ("<!-- speed begins: `nox -s bench` writes it -->\n", "<!-
 #: The rows of the README, in this order.
 README_CLIENTS: Final = (
     *("kimi_async, aiohttp", "kimi_async", "openai", "openai .stream()"),
-    *("kosong", "litellm", "aiohttp", "httpx"),
+    *("kosong", "litellm", "httpx-aiohttp", "httpx"),
 )
 #: The names of the clients in the tables.
 LABELS: Final = {
@@ -35,7 +35,8 @@ LABELS: Final = {
     "asyncio, uvloop": "bare asyncio, orjson, uvloop",
     "httpx": "bare httpx, msgspec",
     "httpx2": "bare httpx2, msgspec",
-    "aiohttp": "bare httpx-aiohttp, msgspec",
+    "httpx-aiohttp": "bare httpx-aiohttp, msgspec",
+    "aiohttp": "bare aiohttp, msgspec",
     "httpx-sse": "httpx, httpx-sse, json",
 }
 
@@ -69,7 +70,7 @@ def page(results: Results) -> str:
     """Write all tables."""
     sections = {
         "CPU time of each chunk, one stream at a time": _cpu(results),
-        "Many streams at once": _at_once(results),
+        "Many replies at once": _at_once(results),
         "Memory": _memory(results),
         "Before the first output": _first(results),
         "Import": _imports(results),
@@ -98,7 +99,7 @@ def _label(name: str) -> str:
 def _cpu(results: Results) -> str:
     parts: list[str] = []
     for way in WAYS:
-        streams = [what for what in results.cpu if what.endswith(way)]
+        streams = [what for what in results.cpu if what.endswith(f", {way}")]
         if not streams:
             continue
         head = [
@@ -129,21 +130,36 @@ def _cost(results: Results, name: str, what: str) -> str:
 
 
 def _at_once(results: Results) -> str:
-    counts = list(results.at_once_rate)
-    if not counts:
-        return ""
-    most = counts[-1]
-    head = ["chunks/s", *map(str, counts), "us", "to ours"]
+    ways = dict.fromkeys(load.partition(", ")[0] for load in results.at_once_cpu)
+    return "\n".join(_loads(results, way) for way in ways)
+
+
+def _loads(results: Results, way: str) -> str:
+    """Write the loads of one way: the CPU time of a reply, and the rate of the largest load."""
+    loads = [load for load in results.at_once_cpu if load.startswith(f"{way}, ")]
+    chunks = results.at_once_chunks
+    head = [
+        f"ms, {way}, {chunks[loads[-1]]} chunks",
+        *(load.rpartition(" ")[2] for load in loads),
+        "to ours",
+        "chunks/s",
+    ]
     lines = [
         [
             _label(name),
-            *(number(middle(results.at_once_rate[count], name)) for count in counts),
-            number(middle(results.at_once_cpu[most], name)),
-            number(ratio(results.at_once_rate[most], name, OURS), " x"),
+            *(_reply(results.at_once_cpu[load], name, chunks[load]) for load in loads),
+            number(ratio(results.at_once_cpu[loads[-1]], name, OURS), " x"),
+            number(middle(results.at_once_rate[loads[-1]], name)),
         ]
-        for name in _named(results.at_once_rate[most])
+        for name in _named(results.at_once_cpu[loads[-1]])
     ]
     return table(head, lines)
+
+
+def _reply(rounds: Rounds, name: str, chunks: int) -> str:
+    """Write the milliseconds of a whole reply."""
+    cost = middle(rounds, name)
+    return number(None if cost is None else cost * chunks / 1000)
 
 
 def _memory(results: Results) -> str:
@@ -251,7 +267,7 @@ def readme_table(results: Results) -> str:
             _label(name),
             number(middle(cpu, name), " us"),
             number(ratio(cpu, "openai", name), " x"),
-            number(middle(results.at_once_rate.get(500), name), " chunks/s"),
+            number(middle(results.at_once_rate.get("flushed, 500"), name), " chunks/s"),
             number(middle(results.stream_kib, name), " KiB"),
         ]
         for name in README_CLIENTS

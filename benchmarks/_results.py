@@ -34,9 +34,9 @@ class Results:
         cpu: Microseconds of CPU time for each chunk, by ``"body, way"``.
         wall: The same of wall time.
         reads: How many reads a chunk takes over bare asyncio, by way; below 1 a read has several.
-        at_once_chunks: How many chunks each stream has where several run at once, by number of streams.
-        at_once_rate: Chunks in a second, by number of streams.
-        at_once_cpu: Microseconds of CPU time for each chunk, by number of streams.
+        at_once_chunks: How many chunks each reply has where several run at once, by ``"way, number of streams"``.
+        at_once_rate: Chunks in a second, by the same.
+        at_once_cpu: Microseconds of CPU time for each chunk, by the same.
         stream_kib: KiB of memory that each open stream takes, after a collection.
         stream_kib_uncollected: The same without one.
         peak_mib: The most MiB that a new process had in memory that took each body once, burst and flushed.
@@ -44,7 +44,7 @@ class Results:
         first_warm_ms: The same for a later stream.
         import_ms: Milliseconds of CPU time of a new interpreter that imports a package; ``"nothing"`` imports none.
         modules: How many modules there are then.
-        extras: Packages of extras that ``import kimi_async`` imported.
+        extras: Packages of extras that ``import kimi_async`` imported, where all of them are installed.
         growth: Microseconds of CPU time for each chunk, by body, client and number of chunks.
     """
 
@@ -58,9 +58,9 @@ class Results:
     cpu: dict[str, Rounds] = Factory(dict)
     wall: dict[str, Rounds] = Factory(dict)
     reads: dict[str, float] = Factory(dict)
-    at_once_chunks: dict[int, int] = Factory(dict)
-    at_once_rate: dict[int, Rounds] = Factory(dict)
-    at_once_cpu: dict[int, Rounds] = Factory(dict)
+    at_once_chunks: dict[str, int] = Factory(dict)
+    at_once_rate: dict[str, Rounds] = Factory(dict)
+    at_once_cpu: dict[str, Rounds] = Factory(dict)
     stream_kib: Rounds = Factory(dict)
     stream_kib_uncollected: Rounds = Factory(dict)
     peak_mib: Rounds = Factory(dict)

@@ -35,11 +35,11 @@ class Worker:
         self._tls_url = tls_url
         self._module = importlib.import_module(f"_clients.{entry.module}")
         self._clients: dict[str, Client] = {}
-        self._open: list[asyncio.Task[Said]] = []
+        self._open: list[asyncio.Task[list[Said]]] = []
         self._asked = Ask("text", 1, "burst")
 
-    async def run(self, ask: list[Any], streams: int = 1) -> Answer:
-        """Take so many streams at once.
+    async def run(self, ask: list[Any], streams: int = 1, replies: int = 1) -> Answer:
+        """Take so many streams at once, and as many replies one after another in the place of each.
 
         Tells the seconds of CPU and wall, the CPU until the first output, and in how many pieces a client read that
         counts them.
@@ -50,7 +50,7 @@ class Worker:
         reads = self._reads()
         marks: list[float] = []
         begun, wall = time.process_time(), time.perf_counter()
-        self._start(streams, lambda: marks.append(time.process_time()))
+        self._start(streams, lambda: marks.append(time.process_time()), replies)
         said = await asyncio.gather(*self._open)
         cpu, wall = time.process_time() - begun, time.perf_counter() - wall
         self._check(said)
@@ -94,21 +94,26 @@ class Worker:
     def _reads(self) -> int:
         return sum(getattr(client, "reads", 0) for client in self._clients.values())
 
-    def _start(self, streams: int, first: Any) -> None:
-        url = self._tls_url if self._asked.way == "tls" else self._url
+    def _start(self, streams: int, first: Any, replies: int = 1) -> None:
+        url = self._tls_url if self._asked.tls else self._url
         if url not in self._clients:
             self._clients[url] = self._made(url)
         client = self._clients[url]
-        self._open = [asyncio.ensure_future(client.run(self._asked, first)) for _ in range(streams)]
+        self._open = [
+            asyncio.ensure_future(self._take(client, first, replies)) for _ in range(streams)
+        ]
+
+    async def _take(self, client: Client, first: Any, replies: int) -> list[Said]:
+        return [await client.run(self._asked, first) for _ in range(replies)]
 
     def _made(self, url: str) -> Client:
         client: Client = self._module.make(url, **self._entry.arguments)
         return client
 
-    def _check(self, said: list[Said]) -> None:
+    def _check(self, said: list[list[Said]]) -> None:
         """Check that each stream was read correctly, because a client that computes nothing is not comparable."""
         expected = body_of(self._asked.body, self._asked.chunks).said
-        if any(one != expected for one in said):
+        if any(one != expected for replies in said for one in replies):
             raise AssertionError(f"{self._asked} did not arrive as it was sent")
         self._open = []
 
