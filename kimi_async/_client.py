@@ -211,7 +211,10 @@ class AsyncKimi(ClosedAtExit):
         return self
 
     async def aclose(self) -> None:
-        """Close the HTTP client, unless the caller gave it; idempotent. Streams that still run are interrupted."""
+        """Close the HTTP client, unless the caller gave it; idempotent.
+
+        Streams that still run are interrupted, and no reply is sent again: each ends with its last error.
+        """
         self._caller.shared.gates.close()
         await self._caller.transport.aclose()
 

@@ -110,7 +110,8 @@ class Transport:
         #: Made when it is needed, because the first lock has anyio load its half for asyncio on the event loop.
         self._making: anyio.Lock | None = None
         self._loop: object = None
-        self._sending: set[anyio.CancelScope] = set()
+        #: The work that ends when this transport is closed.
+        self._running: set[anyio.CancelScope] = set()
         self.closed = False
         self.limiter = ConcurrencyLimiter()
 
@@ -188,11 +189,11 @@ class Transport:
         if is_clean and self._given is None:
             return await send()  # closing this client ends its requests
         with anyio.CancelScope() as scope:
-            self._sending.add(scope)
+            self._running.add(scope)
             try:
                 response = await (send() if is_clean else send_carefully(send, request.extensions))
             finally:
-                self._sending.remove(scope)
+                self._running.remove(scope)
             if not self.closed:
                 return response
             await close_shielded(response.aclose)
@@ -234,6 +235,20 @@ class Transport:
         except Exception:
             return None
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether neither this transport nor the HTTP client under it was closed."""
+        return not self.closed and (self._client is None or not self._client.is_closed)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so many seconds, or until :meth:`aclose`."""
+        with anyio.CancelScope() as scope:
+            self._running.add(scope)
+            try:
+                await anyio.sleep(seconds)
+            finally:
+                self._running.remove(scope)
+
     def _check(self) -> None:
         loop = anyio.lowlevel.current_token()
         if self._loop != loop:
@@ -256,7 +271,7 @@ class Transport:
         """Close the HTTP client that is our own, and send away all that wait for a permit; idempotent."""
         self.closed = True
         self.limiter.close()
-        for scope in self._sending:
+        for scope in self._running:
             scope.cancel()
         client = self._client
         if self._given is None and client is not None:

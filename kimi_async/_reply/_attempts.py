@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-import anyio
 from attrs import frozen
 
 from kimi_async._configuration import ClientSettings
@@ -181,6 +180,8 @@ class Attempts:
         """Follow decisions until an attempt brings output or the plan says to raise; then return the error."""
         while not isinstance(decision, Raise):
             await self._pay(decision)
+            if self._failed and not self._call.transport.is_usable:
+                return break_of(self._failed)
             raced = await self._try(decision, shown)
             attempt, loser = raced.attempt, raced.loser
             if loser is not None and loser.failure is not None:
@@ -205,7 +206,7 @@ class Attempts:
             self.watches.spend(now)
         try:
             if decision.after:
-                await anyio.sleep(decision.after)
+                await self._call.transport.sleep(decision.after)
         except BaseException:
             if decision.paid:
                 self.watches.refund(now)
@@ -240,7 +241,9 @@ class Attempts:
     ) -> Decision:
         """Note the failure of an attempt, and return the next decision of the plan."""
         await self._note_failure(attempt)
-        decision = self._decide(shown)
+        # A client that was closed sends no more requests, so its last error is the result.
+        usable = self._call.transport.is_usable
+        decision = self._decide(shown) if usable else Raise(break_of(self._failed))
         if not isinstance(decision, Raise):
             events.append(self._last_failure(decision.after))
         return decision
@@ -252,7 +255,10 @@ class Attempts:
         explain(attempt, error)
         await attempt.aclose()
         now = self.clock()
-        self.watches.failed(attempt, error, now, _random())
+        if self._call.transport.is_usable:
+            self.watches.failed(attempt, error, now, _random())
+        else:
+            self.watches.lost(attempt)  # the end of the client says nothing about the provider
         failed = Failed(
             provider=attempt.provider,
             error=error.with_traceback(None),
@@ -274,8 +280,13 @@ class Attempts:
         if self._hedging is None or not isinstance(decision, Send):
             return Raced(attempt, await attempt.start())
         return await self._hedging.start(
-            attempt, decision.hedge, lambda provider: self._new_attempt(provider, decision, shown)
+            attempt, decision.hedge, lambda provider: self._hedge_attempt(provider, decision, shown)
         )
+
+    def _hedge_attempt(self, provider: Provider, decision: Send, shown: Shown) -> Attempt | None:
+        """Return the attempt of a hedge, or ``None`` after the client was closed."""
+        usable = self._call.transport.is_usable
+        return self._new_attempt(provider, decision, shown) if usable else None
 
     def _new_attempt(
         self, provider: Provider, decision: Send | Continue | Restart, shown: Shown

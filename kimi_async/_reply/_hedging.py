@@ -59,14 +59,14 @@ class Hedging:
         self,
         first: Attempt,
         hedge: Hedge | None,
-        make_attempt: Callable[[Provider], Attempt],
+        make_attempt: Callable[[Provider], Attempt | None],
     ) -> Raced:
         """Start *first*, and its *hedge* if it is needed and the cap allows it.
 
         Args:
             first: The attempt that starts at once.
             hedge: The second request; ``None`` = there is none.
-            make_attempt: Makes the attempt of a provider.
+            make_attempt: Makes the attempt of a provider; ``None`` = no more requests can be sent.
         """
 
         def make_second(failure: KimiError | None) -> Attempt | None:

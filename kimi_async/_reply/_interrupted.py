@@ -58,8 +58,12 @@ def finishing(plan: Plan) -> Plan:
 
 
 def break_of(history: tuple[Failed, ...]) -> KimiError:
-    """Return the error that broke a reply after its first output; the attempts after it may have failed otherwise."""
-    return next(failed.error for failed in reversed(history) if failed.started)
+    """Return the error that broke a reply after its first output, or else the last error.
+
+    The attempts after a break may have failed otherwise.
+    """
+    broken = (failed.error for failed in reversed(history) if failed.started)
+    return next(broken, history[-1].error)
 
 
 def not_restarted(broken: KimiError) -> StreamInterrupted:

@@ -72,7 +72,7 @@ class Watches:
             self._shared.breakers.hold(attempt.provider, self._model, self._breaker, now)
 
     def lost(self, attempt: Attempt) -> None:
-        """Note that an attempt was closed because its hedge won, which counts neither way."""
+        """Note that an attempt was closed from here, because its hedge won for example; it counts neither way."""
         self._watches[attempt].drop()
 
     def ended(self, whole: Attempt | None, clock: Callable[[], float]) -> None:

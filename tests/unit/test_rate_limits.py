@@ -104,11 +104,13 @@ async def test_a_full_limit_sends_calls_to_the_next_provider() -> None:
     assert sorted(reply.provider for reply in replies) == ["acedata"] * 20 + ["cloudsway"] * 5
 
 
-async def test_closing_the_client_sends_away_all_who_wait() -> None:
+@pytest.mark.parametrize("retries", [kimi.Retries.none(), kimi.Retries()], ids=["none", "retries"])
+async def test_closing_the_client_sends_away_all_who_wait(retries: kimi.Retries) -> None:
     """Also those that wait for a time, which no other reply ends."""
     fake = FakeTransport([Reply("Hello")])
     limits = RateLimits(requests_per_minute=1)
-    client = fake.client(provider=evolve(fake.acedata(), rate_limits=limits))
+    provider = evolve(fake.acedata(), rate_limits=limits)
+    client = fake.client(provider=provider, retries=retries)
     began = anyio.current_time()
     errors: list[str] = []
 

@@ -286,3 +286,47 @@ async def test_names_of_models_and_both_wires(wire: Any) -> None:
     reply = await client.chat("Hi", wire=wire)
     assert (reply.text, reply.provider) == ("Hello", B)
     assert [request.body["model"] for request in fake.requests] == ["kimi-k3", "my-model"]
+
+
+# A client that is closed
+
+
+CUT = Reply("Hello, you!", cut_after=2, end="reset")
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "error", "partial"),
+    [
+        pytest.param([MUTE], {}, kimi.TransportError, None, id="sent"),
+        pytest.param([MUTE] * 2, {"hedge_after": 1.0}, kimi.TransportError, None, id="hedged"),
+        pytest.param([MUTE], {"hedge_after": 9.0}, kimi.TransportError, None, id="not-hedged-yet"),
+        pytest.param([BUSY] * 2, {}, kimi.RateLimitError, None, id="wait"),
+        pytest.param([CUT, BUSY, BUSY], {}, kimi.StreamInterrupted, "Hello, y", id="broken"),
+    ],
+)
+async def test_a_call_of_a_client_that_is_closed_ends_at_once_with_its_last_error(
+    script: list[ScriptedReply],
+    options: dict[str, Any],
+    error: type[kimi.KimiError],
+    partial: str | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fake = FakeTransport(script)
+    client = both(fake, breaker=Breaker(consecutive=2), **options)
+    began = anyio.current_time()
+    errors: list[kimi.KimiError] = []
+
+    async def ask() -> None:
+        with pytest.raises(error) as caught:
+            await client.chat("Hi")
+        errors.append(caught.value)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask)
+        await anyio.sleep(5)
+        await client.aclose()
+    assert anyio.current_time() == began + 5
+    assert len(fake.requests) == len(script)
+    shown = errors[0].partial
+    assert (shown and shown.text) == partial
+    assert "the breaker opened" not in caplog.text
