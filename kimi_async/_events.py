@@ -273,7 +273,7 @@ class AttemptFailed(_Event, frozen=True):
         error: The error of the attempt.
         delay: Seconds until the next request is sent.
         provider: Name of the provider that failed.
-        attempt: Number of the attempt, from 1.
+        attempt: Number of the attempt, from 1, as in ``stream.attempts``.
     """
 
     error: ErrorInfo

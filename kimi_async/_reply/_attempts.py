@@ -186,7 +186,7 @@ class Attempts:
             attempt, loser = raced.attempt, raced.loser
             if loser is not None and loser.failure is not None:
                 await self._note_failure(loser)
-                events.append(self._last_failure(0.0))
+                events.append(self._failure_of(loser, 0.0))
             elif loser is not None:
                 self.watches.lost(loser)
             if attempt.decoder.begins_anew and not shown.may_restart:
@@ -245,7 +245,7 @@ class Attempts:
         usable = self._call.transport.is_usable
         decision = self._decide(shown) if usable else Raise(break_of(self._failed))
         if not isinstance(decision, Raise):
-            events.append(self._last_failure(decision.after))
+            events.append(self._failure_of(attempt, decision.after))
         return decision
 
     async def _note_failure(self, attempt: Attempt) -> None:
@@ -268,11 +268,11 @@ class Attempts:
         self._failed = (*self._failed, failed)
         self._tell_ended(attempt)
 
-    def _last_failure(self, delay: float) -> AttemptFailed:
-        """Return the event of the last failure; the next attempt follows after *delay* seconds."""
-        failed = self._failed[-1]
-        error = ErrorInfo.of(failed.error)
-        return AttemptFailed(error, delay, failed.provider.name, len(self._failed))
+    def _failure_of(self, attempt: Attempt, delay: float) -> AttemptFailed:
+        """Return the event of the attempt that has just failed; the next one follows after *delay* seconds."""
+        error = ErrorInfo.of(self._failed[-1].error)
+        number = self.all.index(attempt) + 1
+        return AttemptFailed(error, delay, attempt.provider.name, number)
 
     async def _try(self, decision: Send | Continue | Restart, shown: Shown) -> Raced:
         """Start the attempt of *decision*, or race two."""

@@ -246,6 +246,16 @@ async def test_a_first_request_that_fails_leaves_the_second(first: ErrorReply) -
     assert anyio.current_time() == 12.0
 
 
+async def test_a_failure_has_the_number_of_its_attempt() -> None:
+    failed = ErrorReply(500)
+    fake = FakeTransport([Faulty(failed, SlowHeaders(5)), failed, failed, Reply("A")])
+    stream = both(fake, hedge_after=2.0, retries=Retries()).stream("Hi")
+    events = [event async for event in stream if isinstance(event, kimi.AttemptFailed)]
+    numbers = [(event.provider, event.attempt) for event in events]
+    assert numbers == [("cloudsway", 2), ("acedata", 1), ("acedata", 3)]
+    assert len(stream.attempts) == 4
+
+
 async def test_an_error_of_both_tells_of_both() -> None:
     fake = FakeTransport([Faulty(ErrorReply(500), SlowHeaders(3)), ErrorReply(503)])
     with pytest.raises(kimi.ServerError) as caught:
