@@ -21,7 +21,6 @@ from kimi_async._reply import (
     Stay,
     fetch,
     finishing,
-    one_attempt,
     retrying,
     unavailable,
 )
@@ -162,13 +161,8 @@ class _Built:
         return ConfigurationError(f"it is known to refuse this request: {'; '.join(refused)}")
 
 
-_RETRYING: Final[Plan] = finishing(retrying)
-
-
-def _plan_of(settings: ClientSettings) -> Plan:
-    if settings.retries.ceiling == len(settings.providers) == 1:
-        return one_attempt
-    return _RETRYING
+#: Decides on the requests of every reply; ``Retries.none()`` allows it one.
+_PLAN: Final[Plan] = finishing(retrying)
 
 
 @frozen
@@ -252,7 +246,7 @@ class Caller:
         reply = Reply(
             Call(
                 request=call.request,
-                plan=_plan_of(call.settings),
+                plan=_PLAN,
                 settings=call.settings,
                 first=first,
                 wire_request=wire_request,

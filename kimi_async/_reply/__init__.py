@@ -3,7 +3,7 @@
 from kimi_async._reply._attempts import Call
 from kimi_async._reply._fetch import fetch
 from kimi_async._reply._interrupted import finishing
-from kimi_async._reply._plan import Plan, one_attempt
+from kimi_async._reply._plan import Plan
 from kimi_async._reply._reply import Reply
 from kimi_async._reply._retrying import retrying, unavailable
 from kimi_async._reply._shared import SharedState
@@ -17,7 +17,6 @@ __all__ = [
     "Stay",
     "fetch",
     "finishing",
-    "one_attempt",
     "retrying",
     "unavailable",
 ]

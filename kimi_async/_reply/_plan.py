@@ -1,8 +1,7 @@
 """Decide on the next step of one reply; pure: the caller passes the time and a random number.
 
 A plan is called before the first request and after every attempt that failed. It returns one of four decisions:
-:class:`Send`, :class:`Continue`, :class:`Restart` or :class:`Raise`. The plan of a client without retries is
-:func:`one_attempt`.
+:class:`Send`, :class:`Continue`, :class:`Restart` or :class:`Raise`.
 """
 
 from __future__ import annotations
@@ -34,7 +33,6 @@ __all__ = [
     "Send",
     "hedge_of",
     "no_problem",
-    "one_attempt",
     "starts_hedge",
 ]
 
@@ -222,18 +220,6 @@ Plan: TypeAlias = Callable[
     [ChatRequest, tuple[Failed, ...], PlanState, float, float],
     Decision,
 ]
-
-
-def one_attempt(
-    request: ChatRequest,
-    history: tuple[Failed, ...],
-    state: PlanState,
-    now: float,
-    chance: float,
-) -> Decision:
-    """Ask the first provider once, and raise the error if that fails."""
-    del request, now, chance
-    return Raise(history[-1].error) if history else Send(provider=state.providers[0])
 
 
 def hedge_of(asked: Provider, history: tuple[Failed, ...], state: PlanState) -> Hedge | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import anyio
 from attrs import frozen
 
 from kimi_async._errors import KimiError
@@ -53,7 +54,7 @@ class Race:
         self._second: Attempt | None = None
         #: The attempts that have ended, in this order.
         self._ended: list[Raced] = []
-        self._crash: Exception | None = None
+        self._crash: BaseException | None = None
 
     async def run(self, after: float) -> Raced:
         """Run both; the second one starts *after* so many seconds, if the first one has not failed before.
@@ -105,8 +106,10 @@ class Race:
                 self._note(self._second, await self._second.start())
         except KimiError:
             pass
-        except Exception as error:
-            # Misuse, such as a closed client. Kept, because this may run in a task of its own.
+        except (anyio.get_cancelled_exc_class(), GeneratorExit):
+            raise
+        except BaseException as error:
+            # Misuse, such as a fake without more replies. Kept, because this may run in a task of its own.
             self._crash = error
         winner = self._winner()
         if self._crash is not None or (winner is not None and winner.attempt is self._second):

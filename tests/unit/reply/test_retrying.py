@@ -156,6 +156,17 @@ async def test_a_provider_is_isolated_and_restored() -> None:
         client.isolate("c")
 
 
+@pytest.mark.parametrize("retries", [Retries(), Retries.none()], ids=["retries", "none"])
+async def test_the_only_provider_is_isolated(retries: Retries) -> None:
+    fake = FakeTransport([Reply("1")])
+    client = fake.client(retries=retries)
+    client.isolate(A)
+    with pytest.raises(kimi.ProviderUnavailableError, match="isolate"):
+        await client.chat("Hi")
+    client.restore(A)
+    assert (await client.chat("Hi")).text == "1"
+
+
 async def test_a_breaker_opens_and_closes(caplog: pytest.LogCaptureFixture) -> None:
     fake = FakeTransport([ErrorReply(500)] * 2 + [Reply("1")])
     client = fake.client(breaker=Breaker(consecutive=2))
