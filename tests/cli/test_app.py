@@ -283,6 +283,39 @@ def test_who_shows_a_reply(file: io.StringIO, as_json: bool, kind: type[object])
     assert type(_renderer(file, as_json=as_json)) is kind
 
 
+#: The screen of the demo: its first reply, and the others after their thinking.
+THE_FIRST_REPLY = [
+    "Ace Data Cloud: a reply written for this demo, not recorded",
+    "> Why is the sky blue?",
+    "",
+    "Thinking...",
+    "A short question. Scattering is the answer.",
+    "...done thinking.",
+    "",
+    "Air scatters blue light more than red light, so blue reaches your eyes from every part of the sky.",
+    "",
+    "tokens 13 in, 31 out | first output _ s | total _ s",
+]
+THE_OTHER_ANSWERS = [
+    "...done thinking.",
+    "",
+    " 안녕하세요! 어떻게 도와드릴까요 오늘?",
+    "",
+    "tokens 9 in, 135 out | first output _ s | total _ s",
+    "",
+    "Cloudsway: a tool call recorded there in July 2025, sent as a stream",
+    "> 计算北京和上海的直线距离",
+    "",
+    "我来帮您计算北京和上海之间的直线距离。",
+    "",
+    'Tool call: get_distance(location1="北京", location2="上海")',
+    "",
+    "tokens 83 in, 33 out | first output _ s | total _ s",
+    "",
+    'With a key: ACEDATACLOUD_API_TOKEN=... kimi-async ask --model kimi-k3 "Hello"',
+]
+
+
 def test_the_demo_shows_its_replies(monkeypatch: pytest.MonkeyPatch) -> None:
     # Nothing listens there, so its use fails.
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -290,18 +323,7 @@ def test_the_demo_shows_its_replies(monkeypatch: pytest.MonkeyPatch) -> None:
     code, stdout, stderr = run("demo", "--pace", "0")
     assert (code, stderr) == (0, "")
     lines = re.sub(r"\d+\.\d\d s", "_ s", stdout).splitlines()
-    assert lines[:10] == [
-        "Ace Data Cloud: a reply written for this demo, not recorded",
-        "> Why is the sky blue?",
-        "",
-        "Thinking...",
-        "A short question. Scattering is the answer.",
-        "...done thinking.",
-        "",
-        "Air scatters blue light more than red light, so blue reaches your eyes from every part of the sky.",
-        "",
-        "tokens 13 in, 31 out | first output _ s | total _ s",
-    ]
+    assert lines[:10] == THE_FIRST_REPLY
     lines = lines[11:]
     assert lines[:4] == [
         "Ace Data Cloud: a stream recorded there in February 2026, in Korean",
@@ -312,24 +334,7 @@ def test_the_demo_shows_its_replies(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[4].startswith(
         ' 그 사용자가 "안녕하세요"라고 말했습니다. 이것은 간단한 인사입니다.'
     )
-    assert lines[lines.index("...done thinking.") :] == [
-        "...done thinking.",
-        "",
-        " 안녕하세요! 어떻게 도와드릴까요 오늘?",
-        "",
-        "tokens 9 in, 135 out | first output _ s | total _ s",
-        "",
-        "Cloudsway: a tool call recorded there in July 2025, sent as a stream",
-        "> 计算北京和上海的直线距离",
-        "",
-        "我来帮您计算北京和上海之间的直线距离。",
-        "",
-        'Tool call: get_distance(location1="北京", location2="上海")',
-        "",
-        "tokens 83 in, 33 out | first output _ s | total _ s",
-        "",
-        'With a key: ACEDATACLOUD_API_TOKEN=... kimi-async ask --model kimi-k3 "Hello"',
-    ]
+    assert lines[lines.index("...done thinking.") :] == THE_OTHER_ANSWERS
 
 
 def test_the_pace_of_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:

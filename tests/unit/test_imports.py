@@ -150,28 +150,6 @@ def test_what_is_called_pure_is_there() -> None:
     assert all((PACKAGE / module).is_file() for module in PURE_MODULES)
 
 
-def test_modules_and_functions_are_short() -> None:
-    """At most 500 lines in a module, and 40 in the body of a function, its docstring not counted."""
-    long = [path.name for path in SOURCES if len(path.read_text("utf-8").splitlines()) > 500]
-    assert long + [each.name for tree in SOURCES.values() for each in long_functions(tree)] == []
-    body = "\n".join(f"    a = {n}" for n in range(41))
-    found = long_functions(ast.parse(f"def f():\n    'It.'\n{body}\ndef g():\n{body[10:]}\n"))
-    assert [each.name for each in found] == ["f"]
-
-
-def long_functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    functions = [node for node in ast.walk(tree) if isinstance(node, kinds)]
-    return [each for each in functions if body_lines(each) > 40]
-
-
-def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Count the lines of a body; a signature of many settings is long and simple."""
-    statements = function.body[1:] if ast.get_docstring(function) else function.body
-    first, last = statements[:1], statements[-1:]
-    return sum((node.end_lineno or 0) + 1 for node in last) - sum(node.lineno for node in first)
-
-
 def run(code: str) -> str:
     command = [sys.executable, "-c", code]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout

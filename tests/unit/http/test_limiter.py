@@ -151,6 +151,12 @@ async def test_a_slot_handed_to_one_who_is_cancelled_in_that_moment_goes_on(canc
     assert limiter.taken == 0
 
 
+async def turns(choose: random.Random, most: int) -> None:
+    """Let the event loop turn fewer than *most* times."""
+    for _ in range(choose.randrange(most)):
+        await anyio.lowlevel.checkpoint()
+
+
 @pytest.mark.parametrize("seed", range(10))
 async def test_no_slot_is_lost_or_made_by_any_order_of_events(
     seed: int, anyio_backend_name: str
@@ -167,26 +173,22 @@ async def test_no_slot_is_lost_or_made_by_any_order_of_events(
         inside += 1
         assert inside <= 3
         try:
-            await turns(6)
+            await turns(choose, 6)
         finally:
             inside -= 1
             choose.choice([permit.release, permit.release_soon, permit.release])()
             permit.release()
 
-    async def turns(most: int) -> None:
-        for _ in range(choose.randrange(most)):
-            await anyio.lowlevel.checkpoint()
-
     async def cancelled_by_scope(limit: int) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(use, limit)
-            await turns(8)
+            await turns(choose, 8)
             tasks.cancel_scope.cancel()
 
     async def cancelled_by_task(limit: int) -> None:
         task = asyncio.create_task(use(limit))
         for _ in range(choose.randint(1, 3)):
-            await turns(8)
+            await turns(choose, 8)
             task.cancel()
         await asyncio.wait([task])
 
@@ -197,7 +199,7 @@ async def test_no_slot_is_lost_or_made_by_any_order_of_events(
         async with anyio.create_task_group() as tasks:
             for _ in range(200):
                 tasks.start_soon(choose.choice(ways), choose.choice([1, 2, 3, 3, 3]))
-                await turns(3)
+                await turns(choose, 3)
     await anyio.wait_all_tasks_blocked()
     assert (inside, limiter.taken) == (0, 0)
 
