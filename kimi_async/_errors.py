@@ -393,7 +393,7 @@ class ProtocolError(KimiError):
 
 
 def over_limit(limit: str, value: int, what: str) -> ProtocolError:
-    """The error for a reply of which *what* exceeds the field *limit* of ``Limits``."""
+    """Return the error for a reply of which *what* exceeds the field *limit* of ``Limits``."""
     return ProtocolError(f"{what} is over the limit {limit!r} of {value}", limit=limit)
 
 

@@ -235,7 +235,7 @@ def with_run(history: History, result: RunResult) -> History:
 
 
 def _can_be_sent_back(message: Message) -> bool:
-    """Whether providers accept *message* in a history; a refusal without content is a message without anything."""
+    """Return whether providers accept *message* in a history; to them, a refusal without content is an empty one."""
     is_something_said = message.content or message.tool_calls
     return bool(is_something_said) and all(call.complete for call in message.tool_calls)
 

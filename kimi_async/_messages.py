@@ -106,7 +106,7 @@ class ToolCall:
         )
 
     def to_wire(self) -> dict[str, Any]:
-        """The call as it is sent back in an assistant message; a missing id stays missing."""
+        """Return the call as it is sent back in an assistant message; a missing id stays missing."""
         wire: dict[str, Any] = {} if self.id is None else {"id": self.id}
         wire["type"] = self.type
         wire["function"] = {"name": self.name, "arguments": self.arguments}
@@ -217,7 +217,7 @@ def as_sequence(messages: Messages) -> tuple[AnyMessage, ...]:
 
 
 def is_empty_text(part: object) -> bool:
-    """Whether *part* is a text part without text."""
+    """Return whether *part* is a text part without text."""
     return isinstance(part, Mapping) and part.get("type") == "text" and part.get("text") == ""
 
 

@@ -26,7 +26,7 @@ class Prefix:
     honoured: bool | None
 
     def is_repeated_in(self, reply: str) -> bool:
-        """Whether *reply* begins with the whole prefix again, apart from blanks at its start.
+        """Return whether *reply* begins with the whole prefix again, apart from blanks at its start.
 
         Where a prefix is known to be honoured, a short one is not searched for, because after ``[`` a second ``[`` may
         be new text.
@@ -36,7 +36,7 @@ class Prefix:
         return reply.lstrip().startswith(self.text.lstrip())
 
     def is_honoured_in(self, reply: str) -> bool | None:
-        """Whether *reply* continues the prefix: it repeats it, or the provider is known to continue it, or not to."""
+        """Return whether *reply* continues the prefix: by its text, or else by the provider; ``None`` is unknown."""
         return True if self.is_repeated_in(reply) else self.honoured
 
     def joined_with(self, reply: str) -> str:

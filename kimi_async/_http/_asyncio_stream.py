@@ -13,7 +13,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from kimi_async._http._asyncio_connect import open_socket
-from kimi_async._http._stream import READ_BYTES, WRITE_BYTES, is_readable
+from kimi_async._http._stream import RECEIVE_BYTES, WRITE_BYTES, is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +96,7 @@ class AsyncioStream(asyncio.Protocol):
     def _rescue(self) -> None:
         """Take the last bytes of a host that reset the connection: asyncio reads no more after a write has failed."""
         with contextlib.suppress(OSError), self._transport.get_extra_info("socket").dup() as sock:
-            while data := sock.recv(READ_BYTES):
+            while data := sock.recv(RECEIVE_BYTES):
                 self._received.append(data)
 
     def pause_writing(self) -> None:

@@ -32,7 +32,7 @@ class HttpRequest(Protocol):
 
     @property
     def extensions(self) -> MutableMapping[str, Any]:
-        """Limits of time go in here."""
+        """The extensions of the request, which hold its time limits."""
         ...
 
 
@@ -51,7 +51,7 @@ class HttpResponse(Protocol):
 
     @property
     def http_version(self) -> str:
-        """``"HTTP/1.1"``, for one."""
+        """The version of HTTP, such as ``"HTTP/1.1"``."""
         ...
 
     @property
@@ -61,7 +61,7 @@ class HttpResponse(Protocol):
 
     @property
     def stream(self) -> object:
-        """The body as it comes."""
+        """The body, in the pieces that arrive."""
         ...
 
     async def aclose(self) -> None:

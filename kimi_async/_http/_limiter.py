@@ -81,7 +81,7 @@ class ConcurrencyLimiter:
             raise
 
     def release(self) -> None:
-        """One permit is free again: the next in line has it, or nobody."""
+        """Count a permit as free again; the next one in line gets it, if there is one."""
         line = self._waiting.get(self.taken)
         if line:
             turn, _ = line.popitem(last=False)
@@ -90,7 +90,7 @@ class ConcurrencyLimiter:
             self.taken -= 1
 
     def forget(self) -> None:
-        """One permit is free again, after the event loop has ended and with it all who could wait."""
+        """Count a permit as free again, after the event loop and all who waited have ended."""
         self.taken -= 1
 
     def close(self) -> None:

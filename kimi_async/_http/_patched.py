@@ -22,14 +22,14 @@ _CHOOSES: Final = "_transport_for_url"
 
 
 def transports_are_patched() -> bool:
-    """Whether a request must take httpx's own transport; for an engine that is itself a transport of httpx."""
+    """Return whether a request must take httpx's own transport; for an engine that is itself a transport of httpx."""
     return _is_foreign(httpx.AsyncHTTPTransport.handle_async_request, "httpx") or _is_foreign(
         httpcore.AsyncConnectionPool.handle_async_request, "httpcore"
     )
 
 
 def way_is_patched() -> bool:
-    """Whether a request must take an ``httpx.AsyncClient``; for an engine that does not go through httpx at all."""
+    """Return whether a request must take an ``httpx.AsyncClient``; for an engine that does not use httpx at all."""
     return (
         transports_are_patched()
         or _is_foreign(httpx.AsyncClient.send, "httpx")

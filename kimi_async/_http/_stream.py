@@ -14,10 +14,10 @@ from kimi_async._http._cancellation import asyncio_loop
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["READ_BYTES", "WRITE_BYTES", "Stream", "is_readable", "open_stream"]
+__all__ = ["RECEIVE_BYTES", "WRITE_BYTES", "Stream", "is_readable", "open_stream"]
 
-#: The most bytes that one read asks for.
-READ_BYTES: Final = 64 * 1024
+#: The most bytes that are received at once.
+RECEIVE_BYTES: Final = 64 * 1024
 
 #: A request is written in pieces of this many bytes. ``Timeouts.write`` bounds each piece, so it is the longest time
 #: without progress, however large the request is.

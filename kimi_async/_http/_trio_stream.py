@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 import anyio
 import trio
 
-from kimi_async._http._stream import READ_BYTES, WRITE_BYTES, is_readable
+from kimi_async._http._stream import RECEIVE_BYTES, WRITE_BYTES, is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ class TrioStream:
         """Return the next bytes, ``None`` when the host sends no more."""
         with anyio.fail_after(seconds):
             try:
-                return await self._socket.recv(READ_BYTES) or None
+                return await self._socket.recv(RECEIVE_BYTES) or None
             except trio.ClosedResourceError:
                 pass
         raise ConnectionAbortedError("the connection was closed here")

@@ -16,7 +16,7 @@ _MARKS: Final = r"(?:`{3,}|~{3,})"
 _OPENING: Final = re.compile(rf"{_BLANKS}(?P<marks>{_MARKS})[\w+-]*\s*(?=\{{)")
 #: A text that may still become the beginning of a fence.
 _MAY_OPEN: Final = re.compile(rf"{_BLANKS}(?:`*|~*|{_MARKS}[\w+-]*\s*)")
-#: How many characters are held back at most: no fence is longer, but for blanks that nobody needs.
+#: How many characters are held back at most: no fence is longer, apart from blanks that nobody needs.
 _MOST_HELD: Final = 100
 
 
@@ -30,7 +30,7 @@ def without_fence(text: str) -> str:
 
 
 def _closes(text: str, marks: str) -> bool:
-    """Whether *text* ends the fence that *marks* began: as many of the same marks, or more."""
+    """Return whether *text* ends the fence that *marks* began: as many of the same marks, or more."""
     return len(text) >= len(marks) and not text.strip(marks[0])
 
 

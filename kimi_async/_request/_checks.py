@@ -362,7 +362,7 @@ class _History:
 
 
 def _has_own_key(part: Mapping[str, Any], kind: str) -> bool:
-    """Whether a part has the key with its content, which has the name of its type."""
+    """Return whether a part has the key with its content, which has the name of its type."""
     if kind == "text":
         return isinstance(part.get(kind), str)
     return isinstance(part.get(kind), (str, Mapping))

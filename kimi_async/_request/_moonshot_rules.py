@@ -123,7 +123,7 @@ def _of_object(schema: Mapping[str, Any], root: Any, place: str) -> Iterator[str
 
 
 def _is_plain(schema: object) -> bool:
-    """Whether this is one type with a description: most properties are, and need no closer look."""
+    """Return whether this is one type with a description: most properties are, and need no closer look."""
     return (
         type(schema) is dict
         and schema.keys() <= {"type", "description"}
@@ -174,7 +174,7 @@ def type_of_value(value: object) -> str:
 
 
 def is_of(value: object, name: str) -> bool:
-    """Whether a JSON value is of this type."""
+    """Return whether a JSON value is of this type."""
     own = type_of_value(value)
     if isinstance(value, float) and not math.isfinite(value):
         return False

@@ -330,7 +330,7 @@ def _slip(message: Mapping[Any, Any]) -> tuple[str, str] | None:
 
 
 def _is_one_slip(written: str, meant: str) -> bool:
-    """Whether one letter is missing, added or another one, or two neighbours changed places."""
+    """Return whether one letter is missing, added or another one, or two neighbours changed places."""
     if abs(len(written) - len(meant)) > 1:
         return False
     start = 0

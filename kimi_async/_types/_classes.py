@@ -53,7 +53,7 @@ class Plan:
 
 
 def is_qualifier(origin: object) -> bool:
-    """Whether this is ``Required``, ``Final`` or another word that stands around the type of a field."""
+    """Return whether this is ``Required``, ``Final`` or another word that stands around the type of a field."""
     return getattr(origin, "_name", None) in _QUALIFIERS
 
 
@@ -109,7 +109,7 @@ def _with_variables(cls: type, args: tuple[Any, ...]) -> Iterator[tuple[type, Ma
 
 
 def has_fields(cls: Any) -> bool:
-    """Whether the fields of a class are known, and are an object in JSON."""
+    """Return whether the fields of a class are known, and are an object in JSON."""
     if issubclass(cls, msgspec.Struct):
         config: Any = cls.__struct_config__
         return not config.array_like
@@ -130,7 +130,7 @@ def plans_of(cls: Any, hints: Mapping[str, Any]) -> list[Plan]:
 
 
 def _is_required(cls: Any, name: str, hint: Any) -> bool:
-    """Whether a key of a ``TypedDict`` must be there; the words may stand around each other and in ``Annotated``."""
+    """Return whether a key of a ``TypedDict`` must be there; its words may be nested, and stand in ``Annotated``."""
     while typing.get_origin(hint) is not None:
         word = getattr(typing.get_origin(hint), "_name", None)
         if word in ("Required", "NotRequired"):

@@ -91,7 +91,7 @@ class _Entries:
     _is_lazy: bool = False
 
     def begins(self, line: str, below: str, *, is_first: bool) -> bool:
-        """Whether *line* begins a section or a field, which is then the current one.
+        """Return whether *line* begins a section or a field, which is then the current one.
 
         Args:
             line: The line.

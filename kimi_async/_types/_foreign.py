@@ -18,7 +18,7 @@ __all__ = ["MsgspecReader", "PydanticReader", "is_pydantic", "last_line"]
 
 
 def is_pydantic(cls: object) -> bool:
-    """Whether pydantic knows how to read this class: a model, a dataclass of pydantic, or a type of its own."""
+    """Return whether pydantic knows how to read this class: a model, a dataclass of pydantic, or a type of its own."""
     return "pydantic" in sys.modules and (
         hasattr(cls, "__pydantic_core_schema__") or hasattr(cls, "__get_pydantic_core_schema__")
     )

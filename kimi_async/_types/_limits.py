@@ -115,7 +115,7 @@ def _is_field(each: object) -> bool:
 
 
 def is_of_pydantic(each: Any) -> bool:
-    """Whether only pydantic knows the meaning of this metadata."""
+    """Return whether only pydantic knows the meaning of this metadata."""
     if _is_field(each):
         plain = all(type(part).__module__ == "annotated_types" for part in each.metadata)
         return each.discriminator is not None or not plain

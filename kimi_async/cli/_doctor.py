@@ -63,7 +63,7 @@ class Examination:
         return None if finding.capability is None else self.known.facts()[finding.capability]
 
     def differs(self, finding: Finding) -> bool:
-        """Whether the finding contradicts the table."""
+        """Return whether the finding contradicts the table."""
         believed = self.believed(finding)
         # The place "any" makes no claim that a finding could contradict.
         return (

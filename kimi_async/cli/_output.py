@@ -90,7 +90,7 @@ def never_fail_on_characters(file: TextIO, encoding: str | None = None) -> None:
 
 
 def shows_styles(file: TextIO) -> bool:
-    """Whether *file* is a terminal that knows styles, and whose user has not set ``NO_COLOR``."""
+    """Return whether *file* is a terminal that knows styles, and whose user has not set ``NO_COLOR``."""
     console = Console(file=file)
     # "windows" is a console without escape sequences.
     return console.color_system not in {None, "windows"} and not console.no_color

@@ -135,7 +135,7 @@ class ToolExecutor:
         self._tools[name] = each if isinstance(each, Tool) else None
 
     def leaves(self, call: ToolCall) -> bool:
-        """Whether *call* is left to the caller: its tool is only described, without a function."""
+        """Return whether *call* is left to the caller: its tool is only described, without a function."""
         described = call.name in self._tools and self._tools[call.name] is None
         return described and not self._is_builtin(call)
 

@@ -344,7 +344,7 @@ _FORMS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[object], bool]]]] = 
 
 
 def _says_something(node: _Schema, waiting: Mapping[str, Any]) -> bool:
-    """Whether a node has a type, or a reference to a definition that is not among *waiting*."""
+    """Return whether a node has a type, or a reference to a definition that is not among *waiting*."""
     if "$ref" in node:
         return node["$ref"].removeprefix("#/$defs/") not in waiting
     return "type" in node or any(_says_something(branch, waiting) for branch in node["anyOf"])
@@ -418,7 +418,7 @@ def _alternatives(schema: Any) -> list[Any]:
 
 
 def _clash(first: _Schema, second: _Schema) -> bool:
-    """Whether two schemas limit the same thing in two ways."""
+    """Return whether two schemas limit the same thing in two ways."""
     free = {"properties", "required", "$defs", "definitions", *_ANNOTATIONS}
     return any(first[key] != second[key] for key in first.keys() & second.keys() - free) or any(
         first["properties"][name] != second["properties"][name]
