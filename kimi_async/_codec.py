@@ -1,4 +1,4 @@
-"""Values of this library to plain data and JSON, and back; pure.
+"""Turn values of this library into plain data and JSON, and back; pure.
 
 The format is that of msgspec: an object has one key for each field, an event the key ``event`` beside them with the
 name of its class. Keys that the reader does not know are ignored, so that an older version reads a newer one.

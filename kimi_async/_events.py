@@ -1,4 +1,4 @@
-"""The events of a reply, in order: the closed union that ``async for`` over a stream gives.
+"""The events of a reply: the closed union that ``async for`` over a stream gives.
 
 Events are frozen, tagged ``msgspec.Struct`` classes with few fields. Several are made for each chunk, and they leave
 the process (relays, batches, the command line): a Struct is made in 0.12 us, and its tag, the name of the class, is

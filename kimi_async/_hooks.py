@@ -1,4 +1,4 @@
-"""Hooks: a caller's own code that is told when replies and their attempts begin and end."""
+"""Call a caller's own code when replies and their attempts begin and end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events to the chunks that OpenAI's clients read from a stream; pure."""
+"""Turn events into the chunks that OpenAI's clients read from a stream; pure."""
 
 from __future__ import annotations
 

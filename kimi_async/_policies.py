@@ -1,4 +1,4 @@
-"""The rules for what follows a failure: retries, their budget, and the breaker of a provider."""
+"""The rules for the time after a failure: retries, their budget, and the breaker of a provider."""
 
 from __future__ import annotations
 

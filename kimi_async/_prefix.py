@@ -1,4 +1,4 @@
-"""Partial mode: the text that a reply continues, and whether it did (see the page Providers, 3.3, 6.4); pure."""
+"""Partial mode: the text that a reply continues, and whether the reply did (see the page Providers, 3.3, 6.4); pure."""
 
 from __future__ import annotations
 

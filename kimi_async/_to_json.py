@@ -1,4 +1,4 @@
-"""Writing values as JSON, and finding those that JSON cannot express; pure."""
+"""Write values as JSON, and find those that JSON cannot express; pure."""
 
 from __future__ import annotations
 

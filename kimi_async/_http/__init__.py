@@ -1,1 +1,1 @@
-"""Everything that speaks HTTP or depends on the event loop."""
+"""The input and output of the package: HTTP, and all that depends on the event loop."""

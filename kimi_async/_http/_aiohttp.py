@@ -1,4 +1,4 @@
-"""The HTTP client over aiohttp; imported by ``aiohttp_client()`` only.
+"""Send requests over aiohttp; imported by ``aiohttp_client()`` only.
 
 It goes to aiohttp by the small interface that this library asks of an HTTP client, without the requests and responses
 of httpx between. What aiohttp 3.14.5 by itself leaves undone is done here, each with a test in

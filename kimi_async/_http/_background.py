@@ -1,4 +1,4 @@
-"""A task that runs beside the caller, on asyncio and trio: at once, or after some seconds."""
+"""Run a task beside the caller, at once or after some seconds, on asyncio and trio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clock of the event loop, and work that cancellation must not break in the middle.
+"""Run work that a cancellation must not break in the middle, and read the clock of the event loop.
 
 A shield of anyio does not stop a second ``task.cancel()`` of asyncio (measured on 3.11 to 3.13). It would interrupt
 the closing inside an HTTP client that is not ours, whose connection is then never closed. So on asyncio such a close

@@ -1,4 +1,4 @@
-"""Sending over HTTP clients that are not ours, so that a cancelled request leaves nothing open.
+"""Send over HTTP clients that are not ours, so that a cancelled request leaves nothing open.
 
 httpx over httpcore 1.0.9 needs this twice. A second ``task.cancel()`` interrupts the closing that httpcore does on the
 first one, so a request runs in a task of its own that sees one cancellation at most. And a connection that is cancelled

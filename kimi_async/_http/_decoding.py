@@ -1,4 +1,4 @@
-"""The body of a response that its host has compressed, although each request asks for ``identity``.
+"""Decompress the body of a response: some hosts compress it, although each request asks for ``identity``.
 
 A mebibyte on the wire can hold a gibibyte. So the body is decompressed here and not by the HTTP client, in pieces of a
 bounded size, and each piece is read, counted and limited like one read of a plain body. Other encodings than gzip and

@@ -1,4 +1,4 @@
-"""Where the body of an HTTP/1.1 response ends, and which of its bytes are content; pure.
+"""Find the end of the body of an HTTP/1.1 response, and the bytes of it that are content; pure.
 
 h11 reads the heads: there it is exact and fast enough. For bodies it takes 15 us a chunk (CPython 3.13), and a host
 that streams sends each event as a chunk of its own. So plain chunks are taken apart here, all chunks of one read

@@ -1,4 +1,4 @@
-"""How many replies may be in flight at once, over the connections that clients share.
+"""Limit the replies in flight over the connections that clients share.
 
 A permit is a counted token, taken before a request is sent and given back when its reply is left. It is not a
 context: no lock or scope is held while a caller has it, and any task may give it back.

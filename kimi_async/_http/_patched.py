@@ -1,4 +1,4 @@
-"""Whether a tool for tests or for tracing has replaced a function of httpx or httpcore.
+"""Tell whether a tool for tests or for tracing has replaced a function of httpx or httpcore.
 
 respx, pytest-httpx, vcrpy, opentelemetry-instrumentation-httpx and Sentry replace functions of these two packages, to
 answer a request themselves or to look at it. An engine of ours that does not go through those functions would send to

@@ -1,4 +1,4 @@
-"""Which proxy a request goes through, and whether the URL of a proxy can be used at all."""
+"""Choose the proxy of a request, and refuse the URL of a proxy that cannot be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends the request of one attempt, and gives its response.
+"""Send the request of one attempt, and give its response.
 
 Every exception of the HTTP client ends here and becomes an error of ours, by the stage that it came from and by the
 name of its type: httpx2 has the names of httpx. It is raised outside the handler. So no frame of the HTTP client,

@@ -1,4 +1,4 @@
-"""One event of a stream, in provider-neutral form.
+"""One event of a stream, in the form that all providers share.
 
 ``Chunk`` and its parts are made for every event of every stream, so they are ``msgspec.Struct``: 0.1 us each, where a
 frozen attrs class of this size takes 1 to 1.5 us (CPython 3.11).

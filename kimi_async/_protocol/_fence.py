@@ -1,4 +1,4 @@
-"""A Markdown fence around one JSON object, which many models write although they are told not to; pure.
+"""Remove the Markdown fence that many models write around a JSON object, although they are told not to; pure.
 
 Only a fence around the whole answer is taken off, and only around an object: any other text stays as it is.
 """

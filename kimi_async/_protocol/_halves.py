@@ -1,4 +1,4 @@
-r"""Characters that were cut in two; pure.
+r"""Join characters that were cut in two; pure.
 
 JSON spells a character above U+FFFF as two escapes, and some hosts cut between them: ``"\ud83d"`` in one delta and
 ``"\udca5"`` in the next one are one character. A half without its other half is one U+FFFD.

@@ -1,4 +1,4 @@
-"""The seam between the text of a broken reply and the reply that continues it; pure.
+"""Fit the reply that continues a broken one to the text of the broken one; pure.
 
 A host that honours a prefix sends only the text after it. Some send the prefix again, and some begin anew. If the
 caller has sent a prefix too, such a host may repeat the text of the model without the prefix of the caller.

@@ -1,4 +1,4 @@
-"""Bytes to server-sent events: incremental, linear and bounded; the cuts of the reads do not matter.
+"""Decode bytes into server-sent events, in linear time and bounded memory, wherever the reads are cut; pure.
 
 The algorithm is the standard's, on bytes:
 https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation.

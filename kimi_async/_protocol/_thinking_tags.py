@@ -1,4 +1,4 @@
-"""Thinking that a host has left in the content, between the tags of the model; pure.
+"""Take the thinking between the tags of the model out of the content, where a host has left it; pure.
 
 Some hosts let ``<think>...</think>`` through at the beginning of the content, and some only ``</think>``, because the
 first tag was a part of the prompt.

@@ -1,4 +1,4 @@
-"""Tool calls that a host has left in the text, in the markup of the model; pure.
+"""Take the tool calls in the markup of the model out of the text, where a host has left them; pure.
 
 Kimi models write a call as text, and the server that runs them has to cut it out (see the page Providers, section 6.3).
 Some hosts let it through, in the content or in the reasoning, cut at any place. There are two grammars. Kimi K2

@@ -1,4 +1,4 @@
-"""Which class an error has: tables from codes, words and statuses to a class; pure.
+"""Choose the class of an error: tables from codes, words and statuses to a class; pure.
 
 A reseller passes on the errors of the hosts that it uses, so any provider's codes and words can come from any host (see
 the page Providers, sections 1.5, 2.5, 3.5 and 6.4). :func:`class_of` asks the tables in this order:

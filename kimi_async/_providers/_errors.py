@@ -1,4 +1,4 @@
-"""Reading of errors, the same for every provider: by shape, code and words, never by the host that sent them.
+"""Read errors, the same way for every provider: by shape, code and words, never by the host that sent them.
 
 A reseller passes on the errors of the hosts that it uses, so any provider's envelope and words can come from any host
 (see the page Providers, sections 0, 1.5, 2.5, 3.5 and 6.4).

@@ -1,4 +1,4 @@
-"""The fast path for the common chunk: decoded by its types, where ``_parsing`` decodes any JSON and walks through it.
+"""Decode the common chunk by its types, where ``_parsing`` decodes any JSON and walks through it.
 
 A chunk that does not fit these types is left to ``_parsing``; both give the same chunk where both can read it. So this
 module knows nothing of odd types, errors, usage and complete messages, and a host that sends those is read more slowly:

@@ -1,4 +1,4 @@
-"""Reading of chunks and JSON bodies, the same for every provider.
+"""Parse chunks and JSON bodies, the same way for every provider.
 
 Three rules decide the doubtful cases:
 

@@ -1,4 +1,4 @@
-"""Text that a host sent, made fit for a message: one line, short, without markup and without the key; pure."""
+"""Make a text of a host fit for a message: one line, short, without markup and without the key; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a provider asks to wait: by a header, by a field of its error, or by its words; pure."""
+"""Find the wait that a provider asks for, in a header, in a field of its error, or in its words; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a provider that failed gets requests now; pure."""
+"""Decide whether a provider that failed gets requests now; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tell when to send a hedge: a moving percentile of the times to the first output, and a cap; pure."""
+"""Tell when to send a hedge: after a moving percentile of the times to the first output, within a cap; pure."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From a caller's arguments to a checked request; pure."""
+"""Turn the arguments of a caller into a checked request; pure."""

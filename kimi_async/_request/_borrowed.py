@@ -1,4 +1,4 @@
-"""Names and values that programs bring along from other SDKs, with the name that means the same here."""
+"""Names and values of other SDKs, each with the name that means the same here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The problems of a request, found before it is sent; pure, except that warn() warns.
+"""Find the problems of a request before it is sent; pure, except that warn() warns.
 
 A finding is an error where the provider is known to refuse the request, by the ``refused`` of its capabilities, and a
 warning where the provider is likely to refuse it or to do something else. There is one pass over the messages and one

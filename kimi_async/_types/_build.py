@@ -1,4 +1,4 @@
-"""From a type to its reader.
+"""Make the reader of a type.
 
 A class that can say itself how strict it is decides for itself: a pydantic model by its ``ConfigDict``, a
 ``msgspec.Struct`` by ``forbid_unknown_fields``. Dataclasses, attrs classes and ``TypedDict`` cannot, so keys that they

@@ -1,4 +1,4 @@
-"""The command line: ``kimi-async demo``, ``ask``, ``providers``, ``models`` and ``fake`` (extra ``cli``).
+"""The command line, ``kimi-async`` (extra ``cli``).
 
 Importing this needs no extra, so that :func:`main` can name a missing package.
 """

@@ -1,4 +1,4 @@
-"""The commands: options in, exit code out; the work is elsewhere.
+"""The commands and their options; the work of each command is in a module of its own.
 
 Most commands import their work when they run. Together these modules would be half of the start of each command.
 """

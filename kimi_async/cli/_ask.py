@@ -1,4 +1,4 @@
-"""``kimi-async ask``: one prompt, one reply, from the provider that the options or the environment name."""
+"""``kimi-async ask``: send one prompt to the provider that the options or the environment name."""
 
 from __future__ import annotations
 

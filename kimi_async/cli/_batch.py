@@ -1,4 +1,4 @@
-"""``kimi-async batch``: a file of requests, a file of replies."""
+"""``kimi-async batch``: answer a file of requests with a file of replies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of ``kimi-async batch``: reading the rows, finding those that are done, and writing whole lines."""
+"""The files of ``kimi-async batch``: read the rows, find those that are done, and write whole lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kimi-async demo``: replies of both providers, played by a server on this machine."""
+"""``kimi-async demo``: play replies of both providers from a server on this machine."""
 
 from __future__ import annotations
 

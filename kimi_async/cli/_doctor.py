@@ -1,4 +1,4 @@
-"""``kimi-async doctor``: the things that a provider really does, beside those that the library believes."""
+"""``kimi-async doctor``: compare a provider with the things that the library believes of it."""
 
 from __future__ import annotations
 

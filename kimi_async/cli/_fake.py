@@ -1,4 +1,4 @@
-"""``kimi-async fake``: a fake provider for programs in any language, until Ctrl-C."""
+"""``kimi-async fake``: serve a fake provider for programs in any language, until Ctrl-C."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events and values to JSON lines, for programs."""
+"""Write events and values as JSON lines, for programs."""
 
 from __future__ import annotations
 

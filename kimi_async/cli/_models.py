@@ -1,4 +1,4 @@
-"""``kimi-async models``: the list of a provider for the key."""
+"""``kimi-async models``: list the models that a provider offers for the key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Output of text: a file or a terminal, and stderr.
+"""Write text to a file or a terminal, and to stderr.
 
 Text of a model is not trusted: an escape sequence in it could retitle the terminal, hide the text after it, or type
 into it.

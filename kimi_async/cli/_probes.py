@@ -1,4 +1,4 @@
-"""The requests of ``kimi-async doctor``, and the findings in the replies. Pure."""
+"""Make the requests of ``kimi-async doctor``, and find the facts in the replies. Pure."""
 
 from __future__ import annotations
 

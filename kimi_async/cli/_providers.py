@@ -1,4 +1,4 @@
-"""``kimi-async providers``: the capabilities of each provider and model family, with sources."""
+"""``kimi-async providers``: print the capabilities of each provider and model family, with sources."""
 
 from __future__ import annotations
 

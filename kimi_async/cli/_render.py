@@ -1,4 +1,4 @@
-"""Events to text: for people at a terminal, and for files and pipes."""
+"""Write events as text: for people at a terminal, and for files and pipes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shell around a command: every way to end becomes an exit code and at most one line on stderr."""
+"""Run a command, so that every way to end becomes an exit code and at most one line on stderr."""
 
 from __future__ import annotations
 

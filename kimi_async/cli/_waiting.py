@@ -1,4 +1,4 @@
-"""A sign of life on stderr while the reply has not begun."""
+"""Show on stderr that the program waits for the beginning of a reply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages of the package in the words of the command line: options and not names of Python. Pure."""
+"""Turn messages of the package into the words of the command line: options and not names of Python. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replies to any request, for a fake without a script. Pure."""
+"""Reply to any request, for a fake without a script. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The format of recordings: requests with their answers, one line of JSON for each thing that happened. Pure.
+"""Read and write recordings: requests with their answers, one line of JSON for each thing that happened. Pure.
 
 The first line is ``{"kimi_recording": 1}``. Each other line belongs to an exchange, which is one request with its
 answer, and has one of these forms; ``at`` is in seconds since the request:

@@ -1,4 +1,4 @@
-"""How Moonshot and OpenAI-compatible hosts write. Pure.
+"""Write replies as Moonshot and OpenAI-compatible hosts write them. Pure.
 
 No stream of theirs is shipped as a recording. Moonshot's is that of the page Providers, 3.4 and 3.5. The compatible
 host is our reading of a newer vLLM: thinking only under ``reasoning`` (6.2), usage in a chunk of its own and only when

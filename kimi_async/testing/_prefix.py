@@ -1,4 +1,4 @@
-"""A prefix that a fake continues, or ignores. Pure."""
+"""Find the prefix that a request wants continued, and cut it from the text of a fake. Pure."""
 
 from __future__ import annotations
 

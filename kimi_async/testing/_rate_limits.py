@@ -1,4 +1,4 @@
-"""The rate limits of a fake: what it refuses with status 429, and the headers that tell the limits. Pure."""
+"""The rate limits of a fake: the requests refused with status 429, and the headers that tell the limits. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recording real exchanges into a file, and replaying them."""
+"""Record real exchanges into a file, and replay them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the two resellers write, Ace Data Cloud and Cloudsway. Pure.
+"""Write replies as the two resellers write them, Ace Data Cloud and Cloudsway. Pure.
 
 Keys, their order, nulls and the place of the finish reason are those of the recordings in ``data/``. Two things were
 never recorded and are our reading: Cloudsway's chunks (the fields of its bodies moved to ``delta``,

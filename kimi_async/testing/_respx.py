@@ -1,4 +1,4 @@
-"""The same scripts over respx: routes to a :class:`FakeTransport` under an ``AsyncKimi`` of their own.
+"""Play a script over respx: routes to a :class:`FakeTransport` under an ``AsyncKimi`` of their own.
 
 respx is imported by :func:`mock_kimi`, so that the rest of the package works without the extra ``testing``.
 """

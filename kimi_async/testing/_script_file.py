@@ -1,4 +1,4 @@
-"""Scripts as JSON, for fakes of programs in any language. Pure, but for reading the file of a recording.
+"""Read scripts in JSON, for fakes of programs in any language. Pure, except that it reads the file of a recording.
 
 A script is an object with ``replies`` and, beside it, the settings of :class:`FakeOptions`; the page Serve a fake has
 all keys.

@@ -1,4 +1,4 @@
-"""The keys that a recording must not hold. Pure."""
+"""Keep keys out of recordings. Pure."""
 
 from __future__ import annotations
 

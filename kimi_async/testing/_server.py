@@ -1,4 +1,4 @@
-"""A fake provider that is reached over a real socket.
+"""A fake provider that listens on a real socket.
 
 :class:`FakeProvider` listens, counts and closes; :class:`Peer` is one client connection. The sockets are plain ones
 waited for with anyio and not anyio's streams, because only so can a connection be *reset*: those shut the

@@ -1,4 +1,4 @@
-"""How an answer reaches the client: a status, headers and a list of steps.
+"""An answer and its way to the client: a status, headers and a list of steps.
 
 Every scripted reply becomes an :class:`Answer`, and everything that answers (the server, the transport, the respx
 mocks) plays nothing else. The content and its delivery are thus separate: a fault is a value that changes the

@@ -1,4 +1,4 @@
-"""Time that passes only when nobody has anything to do, on asyncio and on trio."""
+"""Virtual time on asyncio and on trio: it passes only when every task waits."""
 
 from __future__ import annotations
 

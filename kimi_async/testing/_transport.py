@@ -1,4 +1,4 @@
-"""The same scripts without a socket: an HTTP transport whose answers take their time by the clock of the event loop.
+"""A fake provider without a socket: an HTTP transport whose answers take their time by the clock of the event loop.
 
 It behaves as httpx's own transport does over a real connection: the timeouts of the request are honoured, each send is
 one read, and faults raise the same exceptions. A server continues while its client is busy with something

@@ -1,4 +1,4 @@
-"""Watches for tests: streams that nobody closed, and connections to other machines."""
+"""Find the streams that nobody closed during a test, and its connections to other machines."""
 
 from __future__ import annotations
 

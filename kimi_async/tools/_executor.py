@@ -1,4 +1,4 @@
-"""The tool calls of one step: which of them run, and the result that the model is told.
+"""Run the tool calls of one step, and make the results that the model is told.
 
 First the arguments of each call are checked. Then ``approve`` is asked about each call that can run, one after the
 other, in their order. Then the calls run side by side. An error of one call becomes the text of its result, so that

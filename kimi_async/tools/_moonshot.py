@@ -1,4 +1,4 @@
-"""JSON Schemas in the flavour that Moonshot accepts; pure.
+"""Write a JSON Schema in the flavour that Moonshot accepts; pure.
 
 Moonshot takes a subset of JSON Schema, "MFJS", and refuses the whole request for a schema outside of it. Every other
 host takes that subset, too, so there is one form for all.

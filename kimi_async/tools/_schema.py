@@ -1,4 +1,4 @@
-"""JSON Schemas of types, in Moonshot's flavour; pure."""
+"""Make the JSON Schema of a type, in Moonshot's flavour; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions that are not async, each in a thread that does not hold the process."""
+"""Run a function that is not async in a thread of its own, which does not keep the process from ending."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The body of a response, and the exchange over ASGI that sends it."""
+"""Give the body of a response as bytes, and send it over ASGI."""
 
 from __future__ import annotations
 

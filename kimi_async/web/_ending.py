@@ -1,4 +1,4 @@
-"""The end of a reply, as every format tells it; pure."""
+"""Tell the end of a reply in the same way in every format; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors as a browser may see them: a status, a fixed sentence, and the seconds to wait; pure.
+"""Describe errors as a browser may see them: a status, a fixed sentence, and the seconds to wait; pure.
 
 The words of a provider can quote the messages of a request or name an account. So no text of an error leaves the
 service, only the name of its class and the sentence of this table.

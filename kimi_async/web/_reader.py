@@ -1,4 +1,4 @@
-"""Reads replies, runs and parsed streams in one way: the first output, then batches of events, then the end."""
+"""Read replies, runs and parsed streams in one way: the first output, then batches of events, then the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A response of Starlette that streams a reply."""
+"""Stream a reply as a response of Starlette."""
 
 from __future__ import annotations
 
