@@ -223,7 +223,7 @@ class FakeTransport(FakeHosts, httpx.AsyncBaseTransport):
         """Return a client over this transport, for Ace Data Cloud and ``kimi-k3`` if *options* say nothing else.
 
         It sends each request once, because a script has one reply for each request. ``retries=Retries()`` retries and
-        fails over as in production.
+        fails over as in production. It stays on the first event loop that uses it; call this again for another one.
 
         Args:
             others: More fakes, each with a ``host=`` of its own. With them and
