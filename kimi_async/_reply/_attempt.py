@@ -48,6 +48,7 @@ class Attempt:
         clock: The event loop's clock.
         decoder: Turns bytes into events and into the message.
         permission: Lets the request through the limits of the provider; ``None`` = it has none.
+        continues: Whether it asks for the rest of a reply that broke.
 
     Attributes:
         response: The response, after its headers have arrived.
@@ -69,8 +70,10 @@ class Attempt:
         clock: Callable[[], float],
         decoder: ReplyDecoder,
         permission: Pass | None = None,
+        continues: bool = False,
     ) -> None:
         self.provider = provider
+        self.continues = continues
         self.model = model
         self.decoder = decoder
         self.response: Response | None = None

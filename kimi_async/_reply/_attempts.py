@@ -263,6 +263,7 @@ class Attempts:
             provider=attempt.provider,
             error=error.with_traceback(None),
             started=attempt.decoder.started,
+            continued=attempt.continues,
             at=now,
         )
         self._failed = (*self._failed, failed)
@@ -314,6 +315,7 @@ class Attempts:
                 provider, limits, assembler, seam=seam, keep_wire=shown.keeps_wire
             ),
             permission=call.shared.gates.pass_for(provider, wire_request, request.model),
+            continues=seam is not None,
         )
         self.all.append(attempt)
         self.watches.began(attempt, self.clock())

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import evolve
 
 from kimi_async._configuration import OnInterrupt
-from kimi_async._errors import KimiError, StreamInterrupted
+from kimi_async._errors import APIError, KimiError, StreamInterrupted
 from kimi_async._messages import Message
 from kimi_async._prefix import Prefix
 from kimi_async._protocol._seam import TELLING_CHARS, Seam
@@ -22,6 +22,7 @@ from kimi_async._reply._plan import (
     Restart,
     Send,
 )
+from kimi_async._reply._reactions import Reaction, reaction_to
 from kimi_async._wire import ChatRequest
 
 __all__ = ["break_of", "continued", "finishing", "not_restarted", "seam_of"]
@@ -47,6 +48,10 @@ def finishing(plan: Plan) -> Plan:
         way = state.on_interrupt
         if way == "auto":
             way = "raise" if state.seen else "continue"
+        taken = tuple(failed for failed in history if not _is_refused_continuation(failed))
+        if way == "continue" and taken != history:
+            way = "restart"
+        history = taken
         if way == "raise" or not history[-1].error.retryable:
             return Raise(broken)
         decision = plan(request, history, state, now, chance)
@@ -55,6 +60,13 @@ def finishing(plan: Plan) -> Plan:
         return _resumed(request, state, partial, decision, way) or Raise(not_restarted(broken))
 
     return finished
+
+
+def _is_refused_continuation(failed: Failed) -> bool:
+    """Return whether a host has refused the prefix itself; it may still serve the request without it."""
+    error = failed.error
+    refused = isinstance(error, APIError) and reaction_to(error) is Reaction.RAISE
+    return failed.continued and not failed.started and refused
 
 
 def break_of(history: tuple[Failed, ...]) -> KimiError:

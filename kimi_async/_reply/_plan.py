@@ -45,12 +45,14 @@ class Failed:
         provider: The provider that was asked.
         error: The error that ended the attempt.
         started: Whether the attempt had brought output.
+        continued: Whether it asked for the rest of a reply that broke.
         at: When it failed, by the event loop's clock in seconds.
     """
 
     provider: Provider
     error: KimiError
     started: bool
+    continued: bool = False
     at: float = 0.0
 
 

@@ -249,8 +249,8 @@ async def test_when_nothing_helps_the_break_is_raised() -> None:
     ("second", "begins"),
     [
         ([ErrorReply(500), ErrorReply(500)], ""),
-        ([Reply(None, "Hm", cut_after=0, end="reset"), ErrorReply(400)], ""),
-        ([given_up("reader", 5, 2), ErrorReply(400)], "reader"),
+        ([Reply(None, "Hm", cut_after=0, end="reset"), ErrorReply(401)], ""),
+        ([given_up("reader", 5, 2), ErrorReply(401)], "reader"),
     ],
     ids=["refused", "silent", "broken"],
 )
@@ -268,6 +268,24 @@ async def test_a_continuation_that_fails_keeps_the_text_and_the_usage(
     assert partial.usage == (counted(12, 5) if begins else counted(7, 3))
     assert (partial.usage, record.usage_origin) == (record.usage, "partial")
     assert record.attempts[0].usage == counted(7, 3)
+
+
+@pytest.mark.parametrize("way", ["auto", "continue"])
+async def test_a_reply_restarts_when_its_prefix_is_refused(way: OnInterrupt) -> None:
+    cut, refused = evolve(Reply(HELLO), cut_after=-4, end="reset"), ErrorReply(400)
+    fake = FakeTransport([cut, refused, ErrorReply(500), Reply("Hello again")])
+    reply = await opened(fake, way).final()
+    assert reply.text == "Hello again"
+    bodies = [request.body for request in fake.requests]
+    assert bodies[1] != bodies[0] == bodies[2] == bodies[3]
+
+
+async def test_a_view_of_the_text_ends_when_its_prefix_is_refused() -> None:
+    fake = FakeTransport([evolve(Reply(HELLO), cut_after=-4, end="reset"), ErrorReply(400)])
+    pieces, error = await read_text(opened(fake, "continue"))
+    assert error.partial is not None
+    assert error.partial.text == "".join(pieces)
+    assert len(fake.requests) == 2
 
 
 async def test_an_error_that_would_come_again_is_raised() -> None:
