@@ -115,6 +115,8 @@ def _can_continue(
         return False
     if request.params.get("n", 1) != 1:
         return False
+    if state.prefix is None and request.messages[-1].get("partial"):
+        return False  # a prefix that is not one text cannot be joined
     prefix = provider.prefix_of(continued(request, partial, state.prefix))
     return prefix is not None and prefix.honoured is True
 

@@ -78,6 +78,7 @@ async def read_text(stream: ChatStream) -> tuple[list[str], kimi.StreamInterrupt
 
 
 HELLO = "Hello, dear reader of these lines, how are you?"
+IN_PARTS = kimi.assistant([{"type": "text", "text": "Dear "}], partial=True)
 BUSY = b'data: {"error": {"type": "engine_overloaded_error", "message": "busy"}}\n\n'
 
 
@@ -121,8 +122,12 @@ async def test_server_sent_events_are_those_of_one_response() -> None:
         (Reply(HELLO, tool_calls=[FakeToolCall("f", '{"a": 12345678901234}')]), {}),
         (Reply(None, refusal="I will not answer this"), {}),
         (Reply("Hello", chunk_chars=1), {}),
+        (Reply(HELLO), {"said": [kimi.user("Hi"), IN_PARTS]}),
     ],
-    ids=["json", "json-in-the-body", "n", "k3", "reasoning", "tool-call", "refusal", "short"],
+    ids=[
+        *("json", "json-in-the-body", "n", "k3", "reasoning", "tool-call", "refusal", "short"),
+        "prefix-in-parts",
+    ],
 )
 async def test_a_reply_that_cannot_be_continued_restarts(
     broken: Reply, params: dict[str, Any]
