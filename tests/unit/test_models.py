@@ -5,7 +5,6 @@ import copy
 import dataclasses
 import json
 import pickle
-import re
 from typing import Any, TypedDict
 
 import attrs
@@ -13,7 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reply_records import a_record
+from said_messages import CALL, PARTS, REPLY, AttrsTrip
 
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._messages import (
@@ -29,20 +28,8 @@ from kimi_async._models import ChatCompletion, Choice, Thinking
 from kimi_async._prefix import Prefix
 from kimi_async._record import Usage
 
-RECORD = a_record(provider="test", request_id="req-1")
-CALL = ToolCall(id="f:0", name="f", arguments="{}")
 CALL_WIRE = {"id": "f:0", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 NO_TEXT: ContentPart = {"type": "text", "text": ""}
-PARTS: list[ContentPart] = [
-    {"type": "text", "text": "a"},
-    {"type": "image_url", "image_url": {"url": "data:,"}},
-]
-
-
-@attrs.frozen
-class AttrsTrip:
-    city: str
-    km: int
 
 
 @dataclasses.dataclass
@@ -235,18 +222,6 @@ def test_a_result_that_is_no_json_is_refused(result: object) -> None:
 
 
 # Comparison
-
-REPLY = ChatCompletion(
-    id="chatcmpl-1",
-    model="m",
-    created=1,
-    provider="test",
-    choices=(Choice(index=0, message=assistant("a", reasoning_content="r"), finish_reason="stop"),),
-    usage=Usage(total_tokens=5),
-    request_id="req-1",
-    record=RECORD,
-    raw={"id": "chatcmpl-1"},
-)
 
 
 @pytest.mark.parametrize(
@@ -465,159 +440,3 @@ def test_what_can_be_written_as_json_is_read(value: object) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(OutputError):
         assert arguments(text).parse() == json.loads(text, strict=False)
-
-
-# Choices and completions
-
-
-@pytest.mark.fact("1.4/choices-finish-reason")
-@pytest.mark.parametrize(
-    ("reason", "calls", "outcome"),
-    [
-        (None, (), None),
-        (None, (CALL,), None),
-        ("stop", (), "complete"),
-        ("tool_calls", (), "complete"),
-        ("function_call", (), "complete"),
-        ("stop", (CALL,), "tool_calls"),
-        ("tool_calls", (CALL,), "tool_calls"),
-        ("function_call", (CALL,), "tool_calls"),
-        ("length", (), "length"),
-        ("length", (CALL,), "length"),
-        ("content_filter", (), "content_filter"),
-        ("content_filter", (CALL,), "content_filter"),
-        ("MAX_TOKENS", (CALL,), "length"),
-        ("end_turn", (CALL,), "tool_calls"),
-        ("SAFETY", (), "content_filter"),
-        ("error", (), "other"),
-        ("unexpected_state", (), "other"),
-        ("unexpected_state", (CALL,), "other"),
-    ],
-    ids=lambda value: (
-        str(value) if value is None or isinstance(value, str) else f"{len(value)}-calls"
-    ),
-)
-def test_outcomes(reason: str | None, calls: tuple[ToolCall, ...], outcome: str | None) -> None:
-    choice = Choice(index=0, message=assistant(tool_calls=calls), finish_reason=reason)
-    assert choice.outcome == outcome
-    other = Choice(index=1, message=assistant("b"), finish_reason="odd")
-    assert ChatCompletion(provider="test", choices=(choice, other)).outcome == outcome
-
-
-@pytest.mark.parametrize(
-    ("choices", "text", "reasoning", "calls", "reason"),
-    [
-        pytest.param((), "", "", (), None, id="nothing"),
-        pytest.param((Choice(index=0, message=assistant()),), "", "", (), None, id="absent"),
-        pytest.param(
-            (
-                Choice(
-                    index=0,
-                    message=assistant("a", reasoning_content="r", tool_calls=[CALL]),
-                    finish_reason="stop",
-                ),
-                Choice(index=1, message=assistant("b"), finish_reason="length"),
-            ),
-            "a",
-            "r",
-            (CALL,),
-            "stop",
-            id="choice-0",
-        ),
-        pytest.param((Choice(index=0, message=assistant(PARTS)),), "", "", (), None, id="parts"),
-    ],
-)
-def test_shortcuts(
-    choices: tuple[Choice, ...],
-    text: str,
-    reasoning: str,
-    calls: tuple[ToolCall, ...],
-    reason: str | None,
-) -> None:
-    reply = ChatCompletion(provider="test", choices=choices)
-    assert (reply.text, reply.reasoning) == (text, reasoning)
-    assert (reply.tool_calls, reply.finish_reason) == (calls, reason)
-    assert reply.message.role == "assistant"
-
-
-def said(content: str | None, reason: str | None = "stop", **fields: Any) -> ChatCompletion:
-    """A reply with one choice; *fields* are of its message."""
-    message = attrs.evolve(assistant(content), **fields)
-    return ChatCompletion(
-        provider="test", choices=(Choice(index=0, message=message, finish_reason=reason),)
-    )
-
-
-@pytest.mark.parametrize(
-    ("reply", "cause"),
-    [
-        pytest.param(said(None, "length", reasoning_content="Hm."), "budget", id="budget"),
-        pytest.param(said(" ", "length", reasoning_content="Hm."), "budget", id="blanks"),
-        pytest.param(said(None, None, reasoning_content="Hm."), "cut", id="cut"),
-        pytest.param(said("", "stop", reasoning_content="Hm."), "model", id="6.2-model"),
-        pytest.param(said("", "odd", reasoning_content="Hm."), "model", id="odd-reason"),
-        pytest.param(said("Hi", "length", reasoning_content="Hm."), None, id="answer"),
-        pytest.param(said("", "length"), None, id="no-thinking"),
-        pytest.param(
-            said(None, "tool_calls", reasoning_content="Hm.", tool_calls=(CALL,)), None, id="call"
-        ),
-        pytest.param(said(None, reasoning_content="Hm.", refusal="No."), None, id="refusal"),
-        pytest.param(ChatCompletion(provider="test"), None, id="nothing"),
-    ],
-)
-def test_thinking_without_an_answer_has_a_cause(reply: ChatCompletion, cause: str | None) -> None:
-    assert reply.no_answer == cause
-
-
-def test_a_reply_in_json() -> None:
-    assert said('{"city":"Bo\nnn","km":30}').json() == {"city": "Bo\nnn", "km": 30}
-    assert said('{"city":"Bonn","km":30}').json(AttrsTrip) == AttrsTrip("Bonn", 30)
-    begun = attrs.evolve(said('"km":30}'), prefix=Prefix(text='{"city":"Bonn",', honoured=True))
-    assert begun.json(AttrsTrip) == AttrsTrip("Bonn", 30)
-
-
-@pytest.mark.parametrize(
-    ("reply", "problem"),
-    [
-        pytest.param(
-            said("Sure! {}"), "Expecting value: line 1 column 1 \\(char 0\\)$", id="prose"
-        ),
-        pytest.param(said('{"city":NaN}'), "NaN is not JSON$", id="nan"),
-        pytest.param(said('{"city":1}'), r"Expected `str`, got `int` - at `\$.city`$", id="type"),
-        pytest.param(said("```json\n{}\n```"), "stands in a Markdown fence", id="fence"),
-        pytest.param(said('{"city":"B', "length"), "the output limit cut it", id="cut"),
-        pytest.param(
-            said(None, "length", reasoning_content="Hm."),
-            "the output limit was used up by thinking",
-            id="budget",
-        ),
-        pytest.param(said("", reasoning_content="Hm."), "only thinking$", id="no-answer"),
-        pytest.param(said("[" * 100_000), "nested too deeply$", id="depth"),
-    ],
-)
-def test_a_reply_that_is_not_the_json_that_was_asked_for(
-    reply: ChatCompletion, problem: str
-) -> None:
-    with pytest.raises(OutputError) as caught:
-        reply.json(AttrsTrip)
-    assert re.match(f"the reply is not the JSON .*: .*{problem}", caught.value.message)
-    assert caught.value.text == reply.text
-
-
-def test_without_a_choice_there_is_no_outcome() -> None:
-    assert ChatCompletion(provider="test").outcome is None
-    assert ChatCompletion(provider="test").message == Message(role="assistant")
-
-
-def test_a_completion_takes_the_request_id_of_its_record() -> None:
-    bare = attrs.evolve(REPLY, record=None, request_id=None)
-    reply = bare.with_record(RECORD)
-    assert (reply.record, reply.request_id) == (RECORD, "req-1")
-    assert (bare.attempts, reply.attempts) == ((), RECORD.attempts)
-    assert bare.record is None
-    assert attrs.asdict(reply) == attrs.asdict(REPLY)
-
-
-def test_a_completion_does_not_print_its_raw_body() -> None:
-    assert "raw" not in repr(REPLY)
-    assert "Hallo" not in repr(attrs.evolve(REPLY, raw={"x": "Hallo"}))

@@ -7,13 +7,12 @@ import functools
 import inspect
 import json
 import math
-import ssl
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import httpx
 import pytest
 from fake_host import ACE, HELLO, FakeHost
+from option_values import KEY
 
 import kimi_async as kimi
 from kimi_async import (
@@ -22,25 +21,15 @@ from kimi_async import (
     ClientOptions,
     Cloudsway,
     Moonshot,
-    OpenAICompatible,
-    Provider,
     ReplyRecord,
     Timeouts,
-    WireRequest,
     tools,
 )
 from kimi_async.conversation import Conversation
 
 pytestmark = pytest.mark.anyio
 
-KEY = "canary-4711"
-ADAPTERS: list[Provider] = [
-    AceDataCloud(KEY),
-    Cloudsway(KEY, "path"),
-    Moonshot(KEY),
-    OpenAICompatible(KEY, "https://host.test"),
-]
-each_provider = pytest.mark.parametrize("provider", ADAPTERS, ids=lambda provider: provider.name)
+
 LARGE = kimi.Limits(event_bytes=2**30)
 SHORT = Timeouts(connect=1, write=2, first_output=3, idle=4)
 
@@ -53,99 +42,6 @@ def sent(host: FakeHost, at: int = -1) -> Any:
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KIMI_MODEL", raising=False)
-
-
-# Previews
-
-
-def test_a_preview_is_the_whole_request_without_the_key() -> None:
-    host = FakeHost()
-    wire = host.client(Moonshot(KEY), model="kimi-k3").preview(
-        [kimi.system("Be brief."), kimi.user("Hi")],
-        max_tokens=5,
-        stop=["a"],
-        extra_body={"x": [None]},
-        extra_headers={"x-team": "a"},
-    )
-    assert wire == WireRequest(
-        method="POST",
-        url="https://api.moonshot.ai/v1/chat/completions",
-        headers={
-            "accept": "text/event-stream, application/json",
-            "content-type": "application/json",
-        },
-        body={
-            "model": "kimi-k3",
-            "messages": [
-                {"role": "system", "content": "Be brief."},
-                {"role": "user", "content": "Hi"},
-            ],
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            "max_completion_tokens": 5,
-            "stop": ["a"],
-            "x": [None],
-        },
-    )
-    assert host.requests == []
-
-
-@each_provider
-@pytest.mark.parametrize("wire", ["stream", "json"])
-async def test_what_is_sent_is_what_was_previewed_and_the_key(
-    provider: Provider, wire: kimi.Wire
-) -> None:
-    host = FakeHost([HELLO])
-    client = host.client(provider)
-    shown = client.preview("Hi", wire=wire, seed=1)
-    assert KEY not in repr(shown) + shown.content.decode() + repr(shown.headers) + shown.url
-    assert host.requests == []
-    await client.chat("Hi", wire=wire, seed=1)
-    (request,) = host.requests
-    assert (request.method, str(request.url), request.content) == (
-        shown.method,
-        shown.url,
-        shown.content,
-    )
-    assert {name: request.headers[name] for name in shown.headers} == shown.headers
-    assert request.headers["authorization"] == f"Bearer {KEY}"
-
-
-def test_a_preview_knows_the_settings_of_client_and_call() -> None:
-    client = FakeHost().client(model="a")
-    assert client.preview("Hi").url == f"{ACE.base_url}/chat/completions"
-    wire = client.preview("Hi", provider=Cloudsway(KEY, "path"), model="b")
-    assert wire.url.endswith("/path/chat/completions")
-    assert (wire.body["model"], wire.body["max_tokens"]) == ("b", 32768)
-
-
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        pytest.param({"temperature": 3}, "temperature", id="out-of-range"),
-        pytest.param({"temprature": 1}, "did you mean 'temperature'", id="unknown"),
-        pytest.param({"provider": "acedata"}, "provider", id="provider"),
-        pytest.param({"timeouts": 5}, "Timeouts", id="timeouts"),
-        pytest.param({"limits": 5}, "Limits", id="limits"),
-        pytest.param({"on_complete": 5}, "callable", id="on_complete"),
-        pytest.param({"model": None}, "no model", id="no-model"),
-        pytest.param(
-            {"extra_headers": {"Authorization": "x"}}, "authorization", id="authorization"
-        ),
-    ],
-)
-async def test_preview_stream_and_chat_refuse_the_same(
-    params: dict[str, Any], message: str
-) -> None:
-    host = FakeHost()
-    client = host.client(model=None)
-    with pytest.raises(kimi.ConfigurationError, match=message):
-        client.preview("Hi", **params)
-    with pytest.raises(kimi.ConfigurationError, match=message):
-        client.stream("Hi", **params)
-    with pytest.raises(kimi.ConfigurationError, match=message):
-        await client.chat("Hi", **params)
-    assert host.requests == []
 
 
 # Spellings that people bring along from other SDKs.
@@ -527,77 +423,3 @@ async def test_extra_body_is_laid_over_everything() -> None:
         "seed": 2,
         "x": {"y": [1]},
     }
-
-
-# An HTTP client of the caller's own.
-
-
-async def test_an_http_client_has_no_limits_of_its_own_and_follows_nothing() -> None:
-    async with kimi.http_client() as http:
-        assert http.timeout == httpx.Timeout(None)
-        assert not http.follow_redirects
-        assert http.trust_env
-        host = FakeHost([HELLO])
-        http._transport = host
-        assert (await AsyncKimi(ACE, model="m", http_client=http).chat("Hi")).text == "Hello"
-        assert not http.is_closed
-
-
-VERIFIED: dict[str, tuple[dict[str, Any], ssl.VerifyMode]] = {
-    "default": ({}, ssl.CERT_REQUIRED),
-    "true": ({"verify": True}, ssl.CERT_REQUIRED),
-    "false": ({"verify": False}, ssl.CERT_NONE),
-    "context": ({"verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}, ssl.CERT_REQUIRED),
-}
-
-
-@pytest.mark.parametrize(("settings", "mode"), VERIFIED.values(), ids=VERIFIED)
-async def test_certificates_are_checked_as_asked(
-    settings: dict[str, Any], mode: ssl.VerifyMode
-) -> None:
-    async with kimi.http_client(**settings) as http:
-        context = transport_of(http)._tls
-        assert context.verify_mode == mode
-        assert settings.get("verify") in {True, False, None, context}
-
-
-def transport_of(http: httpx.AsyncClient) -> Any:
-    """The transport that a request goes through."""
-    return http._transport_for_url(httpx.URL("https://host.test"))
-
-
-async def test_the_pool_behind_a_proxy_has_no_limit() -> None:
-    async with kimi.http_client(proxy=PROXY) as http:
-        pool = transport_of(http)._pool
-        assert pool._max_connections == pool._max_keepalive_connections
-        assert pool._max_connections > 1_000_000
-        assert pool._keepalive_expiry == 30
-
-
-PROXY = "http://proxy.test:3128"
-# The settings, HTTPS_PROXY, and the proxy that is used.
-PROXIES: dict[str, tuple[dict[str, Any], str | None, bytes | None]] = {
-    "none": ({}, None, None),
-    "given": ({"proxy": PROXY}, None, b"proxy.test"),
-    "of-the-environment": ({}, "http://theirs.test:3128", b"theirs.test"),
-    "given-wins": ({"proxy": PROXY}, "http://theirs.test:3128", b"proxy.test"),
-    "environment-not-trusted": ({"trust_env": False}, "http://theirs.test:3128", None),
-}
-
-
-@pytest.mark.parametrize(("settings", "variable", "proxy"), PROXIES.values(), ids=PROXIES)
-async def test_a_proxy_is_used_as_asked(
-    monkeypatch: pytest.MonkeyPatch,
-    settings: dict[str, Any],
-    variable: str | None,
-    proxy: bytes | None,
-) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    if variable is not None:
-        monkeypatch.setenv("HTTPS_PROXY", variable)
-    async with kimi.http_client(**settings) as http:
-        pool = getattr(transport_of(http), "_pool", None)
-        used = getattr(pool, "_proxy_url", None)
-        assert getattr(used, "host", None) == proxy

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -10,20 +9,25 @@ import attrs
 import msgspec
 import pydantic
 import pytest
-from fake_host import USAGE, FakeHost, break_at_once, delta, sse
+from fake_host import FakeHost
+from structured_answers import (
+    ADA,
+    ADAPTERS,
+    BY_SCHEMA,
+    FORMATS,
+    JSON_MODE,
+    SCHEMA,
+    WRONG,
+    Struct,
+    client_of,
+)
 
 import kimi_async as kimi
-from kimi_async import AsyncKimi, OutputError, Provider, structured, tools
-from kimi_async.structured import Parsed
-from kimi_async.testing import ErrorReply, FakeProvider, FakeToolCall, FakeTransport, Reply
+from kimi_async import OutputError, tools
+from kimi_async.testing import ErrorReply, FakeProvider, FakeToolCall, Reply
 from kimi_async.testing._completion import dump
 
 pytestmark = pytest.mark.anyio
-
-
-class Struct(msgspec.Struct):
-    name: str
-    age: int
 
 
 class Other(msgspec.Struct):
@@ -52,51 +56,16 @@ class Model(pydantic.BaseModel):
     age: Annotated[int, pydantic.Field(ge=0)]
 
 
-ADA: dict[str, Any] = {"name": "Ada", "age": 36}
-SCHEMA = {
-    "title": "Struct",
-    "type": "object",
-    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
-    "required": ["name", "age"],
-}
 WORDS = (
     "Answer with one JSON object and nothing else: no other text, no Markdown fence. It must fit this JSON Schema:\n"
     + msgspec.json.encode(SCHEMA).decode()
 )
 RIGHT = Reply(dump(ADA))
-WRONG = Reply('{"name": "Ada", "age": "old"}', "Hm.")
 PROBLEM = "Expected `int`, got `str` - at `$.age`"
 AGAIN = (
     f"This answer does not fit: {PROBLEM}.\n"
     "Answer again with the whole JSON, corrected, and nothing else."
 )
-
-
-def without_json_mode(fake: FakeProvider) -> Provider:
-    provider = fake.compatible()
-    return attrs.evolve(provider, capabilities=provider.capabilities.override(json_object=False))
-
-
-ADAPTERS: dict[str, Callable[[FakeProvider], Provider]] = {
-    "acedata": lambda fake: fake.acedata(),
-    "cloudsway": lambda fake: fake.cloudsway(),
-    "moonshot": lambda fake: fake.moonshot(),
-    "compatible": lambda fake: fake.compatible(),
-    "without-json-mode": without_json_mode,
-}
-BY_SCHEMA = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}}
-JSON_MODE = {"type": "json_object"}
-FORMATS = {
-    "acedata": BY_SCHEMA,
-    "cloudsway": JSON_MODE,
-    "moonshot": BY_SCHEMA,
-    "compatible": JSON_MODE,
-    "without-json-mode": None,
-}
-
-
-def client_of(fake: FakeProvider, provider: str = "acedata") -> AsyncKimi:
-    return AsyncKimi(ADAPTERS[provider](fake), model="kimi-k3")
 
 
 def opening(provider: str) -> list[dict[str, Any]]:
@@ -351,189 +320,3 @@ async def test_the_request_is_checked_once() -> None:
         with pytest.warns(kimi.KimiWarning, match="stop-limit") as caught:
             await client.parse("Who?", into=Struct, stop=list("abcde"))
     assert (len(fake.requests), len(caught)) == (2, 1)
-
-
-# Partial values
-
-
-@pytest.mark.parametrize("provider", ADAPTERS)
-async def test_values_grow(provider: str) -> None:
-    async with FakeProvider([Reply(dump(ADA), "Hm.")]) as fake, client_of(fake, provider) as client:
-        async with client.stream_parse("Who?", into=Struct) as stream:
-            assert repr(stream) == "<ParsedStream of <ChatStream running>>"
-            values = [dict(value) async for value in stream]
-            parsed = await stream.final()
-            assert await stream.final() == parsed
-        assert stream.stream.record is not None
-    assert values[0] == {}
-    assert {"name": "Ada"} in values
-    assert values[-1] == ADA
-    assert parsed.value == Struct("Ada", 36)
-    assert [each.error for each in parsed.rounds] == [None]
-    assert (parsed.completion.reasoning, parsed.usage) == ("Hm.", parsed.completion.usage)
-    assert fake.requests[0].body.get("response_format") == FORMATS[provider]
-
-
-def streamed(*pieces: str, finish: str = "stop") -> bytes:
-    return sse(*map(delta, pieces), delta(finish=finish), USAGE, "[DONE]")
-
-
-@pytest.mark.parametrize("provider", ["acedata", "cloudsway"])
-async def test_a_fence_around_the_whole_answer_is_taken_off(provider: str) -> None:
-    script = [Reply(f"```json\n{dump(ADA)}\n```\n"), Reply(f"\n```\n{dump({'value': 3})}```")]
-    async with FakeProvider(script) as fake, client_of(fake, provider) as client:
-        parsed = await client.parse("Who?", into=Struct, repairs=0)
-        assert (parsed.value, len(parsed.rounds)) == (Struct("Ada", 36), 1)
-        async with client.stream_parse("How many?", into=int) as stream:
-            shown = [value async for value in stream]
-            assert (await stream.final()).value == 3
-    assert set(shown) == {3}
-
-
-@pytest.mark.parametrize(
-    ("into", "pieces", "values"),
-    [
-        (
-            Struct,
-            ("``", '`json\n{"name": "`', "`", 'a", ', '"age": 3}\n``', "`\n"),
-            ["", "", "``a", "``a", "``a"],
-        ),
-        (list[str], ('{"val', 'ue": ', '["a', 'b"', "]}"), [["a"], ["ab"], ["ab"]]),
-        (int, ('{"value": 1', "2", "}"), [12]),
-        (int | None, ('{"value": ', "null", "}"), [None, None]),
-        (Struct, (" ", '{"name": "\\ud83d', '\\ude00"', ', "age": 3}'), ["", "😀", "😀"]),
-    ],
-    ids=["fence", "list", "number", "null", "blank-and-half-an-emoji"],
-)
-async def test_only_what_is_certain_is_shown(
-    into: Any, pieces: tuple[str, ...], values: list[Any]
-) -> None:
-    stream = FakeHost([streamed(*pieces)]).client().stream_parse("Hi", into=into)
-    assert stream.value is None
-    seen: list[Any] = []
-    async for value in stream:
-        assert value is stream.value
-        match value:
-            case {"name": name}:
-                seen.append(name)
-            case list():
-                seen.append(list(value))
-            case _:
-                seen.append(value)
-    assert seen == values
-
-
-async def test_another_choice_is_not_shown() -> None:
-    other = '{"choices":[{"index":1,"delta":{"content":"no JSON"},"finish_reason":"stop"}]}'
-    body = sse(other, delta(dump(ADA)), delta(finish="stop"))
-    stream = FakeHost([body]).client().stream_parse("Hi", into=Struct)
-    assert [value async for value in stream] == [ADA]
-
-
-async def test_events_come_in_place_of_values() -> None:
-    body = sse(delta(reasoning_content="Hm."), delta('{"name": "A'), delta('da", "age": 36}'))
-    host = FakeHost([body, streamed()])
-    async with host.client().stream_parse("Hi", into=Struct) as stream:
-        seen = [
-            (type(event).__name__, dict(stream.value or {}))
-            async for event in stream.events()
-            if isinstance(event, (kimi.ReasoningDelta, kimi.ContentDelta))
-        ]
-        parsed = await stream.final()
-    assert seen == [
-        ("ReasoningDelta", {}),
-        ("ContentDelta", {"name": "A"}),
-        ("ContentDelta", ADA),
-    ]
-    assert parsed.value == Struct("Ada", 36)
-
-
-async def test_values_and_events_take_from_one_stream() -> None:
-    host = FakeHost([streamed('{"name": "A', 'da", ', '"age": 36}')])
-    async with host.client().stream_parse("Hi", into=Struct) as stream:
-        await break_at_once(stream)
-        await break_at_once(stream.events())
-        assert stream.value == {"name": "Ada"}
-        assert (await stream.final()).value == Struct("Ada", 36)
-        assert [value async for value in stream] == []
-
-
-@pytest.mark.parametrize("events", [False, True], ids=["values", "events"])
-async def test_text_that_no_json_begins_like(events: bool) -> None:
-    host = FakeHost([streamed('{"name": ', "Ada")])
-    async with host.client().stream_parse("Hi", into=Struct) as stream:
-        for _ in range(2):
-            with pytest.raises(OutputError, match="expected a value at character 9") as caught:
-                async for _ in stream.events() if events else stream:
-                    pass
-            assert caught.value.text == '{"name": Ada'
-            assert caught.value.partial is not None
-            assert caught.value.provider == "acedata"
-        with pytest.raises(OutputError, match="Expecting value") as caught:
-            await stream.final()
-        assert caught.value.text == '{"name": Ada'
-    assert len(host.requests) == 1
-
-
-async def test_a_value_that_does_not_fit_is_not_repaired_in_a_stream() -> None:
-    async with FakeProvider([WRONG]) as fake, client_of(fake) as client:
-        async with client.stream_parse("Who?", into=Struct) as stream:
-            values = [dict(value) async for value in stream]
-            with pytest.raises(OutputError, match="Expected `int`, got `str`") as caught:
-                await stream.final()
-    assert values[-1] == {"name": "Ada", "age": "old"}
-    assert caught.value.text == WRONG.content
-    assert len(fake.requests) == 1
-
-
-async def test_a_stream_that_breaks_says_so() -> None:
-    cut = Reply(dump(ADA), cut_after=2, end="reset")
-    async with FakeProvider([cut]) as fake, client_of(fake) as client:
-        async with client.stream_parse("Who?", into=Struct) as stream:
-            with pytest.raises(kimi.StreamInterrupted):
-                async for _ in stream:
-                    pass
-            with pytest.raises(kimi.StreamInterrupted):
-                await stream.final()
-
-
-async def test_leaving_gives_the_connection_back() -> None:
-    host = FakeHost([streamed('{"name": "A', 'da", ', '"age": 36}')])
-    client = host.client()
-    async with client.stream_parse("Hi", into=Struct) as stream:
-        await break_at_once(stream)
-        assert client.in_flight == 1
-    await stream.aclose()
-    assert (client.in_flight, host.bodies[0].closed) == (0, 1)
-    assert stream.stream.record is not None
-    assert stream.stream.record.outcome == "cancelled"
-
-
-async def test_nothing_is_sent_until_it_is_read_and_bad_questions_are_refused_at_once() -> None:
-    host = FakeHost([streamed(dump(ADA))])
-    client = host.client()
-    with pytest.raises(kimi.ConfigurationError, match="no JSON Schema"):
-        client.stream_parse("Hi", into=FakeHost)
-    stream = client.stream_parse("Hi", into=Struct)
-    assert host.requests == []
-    assert (await stream.final()).value == Struct("Ada", 36)
-
-
-def test_a_parsed_value_is_a_value() -> None:
-    completion = kimi.ChatCompletion(provider="acedata")
-    one = Parsed(value=1, completion=completion, rounds=(), usage=None)
-    assert one == Parsed(value=1, completion=completion, rounds=(), usage=None)
-    assert "rounds" not in repr(one)
-    assert structured.ParseRound(completion) == structured.ParseRound(completion, None)
-
-
-async def test_a_growing_value_begins_anew_after_a_restart() -> None:
-    whole = Reply('{"name": "Ada", "age": 36}', chunk_chars=4)
-    cut = Reply('{"name": "Bob", "age": 1}', chunk_chars=4, cut_after=5, end="reset")
-    fake = FakeTransport([cut, whole])
-    client = fake.client(retries=kimi.Retries(), on_interrupt="restart")
-    stream = client.stream_parse("Who?", into=Struct)
-    seen = [str(value) async for value in stream]
-    assert (await stream.final()).value == Struct("Ada", 36)
-    assert any("Bob" in each for each in seen)
-    assert "Bob" not in seen[-1]

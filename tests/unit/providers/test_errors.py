@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import pickle
 import time
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from json_strategies import anything, loosely, texts
+from parsed_errors import KEY, NOW, as_json, assert_hidden
 from provider_error_cases import (
     JSON,
     PROVIDERS,
@@ -28,9 +23,6 @@ from kimi_async._errors import APIError, NotFoundError, RateLimitError
 from kimi_async._providers import request_id_of
 from kimi_async._providers._errors import parse_error
 
-#: 2015-10-21 07:26:20 UTC.
-NOW = 1445412380.0
-KEY = "sk-Ab0_~+/w=="
 ADAPTERS: list[Provider] = [
     AceDataCloud(KEY),
     Cloudsway(KEY, "path"),
@@ -38,10 +30,6 @@ ADAPTERS: list[Provider] = [
     OpenAICompatible(KEY, "https://h"),
 ]
 each_provider = pytest.mark.parametrize("provider", ADAPTERS, ids=lambda provider: provider.name)
-
-
-def as_json(value: object) -> bytes:
-    return json.dumps(value).encode()
 
 
 def facts(error: APIError) -> Said:
@@ -314,22 +302,6 @@ def test_trace_id(body: JSON, trace_id: str | None) -> None:
 # The key.
 
 
-def strings_in(value: object) -> Iterator[str]:
-    """Every text in a value, keys included, at any depth."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from strings_in([*value, *value.values()])
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from strings_in(inner)
-
-
-def assert_hidden(error: APIError, key: str) -> None:
-    texts = list(strings_in([vars(error), error.args, str(error), repr(error)]))
-    assert not [text for text in texts if key in text]
-
-
 SPELLED = {
     "plain": KEY,
     "php": KEY.replace("/", "\\/"),
@@ -410,92 +382,3 @@ def test_the_key_is_not_left_in_half_where_a_text_is_cut() -> None:
 def test_an_adapter_without_key_reads_errors_too() -> None:
     error = AceDataCloud().parse_error(404, {}, b'{"message":"None"}', now=NOW)
     assert facts(error) == Said(NotFoundError, "None")
-
-
-# Properties.
-
-WORD_LIST = [word for words in WORDS.values() for word in words.split()]
-words = texts | st.sampled_from(WORD_LIST) | st.integers(0, 600)
-flat = {
-    "code": words,
-    "message": texts,
-    "msg": texts,
-    "detail": texts,
-    "type": words,
-    "trace_id": texts,
-    "request_id": texts,
-}
-inner = loosely(**flat)
-envelopes = loosely(
-    success=st.booleans(),
-    error=texts | loosely(metadata=loosely(raw=inner | inner.map(json.dumps) | texts), **flat),
-    **flat,
-)
-headers = st.dictionaries(
-    st.sampled_from(["retry-after", "x-request-id", "trace-id", "location"]) | texts, st.text()
-)
-
-
-def assert_sound(error: APIError, status: int) -> None:
-    """Check that an error is one of ours, with all fields, and can be printed and pickled."""
-    assert isinstance(error, APIError)
-    assert error.status == status
-    assert error.message
-    for text in (error.code, error.type, error.trace_id):
-        assert text is None or (isinstance(text, str) and text not in {"", "<nil>", "null"})
-    assert error.request_id is None or error.request_id
-    assert error.retry_after is None or 0 <= error.retry_after < math.inf
-    copy = pickle.loads(pickle.dumps(error))
-    assert (type(copy), vars(copy), str(copy)) == (type(error), vars(error), str(error))
-
-
-@given(
-    status=st.integers(-1, 1_000),
-    headers=headers,
-    body=st.binary() | envelopes.map(as_json) | anything.map(as_json),
-    now=st.floats(0, 1e10),
-    key=st.none() | st.text("ab1:", min_size=1),
-)
-def test_any_response_is_an_error(
-    status: int, headers: dict[str, str], body: bytes, now: float, key: str | None
-) -> None:
-    assert_sound(parse_error(status, headers, body, now=now, key=key), status)
-
-
-dates = st.datetimes().map(lambda date: date.strftime("%a, %d %b %Y %H:%M:%S "))
-
-
-@given(
-    value=st.text() | st.builds("{}{}".format, dates, st.sampled_from(["GMT", "", "-0000", "+9"]))
-)
-def test_any_retry_after_is_seconds_or_nothing(value: str) -> None:
-    assert_sound(parse_error(429, {"retry-after": value}, b"", now=NOW), 429)
-
-
-keys = st.text("abcXYZ019-_.~+/=", min_size=8)
-
-
-@given(
-    key=keys,
-    where=st.lists(st.sampled_from(["@", "Bearer @", "no", "@@"]), min_size=1, max_size=4),
-    envelope=envelopes,
-    status=st.sampled_from([200, 307, 401, 500]),
-    escape=st.sampled_from(["/", "=", "a", " "]),
-    as_text=st.booleans(),
-)
-def test_no_key_is_ever_on_an_error(
-    key: str, where: list[str], envelope: Any, status: int, escape: str, as_text: bool
-) -> None:
-    body = json.dumps({"a": where, "error": where[0], "b": envelope, where[-1]: {"message": where}})
-    body = body.replace("@", key if as_text else key.replace(escape, f"\\u{ord(escape):04x}"))
-    sent = f"<p>{body}" if as_text else body
-    error = parse_error(
-        status, {"x-request-id": where[0].replace("@", key)}, sent.encode(), now=NOW, key=key
-    )
-    assert_hidden(error, key)
-
-
-def test_nesting_at_the_limit_of_the_interpreter() -> None:
-    for depth in range(1, 1_200, 3):
-        body = b'{"error":' * depth + b"1" + b"}" * depth
-        assert parse_error(500, {}, body, now=NOW, key=KEY).status == 500

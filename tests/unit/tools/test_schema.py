@@ -1,57 +1,18 @@
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, make_dataclass
 from typing import Any
 
-import jsonschema
-import msgspec
-import pydantic
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from written_schemas import INTEGER, NULL, TEXT, check, of_one
 
 from kimi_async import ConfigurationError
-from kimi_async._request._moonshot_rules import moonshot_problem
 from kimi_async.tools import moonshot_schema
-from kimi_async.tools._schema import schema_of
 
-TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
-TEXT = {"type": "string"}
-INTEGER = {"type": "integer"}
-NULL = {"type": "null"}
 ANYTHING = {
     "anyOf": [{"type": name} for name in ("string", "number", "boolean", "object", "array", "null")]
 }
-
-
-def check(node: dict[str, Any], *, at_root: bool = True) -> None:
-    """Check *node* against the rules of ``docs/providers.md`` 3.3, without the code that wrote it."""
-    annotations = {"title", "description"} | ({"$defs"} if at_root else set())
-    kinds = [key for key in ("type", "anyOf", "$ref") if key in node]
-    assert len(kinds) == 1
-    if kinds != ["type"]:
-        assert node.keys() - annotations == set(kinds)
-    else:
-        assert node["type"] in TYPES
-        assert not {"oneOf", "allOf", "const", "pattern", "format", "prefixItems"} & node.keys()
-    assert node.get("$ref", "#") == "#" or node["$ref"].startswith("#/$defs/")
-    assert 1 <= len(node.get("anyOf", [1])) <= 10
-    assert set(node.get("required", ())) <= node.get("properties", {}).keys()
-    assert all(isinstance(node.get(key, ""), str) for key in ("title", "description"))
-    assert node.get("enum") != []
-    parts = [*node.get("anyOf", ()), *node.get("properties", {}).values()]
-    parts += [node[key] for key in ("items", "additionalProperties") if key in node]
-    for part in [*parts, *node.get("$defs", {}).values()]:
-        if not isinstance(part, bool):
-            check(part, at_root=False)
-
-
-def of_one(schema: object, **more: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": {"a": schema}, **more}
 
 
 @pytest.mark.parametrize(
@@ -439,162 +400,5 @@ def test_what_cannot_be_written(schema: dict[str, Any], problem: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         moonshot_schema(schema)
     assert caught.value.message.startswith("the schema cannot be written for Moonshot: ")
-    assert problem in caught.value.message
-    assert caught.value.__context__ is None
-
-
-def of_type(schema: dict[str, Any], name: str) -> dict[str, Any]:
-    return {**schema, "type": name}
-
-
-SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.text()
-WORDS = st.sampled_from(
-    [
-        *("type", "properties", "items", "anyOf", "oneOf", "allOf", "$ref", "enum", "const"),
-        *("default", "required", "additionalProperties", "minLength", "minimum", "format"),
-        *("description", "a", "prefixItems", "nullable", "propertyNames", "multipleOf", "$defs"),
-    ]
-)
-VALUES = st.recursive(
-    SCALARS | st.sampled_from([*TYPES, "#/$defs/a"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
-    max_leaves=12,
-)
-#: A schema whose keywords are random; half of the time a known type comes first, so that more of them are written.
-NODES = st.dictionaries(WORDS, VALUES, max_size=4) | st.builds(
-    of_type, st.dictionaries(WORDS, VALUES, max_size=3), st.sampled_from(TYPES)
-)
-
-
-@given(
-    st.dictionaries(WORDS, VALUES, max_size=4),
-    st.dictionaries(st.sampled_from(["a", "b"]), NODES, max_size=2),
-)
-def test_anything_is_written_by_the_rules_or_refused(
-    schema: dict[str, Any], properties: dict[str, Any]
-) -> None:
-    try:
-        written = moonshot_schema({"properties": properties, **schema, "type": "object"})
-    except ConfigurationError:
-        return
-    check(written)
-    assert moonshot_problem(written) is None
-    assert json.loads(json.dumps(written, allow_nan=False)) == written
-    assert moonshot_schema(written) == written
-
-
-@given(VALUES)
-def test_a_schema_of_any_kind_is_judged_without_an_exception(schema: Any) -> None:
-    assert moonshot_problem(schema) != ""
-    with contextlib.suppress(ConfigurationError):
-        moonshot_schema(schema)
-
-
-Schemas = st.SearchStrategy[Any]
-
-
-def holding(inner: Schemas) -> Schemas:
-    return (
-        st.fixed_dictionaries({"type": st.just("array"), "items": inner})
-        | st.fixed_dictionaries({"oneOf": st.lists(inner, min_size=1, max_size=3)})
-        | st.fixed_dictionaries(
-            {
-                "type": st.just(["object", "null"]),
-                "properties": st.fixed_dictionaries({"a": inner}),
-            }
-        )
-    )
-
-
-SIMPLE: list[Any] = [TEXT, INTEGER, NULL, {"enum": ["a", 1]}, {"const": "b"}, {}, True]
-SUBSCHEMAS: Schemas = st.recursive(
-    st.sampled_from([*SIMPLE, {"type": "string", "minLength": 2}]), holding, max_leaves=6
-)
-
-
-@given(SUBSCHEMAS, VALUES)
-def test_what_a_schema_takes_it_still_takes(schema: object, value: Any) -> None:
-    if jsonschema.Draft202012Validator(of_one(schema)).is_valid({"a": value}):
-        written = moonshot_schema(of_one(schema))
-        assert jsonschema.Draft202012Validator(written).is_valid({"a": value})
-
-
-# Types
-
-
-@dataclass
-class Point:
-    x: int
-
-
-class Model(pydantic.BaseModel):
-    point: int
-
-
-Other = pydantic.create_model("Point", y=(str, ...))
-Holder = pydantic.create_model("Holder", other=(Other, ...), another=(Other, ...))
-
-
-class Plain:
-    """A class that says nothing of its fields."""
-
-
-def test_a_type_whose_values_are_objects() -> None:
-    assert schema_of(Point) == {
-        "title": "Point",
-        "type": "object",
-        "properties": {"x": INTEGER},
-        "required": ["x"],
-        "additionalProperties": False,
-    }
-    assert schema_of(Model)["properties"] == {"point": {"title": "Point", "type": "integer"}}
-
-
-def test_two_types_of_one_name() -> None:
-    """A pydantic model is a definition of its own where it is used twice."""
-    both = msgspec.defstruct("Both", [("a", Point), ("b", Holder), ("c", Holder), ("d", Point)])
-    schema = schema_of(both)
-    point = {"title": "Point", "type": "object", "required": ["y"]}
-    assert schema["properties"]["a"] == schema["properties"]["d"] == {"$ref": "#/$defs/Point"}
-    for name in "bc":
-        other = {"$ref": "#/$defs/Point_2"}
-        assert schema["properties"][name]["properties"] == {"other": other, "another": other}
-    assert schema["$defs"]["Point"]["properties"] == {"x": INTEGER}
-    assert schema["$defs"]["Point_2"] == {
-        **point,
-        "properties": {"y": {"title": "Y", "type": "string"}},
-    }
-    assert schema["$defs"].keys() == {"Point", "Point_2"}
-
-
-def test_two_classes_of_one_name() -> None:
-    both = msgspec.defstruct("Both", [("a", Point), ("b", point_of_text), ("c", third_point)])
-    defs = schema_of(both)["$defs"]
-    kinds = [defs[name]["properties"]["x"]["type"] for name in ("Point", "Point_2", "Point_3")]
-    assert kinds == ["integer", "string", "boolean"]
-
-
-point_of_text = make_dataclass("Point", [("x", str)])
-third_point = make_dataclass("Point", [("x", bool)])
-
-
-class Unsayable(pydantic.BaseModel):
-    run: Callable[[], None]
-
-
-@pytest.mark.parametrize(
-    ("into", "problem"),
-    [
-        (list[int], "the root: it must be an object"),
-        (Plain, "Plain'> is not supported"),
-        (dict[list[int], int], "the keys of an object are texts, and no text can be read as array"),
-        (dict[bool, int], "no text can be read as bool"),
-        (Unsayable, "no JSON Schema can be made of Unsayable: Cannot generate a JsonSchema"),
-    ],
-    ids=["no-object", "unknown", "keys-array", "keys-bool", "pydantic"],
-)
-def test_a_type_without_a_schema(into: object, problem: str) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        schema_of(into)
     assert problem in caught.value.message
     assert caught.value.__context__ is None
