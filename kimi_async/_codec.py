@@ -6,6 +6,7 @@ name of its class. Keys that the reader does not know are ignored, so that an ol
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any, TypeVar
 
@@ -26,8 +27,26 @@ def plain(value: object) -> dict[str, Any]:
 
 
 def encode(value: object) -> bytes:
-    """Return *value* as compact JSON in UTF-8."""
-    return msgspec.json.encode(value)
+    """Return *value* as compact JSON in UTF-8.
+
+    Halves of surrogate pairs become U+FFFD: a model can write one as an escape, in the arguments of a call or a value.
+    """
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_without_halves(msgspec.to_builtins(value)))
+
+
+def _without_halves(value: Any) -> Any:
+    match value:
+        case str():
+            return re.sub("[\ud800-\udfff]", "\ufffd", value)
+        case list():
+            return list(map(_without_halves, value))
+        case dict():
+            return {_without_halves(key): _without_halves(each) for key, each in value.items()}
+        case _:
+            return value
 
 
 def decode(data: bytes, kind: Any, name: str) -> Any:

@@ -191,7 +191,7 @@ class ToolExecutor:
         asked = call if call.arguments.strip() else evolve(call, arguments="{}")
         decision = await self._ask(self._approve, asked)
         if isinstance(decision, Deny):
-            content = f"denied: {decision.reason}"
+            content = _sendable(f"denied: {decision.reason}")
             return ToolResult(call=call, content=content, status="denied"), decision.stop
         if decision is asked or decision is call:
             return ready, False
@@ -224,7 +224,7 @@ class ToolExecutor:
         try:
             return _Ready(call, tool, tool.bind(wanted.arguments), ran)
         except OutputError as error:
-            content = f"error: {error.message}"
+            content = _sendable(f"error: {error.message}")
             return ToolResult(call=call, content=content, status="invalid", ran=ran, error=error)
         except ConfigurationError as error:  # nothing can be read into the type of a parameter
             return _failed_by(error, call, tool, ran)

@@ -84,6 +84,23 @@ async def test_what_a_tool_gives_is_told(value: object, content: str) -> None:
     assert result == ToolResult(call=call("give"), content=content)
 
 
+async def test_half_a_character_in_a_refusal_can_be_sent() -> None:
+    """A model writes it as an escape in the name of an argument, a service in its reason."""
+
+    @tool
+    def give(city: str) -> None:
+        """Give nothing."""
+
+    def deny(call: ToolCall) -> Deny:
+        return Deny(reason=f"no {call.name} \udfff")
+
+    (invalid,) = await answer(executor([give]), call("give", r'{"city": "a", "\udfff": 5}'))
+    assert (invalid.status, "\udfff" in invalid.content) == ("invalid", False)
+    denying = executor([give], approve=deny)
+    (denied,) = await answer(denying, call("give", '{"city": "a"}'))
+    assert denied.content == "denied: no give ?"
+
+
 class SecretError(Exception):
     pass
 

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paths import DATA
 from starlette.testclient import TestClient
-from web_cases import CASES, EVENT_CASES, FORMATS, Case, app, encoded
+from web_cases import CASES, EVENT_CASES, FORMATS, Case, app, encoded, run
 
 import kimi_async as kimi
-from kimi_async.testing import ErrorReply, Reply
+from kimi_async.testing import ErrorReply, FakeToolCall, Reply
 from kimi_async.tools import RunEvent
 from kimi_async.web import Format, ReplyBody, asgi_body
 from kimi_async.web._ai_sdk import AISDKEncoder
@@ -47,6 +47,20 @@ async def body_of(case: Case, format: Format) -> str:
 @pytest.mark.parametrize("name", CASES)
 async def test_the_body_of_each_case(name: str, format: Format) -> None:
     assert await body_of(CASES[name], format) == expected(name, format)
+
+
+HALF: Final = r'{"city": "a\ud800", "\udfff": [5]}'
+HALVES: Final = {
+    "call": Case([Reply(tool_calls=[FakeToolCall("weather", HALF)]), Reply("Done.")], run),
+    "value": Case([Reply(HALF)], lambda client: client.stream_parse("Hi", into=dict)),
+}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("name", HALVES)
+async def test_half_a_character_does_not_end_a_body(name: str, format: Format) -> None:
+    """JSON can express it, and UTF-8 cannot."""
+    assert (await body_of(HALVES[name], format)).endswith(("Done.", HALF, "}\n\n", "[DONE]\n\n"))
 
 
 @pytest.mark.parametrize("format", FORMATS)
