@@ -289,6 +289,16 @@ def test_a_file_of_something_else_loses_nothing(name: str, body: bytes, files: F
     assert "not written by this command" in " ".join(shown.split())
 
 
+def test_a_line_of_something_else_is_told(files: Files) -> None:
+    source = files.write(prompt("a", "one"))
+    files.run(source)
+    written = files.output.read_bytes() + b"milk\n"
+    files.output.write_bytes(written)
+    code, shown = files.run(source)
+    assert (code, files.output.read_bytes()) == (2, written)
+    assert "line 2 of" in shown
+
+
 def test_a_linked_error_file_stays_a_link(files: Files) -> None:
     target = files.folder / "elsewhere.jsonl"
     files.errors.symlink_to(target)
