@@ -62,7 +62,7 @@ from kimi_async._events import (
     UsageUpdate,
     decode_event,
 )
-from kimi_async._health import BreakerHealth, ProviderHealth
+from kimi_async._health import BreakerHealth, LimitHealth, ProviderHealth
 from kimi_async._hooks import AttemptInfo, CallInfo, Hook, Observer
 from kimi_async._http._clients import aiohttp_client, http_client
 from kimi_async._messages import (
@@ -137,6 +137,7 @@ __all__ = [
     "KimiError",
     "KimiTimeoutError",
     "KimiWarning",
+    "LimitHealth",
     "Limiter",
     "Limits",
     "Message",

@@ -160,7 +160,7 @@ class AsyncKimi(ClosedAtExit):
         It needs no event loop, so an endpoint of a service can call it in a thread.
         """
         shared = self._caller.shared
-        return shared.breakers.health(self.providers, shared.clock())
+        return {provider.name: shared.health(provider) for provider in self.providers}
 
     def isolate(self, name: str) -> None:
         """Send nothing to a provider until :meth:`restore`; replies that run are not touched.

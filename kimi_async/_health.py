@@ -7,7 +7,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-__all__ = ["BreakerHealth", "ProviderHealth"]
+__all__ = ["BreakerHealth", "LimitHealth", "ProviderHealth"]
 
 
 @frozen(kw_only=True)
@@ -29,16 +29,42 @@ class BreakerHealth:
 
 
 @frozen(kw_only=True)
+class LimitHealth:
+    """The rate limits of one key at one provider, as they are now.
+
+    The limits are those in use: the lowest of :class:`~kimi_async.RateLimits`, the headers of the provider, and the
+    lessons of its refusals.
+
+    Attributes:
+        in_flight: The requests in flight.
+        waiting: The requests that wait for the limits.
+        concurrency: The most requests in flight; ``None`` = no limit is known.
+        requests_per_minute: The most requests of a minute; ``None`` = no limit is known.
+        tokens_per_minute: The most tokens of a minute; ``None`` = no limit is known.
+        paused_for: The seconds for which the provider wants no request.
+    """
+
+    in_flight: int
+    waiting: int
+    concurrency: int | None
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    paused_for: float
+
+
+@frozen(kw_only=True)
 class ProviderHealth:
     """The health of one provider, as the requests of this client saw it.
 
     Attributes:
         isolated: Whether ``client.isolate()`` took it out.
         models: The breaker of each model that was asked for, by the name that is sent.
+        limits: The rate limits; ``None`` if the provider has none, or a limiter of yours.
     """
 
     isolated: bool
     models: Mapping[str | None, BreakerHealth] = field(hash=False)
+    limits: LimitHealth | None = None
 
     @property
     def available(self) -> bool:

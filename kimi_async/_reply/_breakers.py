@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from kimi_async._errors import KimiError
-from kimi_async._health import BreakerHealth, ProviderHealth
+from kimi_async._health import BreakerHealth
 from kimi_async._policies import Breaker
 from kimi_async._providers import Provider
 from kimi_async._reply._breaker import BreakerState
@@ -105,11 +105,12 @@ class Breakers:
         """Undo :meth:`isolate`."""
         self._isolated.discard(name)
 
-    def health(self, providers: Sequence[Provider], now: float) -> dict[str, ProviderHealth]:
-        """Return the health of each provider, by its name."""
-        return {provider.name: self._health_of(provider, now) for provider in providers}
+    def is_isolated(self, provider: Provider) -> bool:
+        """Return whether *provider* was taken out by hand."""
+        return provider.name in self._isolated
 
-    def _health_of(self, provider: Provider, now: float) -> ProviderHealth:
+    def health(self, provider: Provider, now: float) -> dict[str | None, BreakerHealth]:
+        """Return the breaker of each model of *provider*, by the name that is sent."""
         key = account_of(provider)
         models: dict[str | None, BreakerHealth] = {}
         # A copy, because another thread may ask while the event loop adds a breaker.
@@ -122,7 +123,7 @@ class Breakers:
                     requests=requests,
                     opens_in=max(0.0, breaker.due - now),
                 )
-        return ProviderHealth(isolated=provider.name in self._isolated, models=models)
+        return models
 
 
 class Watch:

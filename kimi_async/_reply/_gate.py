@@ -15,14 +15,14 @@ from operator import methodcaller
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
-from attrs import frozen
 
 from kimi_async._errors import KimiError, RateLimitError, TransportError
+from kimi_async._health import LimitHealth
 from kimi_async._hooks import call_safely
 from kimi_async._http._cancellation import loop_caller, loop_clock
 from kimi_async._http._limiter import Permit
 from kimi_async._providers import Provider
-from kimi_async._rate_limits import DEFAULT_RATE_LIMITS, Cost, Limiter, RateLimits
+from kimi_async._rate_limits import Cost, Limiter, RateLimits
 from kimi_async._reply._endpoints import Account, account_of, keep
 from kimi_async._reply._rates import Rates, Reservation
 from kimi_async._wire import WireRequest
@@ -31,29 +31,12 @@ if TYPE_CHECKING:
     from kimi_async._rate_limits import Permit as LimiterPermit
     from kimi_async._record import Usage
 
-__all__ = ["Gate", "Gates", "Line", "Pass"]
+__all__ = ["Gate", "Gates", "Pass"]
 
 _logger: Final = logging.getLogger("kimi_async")
 
 #: The number of accounts whose limits are kept.
 _GATES: Final = 256
-
-
-@frozen(kw_only=True)
-class Line:
-    """The limits of one key at one provider, as they are now.
-
-    Attributes:
-        in_flight: The requests in flight.
-        waiting: The requests that wait in line.
-        concurrency: The limit of the requests in flight that is in use; ``None`` = no limit.
-        paused: The seconds for which the provider wants no request.
-    """
-
-    in_flight: int
-    waiting: int
-    concurrency: int | None
-    paused: float
 
 
 class Gate:
@@ -132,15 +115,21 @@ class Gate:
                 provider,
             )
 
-    def now(self, limits: RateLimits, now: float) -> Line:
+    def health(self, limits: RateLimits, now: float) -> LimitHealth:
         """Return the limits as they are now."""
-        limit = self.rates.limit(limits)
-        return Line(
-            in_flight=self.rates.in_flight,
+        rates = self.rates
+        return LimitHealth(
+            in_flight=rates.in_flight,
             waiting=len(self._line),
-            concurrency=None if limit == math.inf else int(limit),
-            paused=self.rates.pause(now),
+            concurrency=_known(rates.limit(limits)),
+            requests_per_minute=_known(rates.requests.limit(limits.requests_per_minute)),
+            tokens_per_minute=_known(rates.tokens.limit(limits.tokens_per_minute)),
+            paused_for=rates.pause(now),
         )
+
+
+def _known(limit: float) -> int | None:
+    return None if limit == math.inf else int(limit)
 
 
 class _Waiting:
@@ -329,11 +318,10 @@ class Gates:
         limits = provider.rate_limits
         return isinstance(limits, RateLimits) and self.of(provider).is_full(limits, now)
 
-    def now(self, provider: Provider, now: float) -> Line:
-        """Return the limits of a provider as they are now, for ``client.health()``."""
+    def health(self, provider: Provider, now: float) -> LimitHealth | None:
+        """Return the limits of a provider as they are now; ``None`` = they are not kept here."""
         limits = provider.rate_limits
-        known = limits if isinstance(limits, RateLimits) else DEFAULT_RATE_LIMITS
-        return self.of(provider).now(known, now)
+        return self.of(provider).health(limits, now) if isinstance(limits, RateLimits) else None
 
 
 def _asked(wire: WireRequest) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kimi_async._health import ProviderHealth
 from kimi_async._policies import RetryBudget
 from kimi_async._providers import Provider
 from kimi_async._reply._breakers import Breakers
@@ -34,6 +35,15 @@ class SharedState:
         # float() is 0: no breaker has a time before the first reply.
         self.clock: Callable[[], float] = float
         self._budget: BudgetState | None = None
+
+    def health(self, provider: Provider) -> ProviderHealth:
+        """Return the health of *provider*."""
+        now = self.clock()
+        return ProviderHealth(
+            isolated=self.breakers.is_isolated(provider),
+            models=self.breakers.health(provider, now),
+            limits=self.gates.health(provider, now),
+        )
 
     def budget(self, budget: RetryBudget) -> BudgetState:
         """Return the budget of retries; the first call decides the length of its window."""

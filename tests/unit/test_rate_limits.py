@@ -12,7 +12,6 @@ from attrs import evolve
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, ConfigurationError, RateLimits, Timeouts, Usage
-from kimi_async._reply._gate import Line
 from kimi_async.testing import (
     ErrorReply,
     FakeProvider,
@@ -37,9 +36,10 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     return virtual_time(request.param)
 
 
-def line(client: AsyncKimi, place: int = 0) -> Line:
-    caller = client._caller
-    return caller.shared.gates.now(caller.settings.providers[place], anyio.current_time())
+def line(client: AsyncKimi, name: str = "acedata") -> kimi.LimitHealth:
+    limits = client.health()[name].limits
+    assert limits is not None
+    return limits
 
 
 def slow(text: str = "Hello", seconds: float = 1.0) -> Faulty:
@@ -138,7 +138,7 @@ async def test_a_wait_for_a_place_ends_after_slot() -> None:
             await client.chat("Hi")
         assert caught.value.stage == "waiting for a slot"
     assert len(fake.requests) == 1
-    assert line(client) == Line(in_flight=0, waiting=0, concurrency=1, paused=0.0)
+    assert (line(client).in_flight, line(client).waiting) == (0, 0)
 
 
 async def test_the_wait_does_not_count_as_time_before_the_first_output() -> None:
@@ -179,7 +179,7 @@ async def test_a_pause_that_the_provider_asks_for_holds_for_all_calls() -> None:
     with pytest.raises(kimi.RateLimitError):
         await client.chat("Hi")
     began = anyio.current_time()
-    assert line(client).paused == pytest.approx(30.0)
+    assert line(client).paused_for == pytest.approx(30.0)
     await client.chat("Hi")
     assert anyio.current_time() - began == pytest.approx(30.0)
 
@@ -222,7 +222,7 @@ def test_a_reply_that_outlives_its_event_loop_gives_its_place_back() -> None:
     fake = FakeTransport([Reply("Hello")])
     client = fake.client()
     begin_and_forget(client)
-    assert client._caller.shared.gates.now(client.providers[0], 0.0).in_flight == 0
+    assert line(client).in_flight == 0
 
 
 @pytest.mark.parametrize("anyio_backend", [virtual_time("asyncio")])
@@ -243,7 +243,7 @@ async def test_a_provider_without_limits() -> None:
     fake = FakeTransport([Reply("Hello")])
     client = fake.client(provider=evolve(fake.acedata(), rate_limits=None))
     await client.chat("Hi")
-    assert line(client).concurrency is None
+    assert client.health()["acedata"].limits is None
 
 
 async def test_limits_that_cannot_work() -> None:

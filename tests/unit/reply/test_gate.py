@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from kimi_async import Cloudsway, OpenAICompatible, RateLimits
+from kimi_async import Cloudsway, LimitHealth, OpenAICompatible, RateLimits
 from kimi_async._http._cancellation import loop_clock
 from kimi_async._reply._gate import Gate, Gates
 from kimi_async._reply._rates import Reservation
@@ -41,7 +41,7 @@ async def test_requests_are_sent_in_the_order_of_asking() -> None:
         for number in range(50):
             group.start_soon(ask, number)
             await anyio.wait_all_tasks_blocked()
-        assert gate.now(limits, anyio.current_time()).waiting == 48
+        assert gate.health(limits, anyio.current_time()).waiting == 48
     assert order == list(range(50))
     assert gate.rates.in_flight == 0
 
@@ -93,8 +93,8 @@ async def test_no_place_is_lost_under_random_cancellations(seed: int) -> None:
             if chance.random() < 0.3:
                 await anyio.sleep(chance.choice([0.0, 0.5, 1.0]))
     assert most == 5
-    assert gate.now(limits, anyio.current_time()).in_flight == 0
-    assert gate.now(limits, anyio.current_time()).waiting == 0
+    assert gate.health(limits, anyio.current_time()).in_flight == 0
+    assert gate.health(limits, anyio.current_time()).waiting == 0
     await anyio.sleep(100)
     assert not gate.is_full(limits, anyio.current_time())
 
@@ -108,11 +108,17 @@ async def test_the_limits_as_they_are_now() -> None:
     assert not gates.is_full(provider, now)
     await take(gates.of(provider), RateLimits(concurrency=1))
     assert gates.is_full(provider, now)
-    line = gates.now(provider, now)
-    assert (line.in_flight, line.waiting, line.concurrency, line.paused) == (1, 0, 1, 0.0)
+    assert gates.health(provider, now) == LimitHealth(
+        in_flight=1,
+        waiting=0,
+        concurrency=1,
+        requests_per_minute=None,
+        tokens_per_minute=None,
+        paused_for=0.0,
+    )
     other = Cloudsway("key-of-a-test", "path", rate_limits=None)
     assert not gates.is_full(other, now)
-    assert gates.now(other, now).concurrency is None
+    assert gates.health(other, now) is None
 
 
 async def test_only_the_newest_keys_are_kept() -> None:
