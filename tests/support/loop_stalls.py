@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import AsyncGenerator
 
@@ -40,6 +41,8 @@ class Heartbeat:
 @contextlib.asynccontextmanager
 async def heartbeat() -> AsyncGenerator[Heartbeat]:
     """Measure the block on the running asyncio loop."""
+    # A full collection of the objects of all tests before takes half a second, and is not work of this loop.
+    gc.freeze()
     heart = Heartbeat()
     task = asyncio.create_task(heart.beat())
     await asyncio.sleep(0)
@@ -48,6 +51,7 @@ async def heartbeat() -> AsyncGenerator[Heartbeat]:
     finally:
         await asyncio.sleep(0)  # its last turn counts the last work of the block
         task.cancel()
+        gc.unfreeze()
 
 
 async def chats(url: str, number: int) -> Heartbeat:
