@@ -82,21 +82,27 @@ CALLS: dict[str, tuple[Callable[[AsyncKimi], Awaitable[None]], list[ScriptedRepl
 }
 
 
+def _is_ours(kind: type) -> bool:
+    package, _, module = kind.__module__.partition(".")
+    return package in {"kimi_async", "httpx", "aiohttp"} and not module.startswith("testing")
+
+
 @contextmanager
 def no_collections() -> Generator[list[str]]:
     """Collect nothing meanwhile; then name the objects of the client that only the collector frees."""
     found: list[str] = []
     gc.collect()
     gc.disable()
-    yield found
+    try:
+        yield found
+    finally:
+        gc.enable()
     gc.set_debug(gc.DEBUG_SAVEALL)
     gc.collect()
     gc.set_debug(0)
-    gc.enable()
-    for each in map(type, gc.garbage):
-        package, _, module = each.__module__.partition(".")
-        if package in {"kimi_async", "httpx", "aiohttp"} and not module.startswith("testing"):
-            found.append(f"{each.__module__}.{each.__qualname__}")
+    found += [
+        f"{each.__module__}.{each.__qualname__}" for each in map(type, gc.garbage) if _is_ours(each)
+    ]
     gc.garbage.clear()
 
 
