@@ -121,7 +121,6 @@ class PlanState:
         hedge_delay: Returns the seconds between a request to a provider and its hedge; ``None``, also in place of the
             function, = no hedge.
         retries: The rules of retries.
-        on_interrupt: The treatment of a reply that breaks after its first output.
         deadline: When the time for the whole reply ends, by the event loop's clock.
         health: The breakers and the budget.
         problem_of: Returns the reason why a provider cannot serve the request, or ``None``.

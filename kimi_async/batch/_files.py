@@ -82,9 +82,8 @@ class FileRow:
             elif name != "messages" and name not in _TRAVEL:
                 extra[name] = value
         given = params.get("extra_body")
-        if extra and isinstance(
-            given, (dict, type(None))
-        ):  # the request refuses others: its row fails
+        # Another value is left as it is: the request refuses it, and only this row fails.
+        if extra and isinstance(given, (dict, type(None))):
             params["extra_body"] = {**(given or {}), **extra}
         messages: list[Any] = self.body["messages"]
         if system is not None and not any(_is_system(each) for each in messages):
