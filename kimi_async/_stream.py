@@ -153,7 +153,7 @@ class ChatStream(ClosedAtExit):
                     return
                 event = self._events.popleft()
                 if isinstance(event, ContentDelta) and event.choice == 0:
-                    self._reply.seen, self._reply.may_restart = True, False
+                    self._reply.forbid_restart()
                     yield event.text
         finally:
             await self.aclose()
@@ -181,11 +181,20 @@ class ChatStream(ClosedAtExit):
             while self._reply.completion is None:
                 self._events.clear()
                 for event in self._reply.take_wire():
-                    self._reply.seen, self._reply.may_restart = True, False
+                    self._reply.forbid_restart()
                     yield ServerSentEvent(event.event, event.text, event.id, event.retry)
                 await self._advance()
         finally:
             await self.aclose()
+
+    def forbid_restart(self) -> None:
+        """Say that a part of the reply was shown and cannot be taken back.
+
+        From now on a reply that breaks is not begun anew. It is continued, if ``on_interrupt`` allows that; otherwise a
+        :class:`~kimi_async.StreamInterrupted` is raised at once, and no request is paid in vain. :meth:`text_deltas`
+        and :meth:`sse` call it when they give their first piece.
+        """
+        self._reply.forbid_restart()
 
     @property
     def snapshot(self) -> ChatCompletion:

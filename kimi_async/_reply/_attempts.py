@@ -192,7 +192,7 @@ class Attempts:
             if attempt.decoder.begins_anew and not shown.may_restart:
                 return not_restarted(break_of(self._failed))
             if attempt.decoder.started:
-                self._choose(attempt, decision, shown, events)
+                self._choose(attempt, decision, events)
                 events += raced.events
             if attempt.failure is None:
                 return None
@@ -216,16 +216,14 @@ class Attempts:
         self,
         attempt: Attempt,
         decision: Send | Continue | Restart,
-        shown: Shown,
         events: list[StreamEvent],
     ) -> None:
         """Read the reply from *attempt* from now on, because it has brought output."""
         name = attempt.provider.name
         continues = isinstance(decision, Continue) and not attempt.decoder.begins_anew
         if isinstance(decision, Restart) or attempt.decoder.begins_anew:
-            if not shown.seen:
-                # Nobody has the events of the text that is not valid any more.
-                events[:] = [event for event in events if isinstance(event, AttemptFailed)]
+            # Nobody has got these events yet, and those of the text that is not valid any more are of no use.
+            events[:] = [event for event in events if isinstance(event, AttemptFailed)]
             events.append(StreamRestarted(name, 0))
         elif isinstance(decision, Continue):
             events.append(StreamContinued(name, len(decision.prefix.content or "")))

@@ -55,7 +55,7 @@ class Reply:
 
     Attributes:
         seen: Whether the caller has got an event; set by the stream.
-        may_restart: Whether the caller can be told of a restart; a text-only view clears it after its first text.
+        may_restart: Whether the caller can be told of a restart; see :meth:`forbid_restart`.
         completion: The complete reply, after the caller got its end.
         record: The record, after the reply has ended.
     """
@@ -107,6 +107,10 @@ class Reply:
     def keep_wire(self) -> None:
         """Keep the server-sent events for :meth:`take_wire`; only before :meth:`start`."""
         self._keeps_wire = True
+
+    def forbid_restart(self) -> None:
+        """Note that the caller has shown a part of the reply and cannot take it back."""
+        self.seen, self.may_restart = True, False
 
     def take_wire(self) -> list[SSEEvent]:
         """Return the server-sent events that were read since the last call."""
@@ -176,7 +180,7 @@ class Reply:
                 events = await step
                 chosen = self._attempts.chosen
                 if chosen is not None and chosen.failure is not None:
-                    events += await self._recover(chosen)
+                    await self._recover(chosen, events)
             except KimiError as error:
                 # Keep the error until the caller has got the events before it.
                 self._fail(error)
@@ -194,15 +198,13 @@ class Reply:
         finally:
             self._busy = False
 
-    async def _recover(self, broken: Attempt) -> list[StreamEvent]:
-        """Follow the plan after the chosen attempt broke, and return the new events."""
+    async def _recover(self, broken: Attempt, events: list[StreamEvent]) -> None:
+        """Follow the plan after the chosen attempt broke; add to *events*, which nobody has got yet."""
         if self._failure is not None:  # closed meanwhile
-            return []
+            return
+        # The scope is cancelled when another task closes the reply.
         with anyio.CancelScope() as self._scope:
-            events: list[StreamEvent] = []
             self._take(await self._attempts.recover(broken, self._shown(), events))
-            return events
-        return []  # closed from another task
 
     def _shown(self) -> Shown:
         return Shown(self.seen, self.may_restart, self._keeps_wire)

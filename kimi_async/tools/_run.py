@@ -214,6 +214,14 @@ class ToolRun(ClosedAtExit):
             await self._guard(self._advance)
         return self._events.popleft()
 
+    def forbid_restart(self) -> None:
+        """Say that a part of this step was shown and cannot be taken back, as with a ``ChatStream``.
+
+        A later step may restart until this is called again.
+        """
+        if self._stream is not None:
+            self._stream.forbid_restart()
+
     async def final(self) -> RunResult:
         """Continue to the end and return the result; events not yet taken are skipped. May be called again.
 

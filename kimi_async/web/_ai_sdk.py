@@ -56,6 +56,7 @@ class AISDKEncoder:
     media_type: ClassVar[str] = SSE
     headers: ClassVar[Mapping[str, str]] = {"x-vercel-ai-ui-message-stream": "v1"}
     keep_alive: ClassVar[bytes] = KEEP_ALIVE
+    shows_restarts: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self._has_started = False

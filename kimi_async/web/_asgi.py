@@ -98,14 +98,10 @@ class ReplyBody:
         return piece
 
     def _encoded(self, events: Sequence[RunEvent]) -> bytes:
-        pieces: list[bytes] = []
-        try:
-            # Not a comprehension: what was encoded before a failure is sent.
-            for event in events:
-                pieces.append(self._encoder.feed(event))
-        except KimiError as error:
-            pieces.append(self._broken(error))
-        return b"".join(pieces)
+        piece = b"".join(map(self._encoder.feed, events))
+        if piece and not self._encoder.shows_restarts:
+            self._reader.forbid_restart()
+        return piece
 
     async def _end(self) -> bytes:
         try:

@@ -28,6 +28,7 @@ class EventsEncoder:
     media_type: ClassVar[str] = SSE
     headers: ClassVar[Mapping[str, str]] = {}
     keep_alive: ClassVar[bytes] = KEEP_ALIVE
+    shows_restarts: ClassVar[bool] = True
 
     def feed(self, event: RunEvent) -> bytes:
         """Return *event* as one server-sent event."""

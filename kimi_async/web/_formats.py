@@ -28,18 +28,17 @@ class Encoder(Protocol):
         media_type: The content type.
         headers: Headers of this format.
         keep_alive: Bytes that keep an idle connection open and that readers skip; empty if the format has none.
+        shows_restarts: Whether the format can take back what it wrote. If not, a reply is not begun anew after the
+            first bytes of it.
     """
 
     media_type: ClassVar[str]
     headers: ClassVar[Mapping[str, str]]
     keep_alive: ClassVar[bytes]
+    shows_restarts: ClassVar[bool]
 
     def feed(self, event: RunEvent) -> bytes:
-        """Return the bytes for *event*, which may be none.
-
-        Raises:
-            StreamInterrupted: The reply was begun anew, and the bytes of its first part cannot be taken back.
-        """
+        """Return the bytes for *event*, which may be none."""
         ...
 
     def end(self, ending: Ending) -> bytes:

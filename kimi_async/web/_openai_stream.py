@@ -11,6 +11,7 @@ from kimi_async._events import (
     ReasoningDelta,
     StreamEnd,
     StreamEvent,
+    StreamRestarted,
     ToolCallDelta,
     ToolCallDone,
     ToolCallStart,
@@ -36,6 +37,7 @@ class OpenAIEncoder:
     media_type: ClassVar[str] = SSE
     headers: ClassVar[Mapping[str, str]] = {}
     keep_alive: ClassVar[bytes] = KEEP_ALIVE
+    shows_restarts: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._chunks = ChunkWriter()
@@ -47,11 +49,7 @@ class OpenAIEncoder:
         self._patterns: dict[type[StreamEvent], TextPattern] = {}
 
     def feed(self, event: RunEvent) -> bytes:
-        """Return the chunk for *event*, or nothing.
-
-        Raises:
-            StreamInterrupted: The reply was begun anew after the first chunk.
-        """
+        """Return the chunk for *event*, or nothing."""
         match event:
             case ReasoningDelta(choice=0):
                 return self._piece(event)
@@ -61,7 +59,8 @@ class OpenAIEncoder:
                 self._is_run = True
                 self._paragraphs.step()
                 return b""
-            case ToolResult() | StepEnd() | StreamEnd():
+            # A restart comes before the first chunk of its step.
+            case ToolResult() | StepEnd() | StreamEnd() | StreamRestarted():
                 return b""
             case _:
                 pass

@@ -91,6 +91,11 @@ class Reader:
             self._failure = error  # raised after the events before it are written
         return events
 
+    def forbid_restart(self) -> None:
+        """Say that the events of the reply were shown and cannot be taken back."""
+        stream = self._stream
+        (stream.stream if isinstance(stream, ParsedStream) else stream).forbid_restart()
+
     async def ending(self) -> Ending:
         """Return the end, after the last event.
 

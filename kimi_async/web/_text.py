@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from kimi_async._errors import StreamInterrupted
-from kimi_async._events import ContentDelta, RefusalDelta, StreamRestarted
+from kimi_async._events import ContentDelta, RefusalDelta
 from kimi_async.tools._run import RunEvent, StepStart
 from kimi_async.web._ending import Ending
 from kimi_async.web._formats import Paragraphs
@@ -21,25 +20,18 @@ class TextEncoder:
     #: Browsers else wait for the first bytes of a text, to guess its type.
     headers: ClassVar[Mapping[str, str]] = {"x-content-type-options": "nosniff"}
     keep_alive: ClassVar[bytes] = b""
+    shows_restarts: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._paragraphs = Paragraphs()
 
     def feed(self, event: RunEvent) -> bytes:
-        """Return the text of *event*.
-
-        Raises:
-            StreamInterrupted: The reply was begun anew after some text.
-        """
+        """Return the text of *event*."""
         match event:
             case ContentDelta(text=text, choice=0) | RefusalDelta(text=text, choice=0):
                 return self._paragraphs.joined(text).encode()
             case StepStart():
                 self._paragraphs.step()
-            case StreamRestarted() if self._paragraphs.has_text:
-                raise StreamInterrupted(
-                    "the reply was begun anew, and its first text cannot be taken back"
-                )
             case _:
                 pass
         return b""

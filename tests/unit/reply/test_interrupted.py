@@ -103,6 +103,18 @@ async def test_a_view_of_the_text_ends_a_restart_as_interrupted(
     assert (error.record and error.record.outcome, len(fake.requests)) == ("interrupted", 1)
 
 
+@pytest.mark.parametrize("way", ["continue", "restart"])
+async def test_text_that_arrives_with_the_break_is_not_shown_twice(way: OnInterrupt) -> None:
+    text_and_error = b'data: {"choices":[{"index":0,"delta":{"content":"Hello"}}]}\n\n' + BUSY
+    thought = Faulty(Reply(None, "Let me greet."), Insert(text_and_error, after_event=-3))
+    shown = Shown()
+    async for event in opened(FakeTransport([thought, Reply(HELLO)]), way):
+        shown.show(event)
+    stream = opened(FakeTransport([thought, Reply(HELLO)]), way)
+    pieces = [piece async for piece in stream.text_deltas()]
+    assert shown.text == "".join(pieces) == HELLO
+
+
 async def test_server_sent_events_are_those_of_one_response() -> None:
     fake = FakeTransport([evolve(Reply(HELLO), cut_after=4, end="reset")])
     with pytest.raises(kimi.StreamInterrupted):

@@ -18,13 +18,11 @@ from web_cases import CASES, EVENT_CASES, FORMATS, Case, app, encoded, run
 
 import kimi_async as kimi
 from kimi_async.testing import ErrorReply, FakeToolCall, Reply
-from kimi_async.tools import RunEvent
-from kimi_async.web import Format, ReplyBody, asgi_body
+from kimi_async.web import Format, asgi_body
 from kimi_async.web._ai_sdk import AISDKEncoder
 from kimi_async.web._event_stream import EventsEncoder
 from kimi_async.web._formats import sse
 from kimi_async.web._openai_stream import OpenAIEncoder
-from kimi_async.web._reader import Reader
 from kimi_async.web._text import TextEncoder
 
 pytestmark = pytest.mark.anyio
@@ -80,14 +78,6 @@ async def test_the_bodies_of_attempts(
     assert encoded(encoder(), EVENT_CASES[name]).decode() == expected(name, form)
 
 
-@pytest.mark.parametrize("encoder", [TextEncoder, OpenAIEncoder])
-async def test_text_that_was_shown_cannot_be_taken_back(
-    encoder: type[TextEncoder | OpenAIEncoder],
-) -> None:
-    with pytest.raises(kimi.StreamInterrupted, match="cannot be taken back"):
-        encoded(encoder(), EVENT_CASES["restarted"])
-
-
 TEXTS: Final = st.text(min_size=1) | st.sampled_from(['""', '"', "\\", "\n\n", "\u2028"])
 PIECES: Final = st.one_of(
     st.builds(kimi.ContentDelta, TEXTS, st.integers(0, 1)),
@@ -126,23 +116,6 @@ def test_the_parts_of_any_pieces(
         is_reasoning, text = told[chunk["id"]]
         told[chunk["id"]] = (is_reasoning, text + chunk.get("delta", ""))
     assert [*told.values()] == parts
-
-
-class Refusing(TextEncoder):
-    """Takes one piece of text, as if the next one replaced it."""
-
-    def feed(self, event: RunEvent) -> bytes:
-        if isinstance(event, kimi.ContentDelta) and self._paragraphs.has_text:
-            event = kimi.StreamRestarted("cloudsway", 0)
-        return super().feed(event)
-
-
-async def test_a_restart_ends_a_text_that_was_shown() -> None:
-    stream = Case([Reply("Hello, you!")]).stream()
-    body = ReplyBody(Reader(stream), Refusing())
-    text = b"".join([piece async for piece in body]).decode()
-    assert text == "Hello, y\n\n[interrupted: The answer broke before its end.]\n"
-    await body.aclose()
 
 
 @pytest.mark.parametrize("encoder", [TextEncoder, OpenAIEncoder])
