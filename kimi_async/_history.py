@@ -1,26 +1,24 @@
-"""The history of a conversation: what enters it, how it is saved, and how it is trimmed; pure."""
+"""The history of a conversation: how it grows, is saved and is trimmed; pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 from attrs import evolve, frozen
 
 from kimi_async._errors import ConfigurationError
-from kimi_async._messages import AnyMessage, Message, MessageDict, Messages, ToolCall
+from kimi_async._messages import Message
 from kimi_async._models import ChatCompletion
-from kimi_async._request._params import wire_tools
+from kimi_async._request._message_values import Said, as_messages
+from kimi_async._request._params import with_wire_tools
 
 if TYPE_CHECKING:
     from kimi_async.tools._run import RunResult
 
-__all__ = ["History", "Said", "copied", "first_history", "with_run", "with_turn"]
-
-#: The messages of one turn: a text of the user, a message, or several.
-Said: TypeAlias = Messages | MessageDict | Iterable[AnyMessage]
+__all__ = ["History", "first_history", "with_run", "with_turn"]
 
 #: The version of the form of saved conversations.
 _VERSION: Final = 1
@@ -31,7 +29,7 @@ _OPENING: Final = ("system", "developer")
 class History:
     """The messages so far, and their length when their tokens were last counted."""
 
-    said: tuple[AnyMessage, ...] = ()
+    said: tuple[Message, ...] = ()
     #: The last reported ``prompt_tokens``, and the characters that they were counted for.
     prompt_tokens: int | None = None
     prompt_chars: int = 0
@@ -93,12 +91,9 @@ def _load_history(saved: str | bytes) -> History:
             problem = f"its version is {version!r}, and this library knows {_VERSION}"
         else:
             found = msgspec.json.decode(saved, type=_Saved)
-            for at, message in enumerate(found.messages):
-                if not isinstance(message.get("role"), str):
-                    raise msgspec.ValidationError(f"messages[{at}] has no role")
-            said = tuple(map(_from_wire, found.messages))
+            said = as_messages(cast(Any, found.messages))
             return History(said, found.prompt_tokens, found.prompt_chars)
-    except (msgspec.MsgspecError, TypeError, UnicodeError) as error:
+    except (msgspec.MsgspecError, TypeError, UnicodeError, ConfigurationError) as error:
         problem = str(error)
     raise ConfigurationError(f"this is not a saved conversation: {problem}")
 
@@ -110,110 +105,13 @@ def first_history(system: object, messages: Said, saved: str | bytes | None) -> 
             raise ConfigurationError("a saved conversation has its own beginning: give only saved=")
         return _load_history(saved)
     if system is None:
-        return History(copied(messages))
+        return History(as_messages(messages))
     if not isinstance(system, str):
         raise ConfigurationError(f"system must be a text, not {type(system).__name__}")
-    return History((Message(role="system", content=system), *copied(messages)))
+    return History((Message(role="system", content=system), *as_messages(messages)))
 
 
-def copied(messages: Said) -> tuple[AnyMessage, ...]:
-    """Return *messages* as values that do not change when the caller changes theirs.
-
-    Raises:
-        ConfigurationError: They are neither a text, nor a message, nor several messages.
-    """
-    if isinstance(messages, str):
-        return (Message(role="user", content=messages),)
-    said: Any = (messages,) if isinstance(messages, (Message, Mapping)) else messages
-    if isinstance(said, (bytes, bytearray)) or not isinstance(said, Iterable):
-        kind = type(messages).__name__
-        raise ConfigurationError(
-            f"a turn is a text, a Message, a dict, or several of them, not {kind}"
-        )
-    try:
-        values: list[Any] = list(said)
-        copies = [_from_wire(each) if isinstance(each, Mapping) else each for each in values]
-    except RecursionError:
-        pass  # its traceback would hold the messages
-    else:
-        return tuple(_checked(each, place) for place, each in enumerate(copies))
-    raise ConfigurationError("a message holds itself and cannot be written as JSON")
-
-
-def _checked(message: Any, place: int) -> AnyMessage:
-    if isinstance(message, (Message, Mapping)):
-        return cast(AnyMessage, message)
-    kind = type(message).__name__
-    raise ConfigurationError(f"messages[{place}] must be a Message or a dict, not {kind}")
-
-
-class _WireFunction(msgspec.Struct, forbid_unknown_fields=True):
-    """The function of a call in the OpenAI form."""
-
-    name: str
-    arguments: str
-
-
-class _WireCall(msgspec.Struct, forbid_unknown_fields=True):
-    """A call in the OpenAI form."""
-
-    type: str
-    function: _WireFunction
-    id: str | None = None
-
-
-class _WireMessage(msgspec.Struct, forbid_unknown_fields=True):
-    """The dicts that a :class:`Message` can hold completely."""
-
-    role: str
-    content: str | tuple[dict[str, Any], ...] | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    refusal: str | None = None
-    tool_call_id: str | None = None
-    name: str | None = None
-    partial: bool = False
-    tool_calls: tuple[_WireCall, ...] = ()
-
-
-def _from_wire(raw: Mapping[str, Any]) -> AnyMessage:
-    """Return the message that *raw* describes; a copy of *raw* if a ``Message`` would lose something of it."""
-    copy = _plain_copy(raw)
-    try:
-        wire = msgspec.convert(copy, _WireMessage)
-    except msgspec.ValidationError:
-        return cast(MessageDict, copy)
-    is_other_key = wire.reasoning is not None
-    message = Message(
-        role=wire.role,
-        content=wire.content,
-        reasoning_content=wire.reasoning if is_other_key else wire.reasoning_content,
-        reasoning_key="reasoning" if is_other_key else "reasoning_content",
-        refusal=wire.refusal,
-        tool_calls=tuple(
-            ToolCall(
-                id=call.id,
-                name=call.function.name,
-                arguments=call.function.arguments,
-                type=call.type,
-            )
-            for call in wire.tool_calls
-        ),
-        tool_call_id=wire.tool_call_id,
-        name=wire.name,
-        partial=wire.partial,
-    )
-    return message if message.to_wire() == copy else cast(MessageDict, copy)
-
-
-def _plain_copy(value: Any) -> Any:
-    """Return a copy of the dicts and lists in *value*."""
-    if isinstance(value, Mapping):
-        return {key: _plain_copy(inner) for key, inner in value.items()}
-    return list(map(_plain_copy, value)) if isinstance(value, (list, tuple)) else value
-
-
-def with_turn(history: History, asked: tuple[AnyMessage, ...], reply: ChatCompletion) -> History:
+def with_turn(history: History, asked: tuple[Message, ...], reply: ChatCompletion) -> History:
     """Return the history with one more turn; the same history if the reply cannot be sent back."""
     message = reply.message
     if not _can_be_sent_back(message):
@@ -230,7 +128,7 @@ def with_run(history: History, result: RunResult) -> History:
     if not _can_be_sent_back(result.completion.message):
         return history
     said = result.messages
-    last = max(at for at, message in enumerate(said) if _wire_role(message) == "assistant")
+    last = max(at for at, message in enumerate(said) if message.role == "assistant")
     return History(said, _prompt_tokens(result.completion), sum(map(_chars, said[:last])))
 
 
@@ -244,24 +142,18 @@ def _prompt_tokens(reply: ChatCompletion) -> int | None:
     return None if reply.usage is None else reply.usage.prompt_tokens
 
 
-def _turns_of(said: tuple[AnyMessage, ...]) -> tuple[int, list[int]]:
+def _turns_of(said: tuple[Message, ...]) -> tuple[int, list[int]]:
     """Return the number of messages that open the conversation, and the places where turns begin."""
-    roles = [_wire_role(message) for message in said]
+    roles = [message.role for message in said]
     opening = next((at for at, role in enumerate(roles) if role not in _OPENING), len(roles))
     return opening, [at for at, role in enumerate(roles) if role == "user"]
 
 
-def _wire_role(message: AnyMessage) -> object:
-    return message.role if isinstance(message, Message) else message.get("role")
+def _wire(message: Message) -> dict[str, Any]:
+    return with_wire_tools(message.to_wire())
 
 
-def _wire(message: AnyMessage) -> Mapping[str, Any]:
-    if isinstance(message, Message):
-        return message.to_wire()
-    return {**message, "tools": wire_tools(message["tools"])} if "tools" in message else message
-
-
-def _chars(message: AnyMessage) -> int:
+def _chars(message: Message) -> int:
     """Return the length of the text in *message*; data URLs, which cost as much as their picture, do not count."""
     return _chars_in(_wire(message))
 

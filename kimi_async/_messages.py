@@ -69,6 +69,7 @@ class ToolCall:
         complete: Whether the arguments are whole. ``False`` after a cut, ``length`` or ``content_filter``: such a
             call must not be executed.
         type: ``"function"``, or ``"builtin_function"`` for Moonshot's own tools.
+        extra: Keys of a dict that have no field here, sent back unchanged; those of its function are in ``function``.
     """
 
     id: str | None
@@ -76,6 +77,7 @@ class ToolCall:
     arguments: str
     complete: bool = True
     type: str = "function"
+    extra: Mapping[str, Any] = field(factory=dict, hash=False)
 
     @overload
     def parse(self) -> Any: ...
@@ -110,7 +112,7 @@ class ToolCall:
         wire: dict[str, Any] = {} if self.id is None else {"id": self.id}
         wire["type"] = self.type
         wire["function"] = {"name": self.name, "arguments": self.arguments}
-        return wire
+        return _with_extra(wire, self.extra)
 
     def to_openai(self) -> dict[str, Any]:
         """Return the call in OpenAI's shape: a missing id is ``""``, and every type is ``"function"``."""
@@ -132,6 +134,7 @@ class Message:
         partial: Last message of role ``assistant``: a prefix that the model continues.
         reasoning_key: The name under which the thinking came, and under which it is sent back
             (page Providers, 6.2); left out of the comparison.
+        extra: Keys that have no field here, such as ``tools`` in a message of role ``system`` (K3); sent unchanged.
     """
 
     role: str
@@ -143,6 +146,7 @@ class Message:
     name: str | None = None
     partial: bool = False
     reasoning_key: ReasoningKey = field(default="reasoning_content", eq=False, repr=False)
+    extra: Mapping[str, Any] = field(factory=dict, hash=False)
 
     def to_wire(self) -> dict[str, Any]:
         """Return the message as JSON, without the fields that were not set.
@@ -168,7 +172,16 @@ class Message:
             wire["tool_calls"] = [call.to_wire() for call in self.tool_calls]
         if self.partial:
             wire["partial"] = True
-        return wire
+        return _with_extra(wire, self.extra)
+
+
+def _with_extra(wire: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the keys of *extra* that *wire* does not have, also to the objects in it, and return *wire*."""
+    for key, value in extra.items():
+        known = wire.setdefault(key, value)
+        if known is not value and isinstance(known, dict) and isinstance(value, Mapping):
+            _with_extra(known, value)
+    return wire
 
 
 class MessageDict(TypedDict, total=False):

@@ -9,9 +9,10 @@ from attrs import evolve
 from kimi_async._caller import Caller
 from kimi_async._configuration import CallParams
 from kimi_async._errors import ConfigurationError
-from kimi_async._history import History, Said, copied, with_run, with_turn
-from kimi_async._messages import AnyMessage
+from kimi_async._history import History, with_run, with_turn
+from kimi_async._messages import Message
 from kimi_async._models import ChatCompletion
+from kimi_async._request._message_values import Said, as_messages
 from kimi_async._stream import ChatStream
 from kimi_async._wire import Wire
 
@@ -53,10 +54,10 @@ class Conversation:
         return f"<Conversation of {len(self._history.said)} messages>"
 
     @property
-    def messages(self) -> tuple[AnyMessage, ...]:
+    def messages(self) -> tuple[Message, ...]:
         """The history, which is sent before the next message.
 
-        Each is a :class:`~kimi_async.Message`, or a copy of your dict if it has keys that a ``Message`` does not have.
+        A dict becomes a :class:`~kimi_async.Message` when it enters; a key that has no field there is in ``extra``.
         """
         return self._history.said
 
@@ -100,7 +101,7 @@ class Conversation:
         *,
         wire: Wire = "stream",
     ) -> ChatStream:
-        begun, asked = self._history, copied(message)
+        begun, asked = self._history, as_messages(message)
 
         def keep(reply: ChatCompletion) -> None:
             self._go_on(begun, with_turn(begun, asked, reply))
@@ -159,7 +160,7 @@ class Conversation:
         from kimi_async.structured import answer_of, question_for
 
         self._check_free()
-        begun, asked = self._history, copied(message)
+        begun, asked = self._history, as_messages(message)
         question = question_for(
             self._caller, (*begun.said, *asked), self._merged(params), into, wire=wire
         )
@@ -195,7 +196,7 @@ class Conversation:
         def keep(result: RunResult) -> None:
             self._go_on(begun, with_run(begun, result))
 
-        said = (*begun.said, *copied(message))
+        said = (*begun.said, *as_messages(message))
         merged: RunParams = {**self._params, **params}
         self._turn = run = ToolRun(self._caller, said, **merged)
         run.on_end = keep

@@ -6,7 +6,7 @@ fit. :class:`ParsedStream` sends it once and shows the answer while it grows.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, Generic, Self, TypedDict, TypeGuard, TypeVar
 
 import msgspec
@@ -18,12 +18,13 @@ from kimi_async._configuration import CallParams
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._events import ContentDelta, StreamEvent, StreamRestarted
 from kimi_async._json_text import read_json_text
-from kimi_async._messages import AnyMessage, Message, Messages, as_sequence, system, user
+from kimi_async._messages import Message, Messages, system, user
 from kimi_async._models import ChatCompletion
 from kimi_async._protocol._fence import FenceRemover, without_fence
 from kimi_async._protocol._partial_json import PartialJSON
 from kimi_async._record import Usage
 from kimi_async._request._media import text_part
+from kimi_async._request._message_values import as_messages
 from kimi_async._stream import ChatStream
 from kimi_async._wire import Wire
 from kimi_async.tools._call_ids import sayable
@@ -97,7 +98,7 @@ class Question(Generic[T]):
     """
 
     caller: Caller
-    messages: tuple[AnyMessage, ...]
+    messages: tuple[Message, ...]
     params: CallParams
     wire: Wire
     into: Any
@@ -143,7 +144,7 @@ def question_for(
         raise ConfigurationError("response_format is chosen for into=; leave it out")
     schema, target, is_wrapped = _target(into)
     asked: CallParams = {**params}
-    said = as_sequence(messages)
+    said = as_messages(messages)
     known = call.capabilities
     if known.json_schema.value:
         described = {"name": "answer", "schema": schema}
@@ -178,27 +179,20 @@ def _target(into: Any) -> tuple[dict[str, Any], Any, bool]:
     return schema, wrapped, True
 
 
-def _with_words(messages: tuple[AnyMessage, ...], text: str) -> tuple[AnyMessage, ...]:
+def _with_words(messages: tuple[Message, ...], text: str) -> tuple[Message, ...]:
     """Return *messages* with *text* in their system message."""
     longer = _with_more(messages[0], text)
     return (system(text), *messages) if longer is None else (longer, *messages[1:])
 
 
-def _with_more(message: AnyMessage, text: str) -> AnyMessage | None:
+def _with_more(message: Message, text: str) -> Message | None:
     """Return *message* with *text* added at its end; ``None`` if it is not a system message or has no content."""
-    wire: Mapping[str, Any] = message.to_wire() if isinstance(message, Message) else message
-    content = wire.get("content")
-    if wire["role"] != "system":
+    content = message.content
+    if message.role != "system" or content is None:
         return None
     if isinstance(content, str):
-        content = f"{content}\n\n{text}"
-    elif isinstance(content, (list, tuple)):
-        content = (*content, text_part(text))
-    else:
-        return None
-    if isinstance(message, Message):
-        return evolve(message, content=content)
-    return {**message, "content": content}
+        return evolve(message, content=f"{content}\n\n{text}")
+    return evolve(message, content=(*content, text_part(text)))
 
 
 def _bad_ending(completion: ChatCompletion) -> str | None:

@@ -271,7 +271,7 @@ def _problem_of_messages(messages: tuple[Mapping[str, Any], ...]) -> str | None:
     return problem_of_types({f"messages[{place}]": each for place, each in enumerate(messages)})
 
 
-def _wire_message(message: object, place: int) -> Mapping[str, Any]:
+def _wire_message(message: Any, place: int) -> Mapping[str, Any]:
     """Return *message* as a JSON object; a dict keeps every key, and its tools are written in the OpenAI form."""
     if isinstance(message, Message):
         wire = message.to_wire()
@@ -281,24 +281,42 @@ def _wire_message(message: object, place: int) -> Mapping[str, Any]:
                 raise ConfigurationError(
                     f"messages[{place}]: the arguments of a ToolCall must be the text of JSON, not {kind}"
                 )
-    elif isinstance(message, Mapping):
-        wire = dict(message)
-        slip = _slip(wire)
-        if slip is not None:
-            raise ConfigurationError(f"messages[{place}] has {slip[0]}; did you mean {slip[1]!r}?")
     else:
+        wire = message
+    check_message(wire, place)
+    return with_wire_tools(dict(wire))
+
+
+def with_wire_tools(wire: dict[str, Any]) -> dict[str, Any]:
+    """Write the tools of a message in the OpenAI form, and return the message."""
+    if wire.get("tools") is not None:
+        wire["tools"] = wire_tools(wire["tools"])
+    return wire
+
+
+def check_message(wire: Any, place: int) -> None:
+    """Refuse a message in the OpenAI form that is malformed or has a misspelt key.
+
+    Args:
+        wire: The message.
+        place: Its number in the list, from 0.
+
+    Raises:
+        ConfigurationError: It is not a dict, it has a misspelt key, or a key has a value of a wrong type.
+    """
+    if not isinstance(wire, Mapping):
         raise ConfigurationError(
-            f"messages[{place}] must be a Message or a dict, not {type(message).__name__}"
+            f"messages[{place}] must be a Message or a dict, not {type(wire).__name__}"
         )
+    slip = _slip(wire)
+    if slip is not None:
+        raise ConfigurationError(f"messages[{place}] has {slip[0]}; did you mean {slip[1]!r}?")
     if not isinstance(wire.get("role"), str):
         raise ConfigurationError(f"messages[{place}] must have a 'role' that is a text")
     for key, (form, types) in _FORMS.items():
         if not isinstance(wire.get(key), (*types, NoneType)):
             kind = type(wire[key]).__name__
             raise ConfigurationError(f"messages[{place}]: {key} must be {form}, not {kind}")
-    if wire.get("tools") is not None:
-        wire["tools"] = wire_tools(wire["tools"])
-    return wire
 
 
 #: The types of the keys that are the same at every provider; thinking and refusals are not.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import httpx
 from attrs import frozen
 
-from kimi_async import Message, ToolCall
-from kimi_async._messages import ReasoningKey
+from kimi_async import Message
+from kimi_async._request._message_values import message_of
 from kimi_async.testing._wire import ProviderName
 
 __all__ = ["ReceivedRequest", "log_line"]
@@ -41,38 +40,12 @@ class ReceivedRequest:
     def messages(self) -> tuple[Message, ...]:
         """The messages of the body as values; a message that is not a JSON object is left out."""
         messages = self.body.get("messages") if isinstance(self.body, dict) else None
-        return tuple(map(_message, _objects(messages)))
+        return tuple(map(message_of, _objects(messages)))
 
 
 def _objects(value: object) -> list[dict[str, Any]]:
     """Return the objects of a list of JSON; no other value has any."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def _message(wire: Mapping[str, Any]) -> Message:
-    content = wire.get("content")
-    key: ReasoningKey = "reasoning" if "reasoning" in wire else "reasoning_content"
-    return Message(
-        role=str(wire.get("role")),
-        content=tuple(content) if isinstance(content, list) else content,
-        reasoning_content=wire.get(key),
-        refusal=wire.get("refusal"),
-        tool_calls=tuple(map(_call, _objects(wire.get("tool_calls")))),
-        tool_call_id=wire.get("tool_call_id"),
-        name=wire.get("name"),
-        partial=wire.get("partial") is True,
-        reasoning_key=key,
-    )
-
-
-def _call(wire: Mapping[str, Any]) -> ToolCall:
-    (function,) = _objects([wire.get("function")]) or [{}]
-    return ToolCall(
-        id=wire.get("id"),
-        name=function.get("name", ""),
-        arguments=function.get("arguments", ""),
-        type=wire.get("type", "function"),
-    )
 
 
 def log_line(request: ReceivedRequest, status: int, seconds: float) -> str:

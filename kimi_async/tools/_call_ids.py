@@ -1,18 +1,15 @@
-"""Set the ids of tool calls in the messages of a conversation; pure.
-
-A message is a value or a dict in the OpenAI form, because a caller may give both.
-"""
+"""Set the ids of tool calls in the messages of a conversation; pure."""
 
 from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from attrs import evolve
 
-from kimi_async._messages import AnyMessage, Message, MessageDict
+from kimi_async._messages import Message
 
 __all__ = ["sayable", "with_ids", "with_unique_ids"]
 
@@ -29,7 +26,7 @@ def sayable(message: Message) -> list[Message]:
     return [evolve(message, tool_calls=())]
 
 
-def with_ids(message: Message, history: Iterable[AnyMessage]) -> Message:
+def with_ids(message: Message, history: Iterable[Message]) -> Message:
     """Return *message* with an id for each call without one, because the next request needs an id."""
     used = {name for each in (*history, message) for name in _ids_of(each)}
     fresh = (name for number in itertools.count(1) if (name := f"call_{number}") not in used)
@@ -39,7 +36,7 @@ def with_ids(message: Message, history: Iterable[AnyMessage]) -> Message:
     return evolve(message, tool_calls=tuple(calls))
 
 
-def with_unique_ids(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+def with_unique_ids(messages: Sequence[Message]) -> list[Message]:
     """Return *messages* with a new id for each call whose id an earlier call has, and for its result.
 
     Some models use the same ids in every turn, and some hosts refuse this (Providers 6.3). A result belongs to a call
@@ -48,7 +45,7 @@ def with_unique_ids(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
     taken = {name for message in messages for name in _ids_of(message)}
     used: set[str | None] = set()
     waiting: dict[str | None, deque[str | None]] = {}
-    written: list[AnyMessage] = []
+    written: list[Message] = []
     for message in messages:
         ids = _ids_of(message)
         if ids:
@@ -58,7 +55,7 @@ def with_unique_ids(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
                 waiting[name].append(new)
             written.append(message if names == ids else _with_call_ids(message, names))
         else:
-            queue = waiting.get(_answered(message), _NOBODY)
+            queue = waiting.get(message.tool_call_id, _NOBODY)
             written.append(_answering(message, queue[0]) if queue else message)
             if len(queue) > 1:
                 queue.popleft()
@@ -75,42 +72,15 @@ def _unused(name: str | None, used: set[str | None], taken: set[str | None]) -> 
     return new
 
 
-def _ids_of(message: AnyMessage) -> list[str | None]:
+def _ids_of(message: Message) -> list[str | None]:
     """Return the id of each call of an assistant's message."""
-    if isinstance(message, Message):
-        return [call.id for call in message.tool_calls]
-    ids = [call.get("id") for call in _dicts_in(message)]
-    return [each if isinstance(each, str) else None for each in ids]
+    return [call.id for call in message.tool_calls]
 
 
-def _dicts_in(message: MessageDict) -> list[Mapping[str, Any]]:
-    """Return the calls of a message that is a dict; if they are malformed, the provider must refuse them."""
-    calls = message.get("tool_calls")
-    if isinstance(calls, (list, tuple)) and all(isinstance(call, Mapping) for call in calls):
-        return list(calls)
-    return []
+def _with_call_ids(message: Message, ids: Sequence[str | None]) -> Message:
+    pairs = zip(message.tool_calls, ids, strict=True)
+    return evolve(message, tool_calls=tuple(evolve(call, id=new) for call, new in pairs))
 
 
-def _with_call_ids(message: AnyMessage, ids: Sequence[str | None]) -> AnyMessage:
-    if isinstance(message, Message):
-        pairs = zip(message.tool_calls, ids, strict=True)
-        return evolve(message, tool_calls=tuple(evolve(call, id=new) for call, new in pairs))
-    calls = zip(_dicts_in(message), ids, strict=True)
-    renamed = [call if new is None else {**call, "id": new} for call, new in calls]
-    return {**message, "tool_calls": renamed}
-
-
-def _answered(message: AnyMessage) -> str | None:
-    """Return the id of the call that a message of role ``tool`` answers."""
-    if isinstance(message, Message):
-        return message.tool_call_id
-    name = message.get("tool_call_id")
-    return name if isinstance(name, str) else None
-
-
-def _answering(message: AnyMessage, name: str | None) -> AnyMessage:
-    if name is None or name == _answered(message):
-        return message
-    if isinstance(message, Message):
-        return evolve(message, tool_call_id=name)
-    return {**message, "tool_call_id": name}
+def _answering(message: Message, name: str | None) -> Message:
+    return message if name is None else evolve(message, tool_call_id=name)

@@ -18,9 +18,10 @@ from kimi_async._closing import ClosedAtExit
 from kimi_async._configuration import CallParams
 from kimi_async._errors import ConfigurationError, StreamInterrupted
 from kimi_async._events import StreamEnd, StreamEvent
-from kimi_async._messages import AnyMessage, Message, Messages, ToolCall, as_sequence, tool_result
+from kimi_async._messages import Message, Messages, ToolCall, tool_result
 from kimi_async._models import ChatCompletion
 from kimi_async._record import Outcome, Usage
+from kimi_async._request._message_values import as_messages
 from kimi_async._settings import is_seconds
 from kimi_async._stream import ChatStream
 from kimi_async._wire import Wire
@@ -104,7 +105,7 @@ class RunResult:
 
     completion: ChatCompletion
     completions: tuple[ChatCompletion, ...] = field(repr=False)
-    messages: tuple[AnyMessage, ...] = field(repr=False)
+    messages: tuple[Message, ...] = field(repr=False)
     usage: Usage | None
     stopped: Stopped
     pending: tuple[ToolCall, ...] = ()
@@ -161,7 +162,7 @@ class ToolRun(ClosedAtExit):
         self._caller = caller.for_turn(params)
         self._params = params
         self._wire: Wire = wire
-        self._messages: list[AnyMessage] = [*as_sequence(messages)]
+        self._messages: list[Message] = [*as_messages(messages)]
         if rewrite_tool_ids:
             self._messages = with_unique_ids(self._messages)
         self._executor = ToolExecutor(
@@ -250,7 +251,7 @@ class ToolRun(ClosedAtExit):
         return self._stream is not None and not self._replied and self._stream.is_ready
 
     @property
-    def messages(self) -> tuple[AnyMessage, ...]:
+    def messages(self) -> tuple[Message, ...]:
         """The conversation up to the last step that ended, ready to be sent again."""
         return tuple(self._messages)
 
@@ -384,19 +385,12 @@ class ToolRun(ClosedAtExit):
                 self._messages.append(tool_result(call, answers.popleft().content))
         if self._rewrite_ids:
             self._messages = with_unique_ids(self._messages)
-        sent = self._messages[place]
-        assert isinstance(sent, Message)
-        return tuple(filter(self._executor.leaves, sent.tool_calls))
+        return tuple(filter(self._executor.leaves, self._messages[place].tool_calls))
 
 
-def _tools_in(messages: Sequence[AnyMessage]) -> Tools:
+def _tools_in(messages: Sequence[Message]) -> Tools:
     """Return the tools in system messages; the model can call them like those of the parameter ``tools``."""
-    return [
-        tool
-        for message in messages
-        if not isinstance(message, Message)
-        for tool in message.get("tools") or ()
-    ]
+    return [tool for message in messages for tool in message.extra.get("tools") or ()]
 
 
 def sum_usage(usages: Sequence[Usage | None]) -> Usage | None:

@@ -140,6 +140,8 @@ if TYPE_CHECKING:
         assert_type(result.completion, kimi.ChatCompletion)
         assert_type(result.usage, kimi.Usage | None)
         assert_type(result.stopped, tools.Stopped)
+        assert_type(result.messages, tuple[kimi.Message, ...])
+        assert_type(run.messages, tuple[kimi.Message, ...])
         await client.run(result.messages, tools=[double], approve=lambda call: True).final()
 
     async def values(client: kimi.AsyncKimi) -> None:
@@ -158,7 +160,9 @@ if TYPE_CHECKING:
             async for event in stream.events():
                 assert_type(event, kimi.StreamEvent)
             assert_type(await stream.final(), structured.Parsed[Cities])
-        chat = client.conversation()
+        chat = client.conversation(messages=[{"role": "user", "content": "Hi"}])
+        assert_type(chat.messages, tuple[kimi.Message, ...])
+        assert_type(chat.messages[0].extra, Mapping[str, Any])
         assert_type(await chat.parse("Where?", into=Cities), structured.Parsed[Cities])
         assert_type(chat.run("Where?", tools=[find], max_steps=3), tools.ToolRun)
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
 from conversation_turns import CALL, WEATHER
 from fake_host import HELLO, FakeHost, break_at_once, delta, sse
@@ -305,8 +306,12 @@ async def test_a_list_that_the_caller_changes_afterwards_was_copied() -> None:
     assert client.conversation(messages="Hi").messages == (kimi.user("Hi"),)
 
 
-#: A dict, and the message that it is; without one it stays a dict.
-DICTS: dict[str, tuple[dict[str, Any], Message | None]] = {
+def call_with(**extra: Any) -> Message:
+    return kimi.assistant(tool_calls=[attrs.evolve(CALL, extra=extra)])
+
+
+#: A dict, and the message that it is.
+DICTS: dict[str, tuple[dict[str, Any], Message]] = {
     "text": ({"role": "user", "content": "Hi", "name": "Ann"}, kimi.user("Hi", name="Ann")),
     "parts": (
         {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
@@ -332,26 +337,63 @@ DICTS: dict[str, tuple[dict[str, Any], Message | None]] = {
         {"role": "tool", "content": "1", "tool_call_id": "f:0"},
         kimi.tool_result("f:0", "1"),
     ),
-    "unknown-key": ({"role": "user", "content": "Hi", "weight": 1}, None),
-    "content-of-another-type": ({"role": "user", "content": 5}, None),
-    "no-role": ({"content": "Hi"}, None),
-    "null": ({"role": "user", "content": "Hi", "name": None}, None),
-    "empty-part": ({"role": "user", "content": [{"type": "text", "text": ""}]}, None),
-    "call-of-another-form": ({"role": "assistant", "tool_calls": [7]}, None),
+    "unknown-key": (
+        {"role": "user", "content": "Hi", "weight": [1]},
+        Message(role="user", content="Hi", extra={"weight": [1]}),
+    ),
+    "null": (
+        {"role": "assistant", "content": None, "tool_calls": [WIRE_CALL]},
+        Message(role="assistant", tool_calls=(CALL,), extra={"content": None}),
+    ),
+    "no-calls": (
+        {"role": "assistant", "content": "Hi", "tool_calls": [], "partial": False},
+        Message(role="assistant", content="Hi", extra={"tool_calls": [], "partial": False}),
+    ),
+    "both-keys": (
+        {"role": "assistant", "reasoning": "a", "reasoning_content": "b"},
+        Message(role="assistant", reasoning_content="b", extra={"reasoning": "a"}),
+    ),
+    "reasoning-of-another-type": (
+        {"role": "assistant", "content": "Hi", "reasoning": ["Hm."], "refusal": 5},
+        Message(role="assistant", content="Hi", extra={"reasoning": ["Hm."], "refusal": 5}),
+    ),
+    "key-of-a-call": (
+        {"role": "assistant", "tool_calls": [{**WIRE_CALL, "index": 0}]},
+        call_with(index=0),
+    ),
+    "key-of-a-function": (
+        {
+            "role": "assistant",
+            "tool_calls": [
+                {
+                    "id": "f:0",
+                    "type": "function",
+                    "function": {"name": "f", "arguments": "{}", "signature": "x"},
+                }
+            ],
+        },
+        call_with(function={"signature": "x"}),
+    ),
 }
 
 
 @pytest.mark.parametrize(("given", "expected"), DICTS.values(), ids=DICTS)
-def test_a_dict_becomes_a_message_if_nothing_is_lost(given: Any, expected: Message | None) -> None:
-    (kept,) = FakeHost().client().conversation(messages=[given]).messages
-    if expected is None:
-        assert kept == given
-        assert kept is not given
-    else:
-        assert kept == expected
-        assert isinstance(kept, Message)
+async def test_a_dict_becomes_a_message_and_is_sent_as_it_was(
+    given: Any, expected: Message
+) -> None:
+    host = FakeHost([HELLO])
+    client = host.client(checks="off")
+    chat = client.conversation(messages=[given])
+    assert chat.messages == client.run([given]).messages == (expected,)
+    assert client.conversation(saved=chat.to_json()).messages == (expected,)
+    await chat.send("Hi")
+    assert json.dumps(sent(host)[0], sort_keys=True) == json.dumps(given, sort_keys=True)
 
 
+CALL_FORM = (
+    'each of tool_calls must be {"id": ..., "type": "function", "function": {"name": ..., "arguments": ...}},'
+    " where arguments is the text of JSON"
+)
 CIRCLE: dict[str, Any] = {"role": "user"}
 CIRCLE["content"] = [CIRCLE]
 
@@ -369,8 +411,28 @@ CIRCLE["content"] = [CIRCLE]
         ),
         (b"Hi", "a turn is a text, a Message, a dict, or several of them, not bytes"),
         ([CIRCLE], "a message holds itself and cannot be written as JSON"),
+        ([{"content": "Hi"}], "messages[0] must have a 'role' that is a text"),
+        (
+            [{"role": "user", "content": 5}],
+            "messages[0]: content must be a text or a list of parts, not int",
+        ),
+        (
+            {"role": "user", "content": ["Hi"]},
+            "messages[0]: each part of the content must be a dict",
+        ),
+        (
+            [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [7]}],
+            f"messages[1]: {CALL_FORM}",
+        ),
+        (
+            [{"role": "user", "conent": "Hi"}],
+            "messages[0] has the key 'conent'; did you mean 'content'?",
+        ),
     ],
-    ids=["int", "none", "of-int", "of-text", "of-none", "bytes", "circle"],
+    ids=[
+        *("int", "none", "of-int", "of-text", "of-none", "bytes", "circle"),
+        *("no-role", "content", "part", "call", "slip"),
+    ],
 )
 async def test_what_is_not_a_message_is_refused(said: Any, problem: str) -> None:
     client = FakeHost().client()

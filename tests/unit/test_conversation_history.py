@@ -25,8 +25,6 @@ async def test_what_is_saved_is_what_is_loaded() -> None:
         kimi.assistant(reasoning_content="", tool_calls=[call]),
         kimi.tool_result("f:0", "1", name="f"),
         {"role": "user", "content": "Hi", "weight": 1},
-        {"role": "assistant", "tool_calls": [{"id": "f:0", "function": {}}, 7]},
-        {"role": "assistant", "tool_calls": [{"type": "function", "function": {}}]},
         Message(role="assistant", refusal="No."),
     ]
     client = FakeHost([OTHER_KEY], [HELLO]).client(checks="off")
@@ -34,9 +32,6 @@ async def test_what_is_saved_is_what_is_loaded() -> None:
     await chat.send("Hi")
     loaded = client.conversation(saved=chat.to_json().encode(), seed=1)
     assert loaded.messages == chat.messages
-    assert [type(message) for message in loaded.messages] == [
-        type(message) for message in chat.messages
-    ]
     assert loaded.to_json() == chat.to_json()
     assert json.loads(chat.to_json())["messages"][-1]["reasoning"] == "Hm."
     await loaded.send("Hi")
@@ -54,7 +49,7 @@ SAVED = {"kimi_async_conversation": 1, "messages": [{"role": "user", "content": 
         ("{}", "its version is None, and this library knows 1"),
         (json.dumps({**SAVED, "kimi_async_conversation": 2}), "its version is 2, and this"),
         (json.dumps({**SAVED, "messages": [1]}), "Expected `object`, got `int` - at `\\$.messages"),
-        (json.dumps({**SAVED, "messages": [{"role": 1}]}), "messages\\[0\\] has no role"),
+        (json.dumps({**SAVED, "messages": [{"role": 1}]}), "messages\\[0\\] must have a .role."),
         (json.dumps({**SAVED, "prompt_tokens": "a"}), "Expected `int | null`, got `str`"),
         (json.dumps(SAVED)[:-2], "truncated"),
         (b"\xff", "malformed"),
@@ -78,7 +73,7 @@ def test_a_saved_conversation_has_its_beginning() -> None:
 
 
 def test_a_conversation_that_is_no_json_cannot_be_saved() -> None:
-    odd: Any = {"role": "user", "content": object()}
+    odd: Any = {"role": "user", "content": "Hi", "weight": object()}
     chat = FakeHost().client().conversation(messages=[odd])
     with pytest.raises(kimi.ConfigurationError, match="cannot be written as JSON"):
         chat.to_json()

@@ -39,7 +39,7 @@ async def test_tools_of_a_system_message_run() -> None:
             assert (run.stopped, run.text) == ("answer", "Dry.")
             assert chat.messages[3] == kimi.tool_result("w:0", "dry in Bergen", name="weather")
             loaded = client.conversation(saved=chat.to_json())
-            assert loaded.messages[0] == {"role": "system", "tools": [weather.to_wire()]}
+            assert loaded.messages[0].extra == {"tools": [weather.to_wire()]}
             assert (await loaded.send("Bye")).text == "Bye."
     assert fake.requests[0].body["messages"][0]["tools"] == [weather.to_wire()]
 

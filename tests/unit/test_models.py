@@ -100,6 +100,11 @@ class StructTrip(msgspec.Struct):
             id="6.4-empty-reasoning-is-sent",
         ),
         pytest.param(
+            Message(role="user", content="Hi", extra={"role": "tool", "content": 5, "weight": 1}),
+            {"role": "user", "content": "Hi", "weight": 1},
+            id="extra-keys-are-sent-after-the-fields",
+        ),
+        pytest.param(
             Message(role="assistant", reasoning_content="", reasoning_key="reasoning"),
             {"role": "assistant", "reasoning": ""},
             id="6.2-reasoning-goes-back-under-its-key",

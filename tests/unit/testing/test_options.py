@@ -262,7 +262,7 @@ async def test_messages_are_read_as_values() -> None:
         kimi.user([{"type": "text", "text": "Hi"}]),
         kimi.assistant(None, reasoning_content="Hm.", tool_calls=[call]),
         kimi.tool_result(call, "1", name="a"),
-        kimi.assistant("So", partial=True),
+        kimi.Message(role="assistant", content="So", partial=True, extra={"weight": 1}),
     ]
     fake = FakeTransport([Reply("!")])
     await fake.client(checks="off").chat(messages)

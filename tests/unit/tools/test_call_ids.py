@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kimi_async import Message, ToolCall, assistant, tool_result, user
-from kimi_async._messages import AnyMessage
 from kimi_async.tools._call_ids import sayable, with_ids, with_unique_ids
 
 
@@ -15,30 +12,21 @@ def call(id: str | None) -> ToolCall:
     return ToolCall(id=id, name="f", arguments="{}")
 
 
-def turn(*ids: str | None) -> list[AnyMessage]:
-    """Calls with these ids and their results, as values."""
+def turn(*ids: str | None) -> list[Message]:
+    """Calls with these ids and their results."""
     calls = [call(each) for each in ids]
     return [assistant(tool_calls=calls), *(tool_result(each, "x") for each in calls)]
 
 
-def as_dicts(messages: list[AnyMessage]) -> list[Any]:
-    return [each.to_wire() if isinstance(each, Message) else each for each in messages]
-
-
-def ids_in(messages: list[AnyMessage]) -> list[object]:
+def ids_in(messages: list[Message]) -> list[object]:
     """The ids of calls and results, in order."""
     found: list[object] = []
-    for message in as_dicts(messages):
-        assert isinstance(message, dict)
-        found += [each.get("id") for each in message.get("tool_calls", ())]
-        found += [message["tool_call_id"]] if "tool_call_id" in message else []
+    for message in messages:
+        found += [each.id for each in message.tool_calls]
+        found += [message.tool_call_id] if message.tool_call_id is not None else []
     return found
 
 
-FORMS = pytest.mark.parametrize("form", [list, as_dicts], ids=["values", "dicts"])
-
-
-@FORMS
 @pytest.mark.parametrize(
     ("turns", "ids"),
     [
@@ -61,47 +49,33 @@ FORMS = pytest.mark.parametrize("form", [list, as_dicts], ids=["values", "dicts"
         pytest.param([("", ""), ("",)], ["", "-2", "", "-2", "-3", "-3"], id="empty"),
     ],
 )
-def test_ids_that_repeat(form: Any, turns: list[tuple[str | None, ...]], ids: list[object]) -> None:
-    messages: list[AnyMessage] = [user("Hi")]
+def test_ids_that_repeat(turns: list[tuple[str | None, ...]], ids: list[object]) -> None:
+    messages: list[Message] = [user("Hi")]
     for each in turns:
         messages += [*turn(*each), user("And?")]
-    messages = form(messages)
     written = with_unique_ids(messages)
     assert ids_in(written) == ids
     assert with_unique_ids(written) == written
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        {"role": "assistant", "tool_calls": "none"},
-        {"role": "assistant", "tool_calls": [1]},
-        {"role": "assistant", "tool_calls": None},
-        {"role": "assistant", "tool_calls": [{"id": 1}, {}]},
-        {"role": "tool", "tool_call_id": ["a"]},
-        {"role": "tool", "tool_call_id": "unheard-of"},
-    ],
-)
-def test_what_is_odd_goes_through(message: AnyMessage) -> None:
-    messages = [*turn("a"), message, *turn("b")]
+def test_a_result_without_a_call_is_left_alone() -> None:
+    messages = [*turn("a"), tool_result("unheard-of", "x"), *turn("b")]
     assert with_unique_ids(messages) == messages
 
 
 IDS = st.sampled_from(["a", "b", "a-2", "c"])
 
 
-@given(st.lists(st.lists(IDS, min_size=1, max_size=3)), st.booleans())
-def test_each_result_stays_with_its_call(turns: list[list[str]], in_dicts: bool) -> None:
-    messages = [message for ids in turns for message in turn(*ids)]
-    written = as_dicts(with_unique_ids(as_dicts(messages) if in_dicts else messages))
+@given(st.lists(st.lists(IDS, min_size=1, max_size=3)))
+def test_each_result_stays_with_its_call(turns: list[list[str]]) -> None:
+    written = with_unique_ids([message for ids in turns for message in turn(*ids)])
     place = 0
     seen: list[object] = []
     for ids in turns:
         said, *results = written[place : place + 1 + len(ids)]
         place += 1 + len(ids)
-        assert isinstance(said, dict)
-        new = [each["id"] for each in said["tool_calls"]]
-        assert [each.get("tool_call_id") for each in results if isinstance(each, dict)] == new
+        new = [each.id for each in said.tool_calls]
+        assert [each.tool_call_id for each in results] == new
         seen += new
     assert len(set(seen)) == len(seen)
 
