@@ -61,7 +61,8 @@ class ChatStream(ClosedAtExit):
         self._started = False
 
     def __repr__(self) -> str:
-        state = "new" if not self._started else "running" if self._reply.record is None else "ended"
+        is_new = not self._started and not self._reply.over
+        state = "new" if is_new else "running" if self._reply.is_open else "ended"
         return f"<ChatStream {state}>"
 
     async def __aenter__(self) -> Self:
@@ -205,6 +206,14 @@ class ChatStream(ClosedAtExit):
     def is_open(self) -> bool:
         """Whether the request was sent and the end of the reply was not yet read."""
         return self._reply.is_open
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether nobody has begun to read it or closed it; entering it does not count."""
+        if not self._started:
+            return not self._reply.over
+        # What entering it has read waits here until somebody takes it.
+        return self._reply.is_open and bool(self._events) and not self._reply.seen
 
     @property
     def is_ready(self) -> bool:

@@ -244,6 +244,13 @@ class ToolRun(ClosedAtExit):
         return has_begun and self._result is None and self._failure is None
 
     @property
+    def is_unread(self) -> bool:
+        """Whether nobody has begun to read it or closed it; entering it does not count."""
+        if self._failure is not None or self._completions:
+            return False
+        return self._first is not None or bool(self._events)  # the first StepStart waits here
+
+    @property
     def is_ready(self) -> bool:
         """Whether the next event, or the end, was read already, so that taking it does not wait."""
         if self._events or self._result is not None:

@@ -133,6 +133,7 @@ def asgi_body(stream: Streamed, format: Format = "text") -> ReplyBody:
 
     Raises:
         ConfigurationError: *stream* or *format* is another value.
+        RuntimeError: *stream* was read or closed before, or has another response.
     """
     if not isinstance(format, str) or format not in ENCODERS:
         known = ", ".join(ENCODERS)
@@ -242,14 +243,12 @@ class Exchange:
             await self._write(b"", more_body=False)
             return
         try:
-            first = await anext(self._body, None)
+            first = await anext(self._body)
         except KimiError as error:
             answer = error_answer(error)
             await self._start(answer.status, raw_headers(answer.headers))
             await self._write(answer.body, more_body=False)
             return
-        if first is None:
-            raise RuntimeError("this response was sent before; each request needs a new one")
         await self._start(*self._head)
         await self._write(first)
         if self._keep_alive is not None and self._body.keep_alive:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any, Final, TypeAlias
+from weakref import WeakSet
 
 from kimi_async._errors import ConfigurationError
 from kimi_async._events import AttemptFailed, StreamContinued, StreamRestarted, StreamStart
@@ -20,6 +21,9 @@ Streamed: TypeAlias = ChatStream | ToolRun | ParsedStream[Any]
 #: Events that come before the first output; a reply that fails after one of these has shown nothing.
 _BEFORE_OUTPUT: Final = (StreamStart, AttemptFailed, StreamContinued, StreamRestarted, StepStart)
 
+#: The streams that have a reader; a second one would take events from the first.
+_CLAIMED: Final[WeakSet[ChatStream | ToolRun]] = WeakSet()
+
 #: The largest number of events that are written at once.
 _BATCH: Final = 256
 
@@ -32,6 +36,7 @@ class Reader:
 
     Raises:
         ConfigurationError: *stream* is none of the streams of this library.
+        RuntimeError: *stream* was read or closed before, or has another reader.
     """
 
     def __init__(self, stream: Streamed) -> None:
@@ -41,6 +46,14 @@ class Reader:
                 f" not of a value of type {type(stream).__name__}"
             )
         self._stream = stream
+        self._source = stream.stream if isinstance(stream, ParsedStream) else stream
+        self._refuse_used()
+        if self._source in _CLAIMED:
+            raise RuntimeError(
+                f"{stream!r} belongs to another response; make a new stream for each response"
+            )
+        _CLAIMED.add(self._source)
+        self._is_ours = False
         self._events: AsyncIterator[RunEvent] = (
             stream.events() if isinstance(stream, ParsedStream) else stream
         )
@@ -52,18 +65,22 @@ class Reader:
 
         Raises:
             KimiError: The reply failed before that.
-            RuntimeError: The stream was read to its end before.
+            RuntimeError: The stream was read or closed since this reader was made.
         """
+        self._refuse_used()
+        self._is_ours = True
         await self._stream.__aenter__()
-        try:
-            events = await self.more()
-        except StopAsyncIteration:
-            raise RuntimeError(
-                "this stream was read to its end; make a response of a stream that is new"
-            ) from None
+        events = await self.more()
         while all(isinstance(event, _BEFORE_OUTPUT) for event in events):
             events += await self.more()
         return events
+
+    def _refuse_used(self) -> None:
+        if not self._source.is_unread:
+            raise RuntimeError(
+                f"a response needs a stream that nobody has read or closed, not {self._stream!r};"
+                " return the response of a new stream, outside of 'async with'"
+            )
 
     @property
     def is_over(self) -> bool:
@@ -93,8 +110,7 @@ class Reader:
 
     def forbid_restart(self) -> None:
         """Say that the events of the reply were shown and cannot be taken back."""
-        stream = self._stream
-        (stream.stream if isinstance(stream, ParsedStream) else stream).forbid_restart()
+        self._source.forbid_restart()
 
     async def ending(self) -> Ending:
         """Return the end, after the last event.
@@ -112,5 +128,6 @@ class Reader:
                 return ending_of_reply(await stream.final())
 
     async def aclose(self) -> None:
-        """Close the stream and give its connection back."""
-        await self._stream.aclose()
+        """Close the stream and give its connection back, unless another task has begun to read it before us."""
+        if self._is_ours or self._source.is_unread:
+            await self._stream.aclose()

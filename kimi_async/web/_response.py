@@ -45,6 +45,7 @@ class ReplyResponse(Response):
 
     Raises:
         ConfigurationError: An argument is none of these.
+        RuntimeError: *stream* was read or closed before, or has another response.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class ReplyResponse(Response):
     ) -> None:
         # Not super().__init__(): it renders a body and gives it a length.
         self._reply = asgi_body(stream, format)
+        self._is_sent = False
         self._keep_alive = checked_keep_alive(keep_alive)
         self.status_code = 200
         self.background = background
@@ -65,7 +67,14 @@ class ReplyResponse(Response):
         self.init_headers({**self._reply.headers, **own})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request of ASGI."""
+        """Answer one request of ASGI.
+
+        Raises:
+            RuntimeError: The response was sent before, or its stream was read or closed in the meantime.
+        """
+        if self._is_sent:
+            raise RuntimeError("this response was sent before; make a new one for each request")
+        self._is_sent = True
         exchange = Exchange(
             self._reply,
             (self.status_code, self.raw_headers),

@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import pytest
+from asgi_browser import Browser, over
 from starlette.background import BackgroundTask
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
@@ -24,7 +25,6 @@ from kimi_async.testing import (
     FakeTransport,
     Faulty,
     NoHeaders,
-    ReceivedRequest,
     Reply,
     ScriptedReply,
     ScriptError,
@@ -41,62 +41,6 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     return virtual_time(request.param)
-
-
-class Browser:
-    """The other end of ASGI: it keeps the messages and their times, and can leave."""
-
-    def __init__(self, on_message: Callable[[Browser], float] = lambda browser: 0.0) -> None:
-        self.messages: list[dict[str, Any]] = []
-        self.times: list[float] = []
-        self._on_message = on_message
-        self._has_left = anyio.Event()
-        self._has_asked = False
-        self._sends = 0
-        self.most_sends_at_once = 0
-
-    async def receive(self) -> dict[str, Any]:
-        if not self._has_asked:
-            self._has_asked = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        await self._has_left.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message: Any) -> None:
-        self.messages.append(message)
-        self.times.append(anyio.current_time())
-        self._sends += 1
-        self.most_sends_at_once = max(self.most_sends_at_once, self._sends)
-        await anyio.sleep(self._on_message(self))
-        self._sends -= 1
-
-    def leave(self) -> None:
-        self._has_left.set()
-
-    async def ask(self, response: ReplyResponse, method: str = "GET") -> None:
-        await response({"type": "http", "method": method}, self.receive, self.send)
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(message["body"] for message in self.messages[1:])
-
-    @property
-    def status(self) -> int:
-        status: int = self.messages[0]["status"]
-        return status
-
-    @property
-    def headers(self) -> dict[bytes, bytes]:
-        return dict(self.messages[0]["headers"])
-
-
-def over(reply: ScriptedReply) -> FakeTransport:
-    """Return a provider that gives *reply* to each request, however often it is sent."""
-
-    def script(request: ReceivedRequest) -> ScriptedReply:
-        return reply
-
-    return FakeTransport(script)
 
 
 @pytest.mark.parametrize(
@@ -392,26 +336,6 @@ async def test_a_head_request_asks_nothing() -> None:
     assert (browser.status, browser.body, fake.requests) == (200, b"", [])
     assert browser.headers[b"content-type"] == b"text/event-stream"
     assert not browser.messages[-1]["more_body"]
-
-
-@pytest.mark.parametrize("call", [Case([]).call, run, parse])
-async def test_a_stream_that_was_read_before_is_refused(
-    call: Callable[[kimi.AsyncKimi], web.Streamed],
-) -> None:
-    browser = Browser()
-    stream = call(over(Reply('{"name": "Oslo", "people": 7}')).client())
-    async with stream:
-        await stream.final()
-    with pytest.raises(RuntimeError, match="was read to its end"):
-        await browser.ask(ReplyResponse(stream))
-    assert browser.messages == []
-
-
-async def test_a_response_is_sent_once() -> None:
-    browser, response = Browser(), ReplyResponse(CASES["complete"].stream())
-    await browser.ask(response)
-    with pytest.raises(RuntimeError, match="was sent before"):
-        await browser.ask(response)
 
 
 async def test_the_error_of_a_script_is_raised_as_it_is() -> None:
