@@ -7,9 +7,9 @@ the task.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable
 from contextlib import aclosing
-from typing import Final, Generic, Self, TypeAlias, TypeVar, cast
+from typing import Any, Final, Generic, Self, TypeAlias, TypeVar, cast
 
 import anyio
 
@@ -33,8 +33,8 @@ class Batch(ClosedAtExit, Generic[T]):
     """The results of many requests; made by ``client.batch()``.
 
     It is an async iterator of :class:`BatchResult` and an async context manager. The first read starts it. Leaving the
-    loop early cancels the requests that run, at the latest when the batch is collected; ``async with`` and
-    :meth:`aclose` do it at once and wait for it.
+    loop early cancels the requests that run and closes a generator of requests, at the latest when the batch is
+    collected; ``async with`` and :meth:`aclose` do it at once and wait for it.
 
     Only one task at a time may read it.
     """
@@ -88,9 +88,16 @@ class Batch(ClosedAtExit, Generic[T]):
             self._busy = False
 
     async def aclose(self) -> None:
-        """Cancel the requests that run, and wait until they have ended; idempotent."""
+        """Cancel the requests that run, and wait until they have ended; idempotent.
+
+        Raises:
+            Exception: The generator of the requests raised it when it was closed; only the first time.
+        """
         if self._background is not None:
             await self._background.aclose()
+        error, self._rows.close_error = self._rows.close_error, None
+        if error is not None:
+            raise error
 
 
 class _Rows(Generic[T]):
@@ -99,6 +106,7 @@ class _Rows(Generic[T]):
     Attributes:
         taken: How many results the reader took.
         ended: Whether no more results will come.
+        close_error: The exception of a generator of requests that was closed early; ``None`` = there is none.
     """
 
     def __init__(
@@ -119,6 +127,7 @@ class _Rows(Generic[T]):
         #: Set when a result or the end has come; set when another row may start.
         self._news, self._room = anyio.Event(), anyio.Event()
         self.ended = False
+        self.close_error: Exception | None = None
 
     async def next_result(self) -> BatchResult[T]:
         """Wait for a result and take it."""
@@ -149,9 +158,11 @@ class _Rows(Generic[T]):
                     self._running += 1
                     rows.start_soon(self._run_row, self._started, item, rows.cancel_scope)
                     self._started += 1
-        except BaseException:
-            self._error = RuntimeError("this batch was closed before its end")
-            raise
+        except BaseException as error:
+            self._error = self._error or RuntimeError("this batch was closed before its end")
+            if not isinstance(error, Exception):
+                raise
+            self.close_error = error  # nobody gets an exception of this task
         finally:
             self.ended = True
             self._news.set()
@@ -189,14 +200,20 @@ _NO_MORE: Final = object()
 
 
 async def _iterate(requests: Requests) -> AsyncGenerator[object]:
-    if not isinstance(requests, AsyncIterable):
-        for item in cast("Iterable[object]", requests):
-            yield item
-        return
-    items = aiter(requests)
-    try:
-        async for item in items:
-            yield item
-    finally:
-        if isinstance(items, AsyncGenerator):
-            await items.aclose()
+    """Give the items one by one, and close a generator at the end, also if its last item was not reached."""
+    if isinstance(requests, AsyncIterable):
+        later = aiter(requests)
+        try:
+            async for item in later:
+                yield item
+        finally:
+            if isinstance(later, AsyncGenerator):
+                await later.aclose()
+    else:
+        ready = iter(cast("Iterable[Any]", requests))
+        try:
+            for item in ready:
+                yield item
+        finally:
+            if isinstance(ready, Generator):
+                ready.close()

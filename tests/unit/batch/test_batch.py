@@ -6,7 +6,7 @@ import asyncio
 import random
 import re
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -62,9 +62,12 @@ class Source:
         self.closed = False
 
     def texts(self) -> Iterator[str]:
-        while self.taken < self.number:
-            self.taken += 1
-            yield f"text {self.taken}"
+        try:
+            while self.taken < self.number:
+                self.taken += 1
+                yield f"text {self.taken}"
+        finally:
+            self.closed = True
 
     async def slow_texts(self) -> AsyncGenerator[str]:
         try:
@@ -229,13 +232,61 @@ class Endless:
         return "Hi"
 
 
-async def test_leaving_early_closes_everything() -> None:
+async def cancel_soon(batch: Batch[Any]) -> None:
+    with anyio.move_on_after(12):
+        await results_of(batch)
+
+
+async def fail_in_the_block(batch: Batch[Any]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with batch:
+            await anext(batch)
+            raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("leave", [break_at_once, cancel_soon, fail_in_the_block])
+@pytest.mark.parametrize("kind", [Source.texts, Source.slow_texts])
+async def test_leaving_early_closes_everything(
+    kind: Callable[[Source], Any], leave: Callable[[Batch[Any]], Awaitable[None]]
+) -> None:
     fake = FakeTransport(slow(lambda: 5))
     client = fake.client()
     source = Source(100)
-    await break_at_once(client.batch(source.slow_texts(), concurrency=10))
+    texts = kind(source)  # a generator that is collected is closed too
+    await leave(client.batch(texts, concurrency=10))
     await anyio.wait_all_tasks_blocked()
     assert (fake.active_requests, client.in_flight, source.closed) == (0, 0, True)
+    del texts
+
+
+def raises_when_closed() -> Iterator[str]:
+    try:
+        while True:
+            yield "Hi"
+    finally:
+        raise OSError("the disk is gone")
+
+
+async def raises_when_closed_later() -> AsyncGenerator[str]:
+    try:
+        while True:
+            yield "Hi"
+    finally:
+        raise OSError("the disk is gone")
+
+
+@pytest.mark.parametrize("kind", [raises_when_closed, raises_when_closed_later])
+async def test_a_source_that_cannot_be_closed_is_told(kind: Callable[[], Any]) -> None:
+    client = FakeTransport(echo).client()
+    batch = client.batch(kind())
+    with pytest.raises(OSError, match="the disk is gone"):
+        async with batch:
+            await anext(batch)
+    await batch.aclose()
+    with pytest.raises(RuntimeError, match="closed before its end"):
+        await results_of(batch)
+    await break_at_once(client.batch(kind()))  # nobody is told, and nothing else fails
+    await anyio.wait_all_tasks_blocked()
 
 
 async def test_async_with_waits_for_the_end_of_all() -> None:
