@@ -78,6 +78,10 @@ class Job:
                 "the output cannot be compressed while it is written; leave out .gz"
             )
         for path in (self.output, self.errors):
+            if not path.parent.is_dir():
+                raise ConfigurationError(
+                    f"{path} cannot be written: there is no folder {path.parent}; make it first"
+                )
             refuse_other_file(path)
 
     @property

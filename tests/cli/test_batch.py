@@ -220,6 +220,30 @@ def test_a_wrong_key_ends_the_run(files: Files, monkeypatch: pytest.MonkeyPatch)
     assert files.output.read_bytes() == b""
 
 
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_an_output_without_its_folder_is_told(options: list[str], files: Files) -> None:
+    arguments = files.arguments(files.write(prompt("a", "one")), *options)
+    arguments[2] = str(files.folder / "no" / "out.jsonl")
+    code, _, shown = run_command(*arguments)
+    assert (code, len(files.fake.requests)) == (2, 0), shown
+    assert f"there is no folder {files.folder / 'no'}; make it first" in shown
+
+
+def test_a_run_continues_with_another_provider(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = files.write(prompt("a", "one"))
+    files.run(source)
+    monkeypatch.setenv("MOONSHOT_API_KEY", "test-key")
+    files.write(prompt("a", "one"), prompt("b", "two"))
+    arguments = files.arguments(source, "--provider", "moonshot")
+    arguments[arguments.index("--base-url") + 1] = f"{files.fake.url}/moonshot/v1"
+    code, _, shown = run_command(*arguments)
+    assert (code, files.replies()) == (0, {"a": "one!", "b": "two!"}), shown
+    lines = map(json.loads, files.output.read_text("utf-8").splitlines())
+    assert [line["kimi_async"]["provider"] for line in lines] == ["acedata", "moonshot"]
+
+
 CHANGED = "has a reply to 'a', but {} changed since"
 
 
@@ -235,6 +259,12 @@ CHANGED = "has a reply to 'a', but {} changed since"
         ([prompt("b", "x")], ["--errors", "{source}"], "must differ"),
         ([prompt("b", "x")], ["--provider", "acedata", "--provider", "moonshot"], "one provider"),
         ([prompt("b", "x")], ["--errors", "{folder}/x.txt"], "not written by this command"),
+        (
+            [prompt("b", "x")],
+            ["--errors", "{folder}/no/e.jsonl"],
+            "there is no folder {folder}/no;",
+        ),
+        ([prompt("b", "x")], ["--errors", "{source}/e.jsonl"], "there is no folder {source};"),
     ],
 )
 def test_what_does_not_fit_is_told(
@@ -247,7 +277,7 @@ def test_what_does_not_fit_is_told(
     before = files.output.read_bytes()
     code, shown = files.run(source, *[option.format(**names) for option in options])
     assert (code, len(files.fake.requests)) == (2, 1), shown
-    assert words in " ".join(shown.split())
+    assert words.format(**names) in " ".join(shown.split())
     assert files.output.read_bytes() == before
 
 
