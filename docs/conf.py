@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kimi_async import AceDataCloud, Cloudsway, Moonshot, OpenAICompatible, Provider
-from kimi_async._providers._capabilities import as_markdown
+from kimi_async.capabilities import CapabilityTable, Fact
 
 if TYPE_CHECKING:
     from docutils.nodes import Element, TextElement
@@ -112,6 +112,19 @@ PROVIDERS: dict[str, Provider] = {
     "Moonshot": Moonshot(),
     "Any other OpenAI-compatible host": OpenAICompatible(),
 }
+
+
+def as_markdown(table: CapabilityTable) -> str:
+    """Return one table in Markdown: families side by side, each value with its evidence."""
+    columns = {head: known.facts() for head, known in table.columns().items()}
+    lines = [["capability", *columns], ["---"] * (len(columns) + 1)]
+    for name in table.default.facts():
+        lines.append([f"`{name}`", *(_as_cell(facts[name]) for facts in columns.values())])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _as_cell(fact: Fact[Any]) -> str:
+    return f"**{fact.in_words()}** ({fact.evidence()})".replace("|", r"\|")
 
 
 def add_capabilities(_app: Sphinx, docname: str, source: list[str]) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from kimi_async._models import Thinking
 from kimi_async._protocol._chunk import ThinkingTags, ToolMarkers
@@ -15,10 +15,61 @@ from kimi_async._providers._base import (
     base_url_field,
     models_field,
 )
-from kimi_async._providers._capabilities import ACEDATA, CapabilityTable
+from kimi_async._providers._capabilities import (
+    TOOL_CHOICES,
+    Capabilities,
+    CapabilityTable,
+    captured,
+    documented,
+    inferred,
+    unknown,
+)
 from kimi_async._rate_limits import Limiter, RateLimits
 
 __all__ = ["AceDataCloud"]
+
+_ACE: Final = Capabilities(
+    partial_mode=unknown(False, "1.3: undocumented"),
+    cache_key=unknown(False, "1.3: undocumented"),
+    json_object=documented(True, "1.3"),
+    json_schema=documented(True, "1.3: newer spec only"),
+    thinking_switch=documented(False, "1.3: marked for kimi-k2.6 only"),
+    effort=documented((), "1.3: marked for kimi-k3 only"),
+    tools=documented(True, "1.3: newer spec only"),
+    tools_in_messages=unknown(False, "1.3"),
+    tool_choice=documented(TOOL_CHOICES, "1.3: newer spec only"),
+    media=documented(("text", "image_url", "file"), "1.3"),
+    media_urls=unknown(True, "1.3"),
+    max_body_bytes=unknown(None, "1.3"),
+    fixed_sampling=documented({"n": 1}, "1.3: 1 to 128 in the older spec"),
+    temperature=documented({}, "1.3: 0 to 2; the quick start sends 0.7 to K2.5"),
+    max_output_tokens=unknown(None, "7: 16384 in one version of the guide for K3"),
+    default_output_tokens=documented(None, "1.3"),
+    stop_limit=documented(4, "1.3"),
+    stop_bytes=unknown(None, "1.3"),
+    reasoning_back=unknown(False, "1.3: sent back as received"),
+    empty_reasoning=unknown(True, "1.3"),
+    retired=unknown({}, "1.2"),
+    refused=unknown((), "1.5"),
+    usage_place=captured("last chunk", "1.4, acedata/stream_reasoning_ko"),
+)
+
+_CAPABILITIES: Final = CapabilityTable(
+    _ACE,
+    {
+        "kimi-k2.6": evolve(
+            _ACE,
+            thinking_switch=documented(True, "1.3"),
+            reasoning_back=inferred(True, "1.3, 6.4"),
+        ),
+        "kimi-k3": evolve(
+            _ACE,
+            effort=documented(("low", "high", "max"), "1.3: the prose promises max alone"),
+            reasoning_back=inferred(True, "1.3, 6.4"),
+            usage_place=documented("last chunk", "1.4"),
+        ),
+    },
+)
 
 
 @frozen
@@ -45,7 +96,7 @@ class AceDataCloud(Provider):
     api_key: str | None = api_key_field()
     base_url: str = base_url_field("https://api.acedata.cloud/kimi")
     models: Mapping[str, str] = models_field()
-    capabilities: CapabilityTable = field(default=ACEDATA, kw_only=True, repr=False)
+    capabilities: CapabilityTable = field(default=_CAPABILITIES, kw_only=True, repr=False)
     rate_limits: RateLimits | Limiter | None = field(
         default=RateLimits(concurrency=20), kw_only=True, repr=False
     )

@@ -1,7 +1,6 @@
-"""The capabilities of each provider and model family, as data that a user can read, check and override.
+"""The capabilities of a provider as data that a user can read, check and override; pure.
 
-A value is a :class:`Fact`: what we believe, on what basis, since when, and where it is written. Every source is a
-section of the page Providers. A basis of ``unknown`` means that nobody has told us; the value is then the careful one.
+Each value is a :class:`Fact`, with its basis, its source and its date. The file of a provider holds its own table.
 """
 
 from __future__ import annotations
@@ -15,20 +14,22 @@ from attrs import evolve, field, fields, frozen
 from kimi_async._errors import ConfigurationError
 
 __all__ = [
-    "ACEDATA",
-    "CLOUDSWAY",
-    "COMPATIBLE",
-    "MOONSHOT",
+    "SECOND_READING",
+    "TOOL_CHOICES",
     "Basis",
     "Capabilities",
     "CapabilityTable",
     "Fact",
-    "as_markdown",
+    "captured",
+    "documented",
     "family_of",
+    "inferred",
+    "reported",
+    "unknown",
 ]
 
-#: How a value is known: the provider writes so, its replies show it, users tried it and told, we conclude it, or nobody
-#: knows.
+#: How a value is known: the provider documents it, recorded replies show it, users have reported it, we conclude it, or
+#: nobody knows it. An unknown value is the careful one.
 Basis = Literal["documented", "captured", "reported", "inferred", "unknown"]
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ T = TypeVar("T")
 
 @frozen
 class Fact(Generic[T]):
-    """One thing that is known of a provider.
+    """One capability of a provider, with its evidence.
 
     Attributes:
         value: The value that the library uses.
@@ -195,10 +196,11 @@ class CapabilityTable:
         Raises:
             ConfigurationError: A field does not exist, or *model* is not a text.
         """
-        _check_name(model)
-        unknown = values.keys() - {name.name for name in fields(Capabilities)}
-        if unknown:
-            raise ConfigurationError(f"no such capability: {', '.join(sorted(unknown))}")
+        if model is not None and not isinstance(model, str):
+            raise ConfigurationError("override() takes the name of a model or a family")
+        misspelt = values.keys() - {name.name for name in fields(Capabilities)}
+        if misspelt:
+            raise ConfigurationError(f"no such capability: {', '.join(sorted(misspelt))}")
         changes = {name: Fact(value, "documented", "the caller") for name, value in values.items()}
         if model is not None:
             changed = evolve(self.for_model(model), **changes)
@@ -207,244 +209,35 @@ class CapabilityTable:
         return evolve(self, default=evolve(self.default, **changes), families=families)
 
 
-def _check_name(model: object) -> None:
-    if model is not None and not isinstance(model, str):
-        raise ConfigurationError("override() takes the name of a model or a family")
-
-
-def as_markdown(table: CapabilityTable) -> str:
-    """Return one table in Markdown: families side by side, each value with its evidence."""
-    columns = {head: known.facts() for head, known in table.columns().items()}
-    lines = [["capability", *columns], ["---"] * (len(columns) + 1)]
-    for name in table.default.facts():
-        lines.append([f"`{name}`", *(_as_cell(facts[name]) for facts in columns.values())])
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def _as_cell(fact: Fact[Any]) -> str:
-    return f"**{fact.in_words()}** ({fact.evidence()})".replace("|", r"\|")
-
-
 #: The days on which the sources were read.
-_FIRST: Final = "2026-11-22"
-_NEWS: Final = "2026-11-28"
+FIRST_READING: Final = "2026-11-22"
+SECOND_READING: Final = "2026-11-28"
 
 
-def _docs(value: T, source: str, as_of: str = _FIRST) -> Fact[T]:
+def documented(value: T, source: str, as_of: str = FIRST_READING) -> Fact[T]:
+    """Return a fact that the provider writes in its documentation."""
     return Fact(value, "documented", source, as_of)
 
 
-def _seen(value: T, source: str) -> Fact[T]:
-    return Fact(value, "captured", source, _FIRST)
+def captured(value: T, source: str) -> Fact[T]:
+    """Return a fact that recorded replies show."""
+    return Fact(value, "captured", source, FIRST_READING)
 
 
-def _told(value: T, source: str) -> Fact[T]:
-    return Fact(value, "reported", source, _NEWS)
+def reported(value: T, source: str) -> Fact[T]:
+    """Return a fact that users have reported."""
+    return Fact(value, "reported", source, SECOND_READING)
 
 
-def _unknown(value: T, source: str) -> Fact[T]:
-    return Fact(value, "unknown", source, _FIRST)
-
-
-def _inferred(value: T, source: str, as_of: str = _FIRST) -> Fact[T]:
+def inferred(value: T, source: str, as_of: str = FIRST_READING) -> Fact[T]:
+    """Return a value that we conclude from others."""
     return Fact(value, "inferred", source, as_of)
 
 
-_WORDS: Final = ("none", "auto", "required", "function")
-_NOTHING_FIXED: Final[Mapping[str, float]] = {}
-_ANY_TEMPERATURE: Final[Mapping[str, tuple[float, float]]] = {}
-_NOTHING_RETIRED: Final[Mapping[str, str]] = {}
+def unknown(value: T, source: str) -> Fact[T]:
+    """Return a careful value, because nobody knows the true one."""
+    return Fact(value, "unknown", source, FIRST_READING)
 
-_ACE: Final = Capabilities(
-    partial_mode=_unknown(False, "1.3: undocumented"),
-    cache_key=_unknown(False, "1.3: undocumented"),
-    json_object=_docs(True, "1.3"),
-    json_schema=_docs(True, "1.3: newer spec only"),
-    thinking_switch=_docs(False, "1.3: marked for kimi-k2.6 only"),
-    effort=_docs((), "1.3: marked for kimi-k3 only"),
-    tools=_docs(True, "1.3: newer spec only"),
-    tools_in_messages=_unknown(False, "1.3"),
-    tool_choice=_docs(_WORDS, "1.3: newer spec only"),
-    media=_docs(("text", "image_url", "file"), "1.3"),
-    media_urls=_unknown(True, "1.3"),
-    max_body_bytes=_unknown(None, "1.3"),
-    fixed_sampling=_docs({"n": 1}, "1.3: 1 to 128 in the older spec"),
-    temperature=_docs(_ANY_TEMPERATURE, "1.3: 0 to 2; the quick start sends 0.7 to K2.5"),
-    max_output_tokens=_unknown(None, "7: 16384 in one version of the guide for K3"),
-    default_output_tokens=_docs(None, "1.3"),
-    stop_limit=_docs(4, "1.3"),
-    stop_bytes=_unknown(None, "1.3"),
-    reasoning_back=_unknown(False, "1.3: sent back as received"),
-    empty_reasoning=_unknown(True, "1.3"),
-    retired=_unknown(_NOTHING_RETIRED, "1.2"),
-    refused=_unknown((), "1.5"),
-    usage_place=_seen("last chunk", "1.4, acedata/stream_reasoning_ko"),
-)
 
-ACEDATA: Final = CapabilityTable(
-    _ACE,
-    {
-        "kimi-k2.6": evolve(
-            _ACE,
-            thinking_switch=_docs(True, "1.3"),
-            reasoning_back=_inferred(True, "1.3, 6.4"),
-        ),
-        "kimi-k3": evolve(
-            _ACE,
-            effort=_docs(("low", "high", "max"), "1.3: the prose promises max alone"),
-            reasoning_back=_inferred(True, "1.3, 6.4"),
-            usage_place=_docs("last chunk", "1.4"),
-        ),
-    },
-)
-
-CLOUDSWAY: Final = CapabilityTable(
-    Capabilities(
-        # Documented and refuted: the K2.5 capture starts afresh instead of continuing the prefix.
-        partial_mode=_seen(False, "2.3, cloudsway/chat_partial"),
-        cache_key=_unknown(False, "2.3: not shown"),
-        json_object=_seen(True, "2.3, cloudsway/chat_json_object"),
-        json_schema=_unknown(False, "2.3: not shown"),
-        thinking_switch=_docs(True, "2.3: accepted words unclear"),
-        effort=_unknown((), "4"),
-        tools=_seen(True, "2.3, cloudsway/chat_tool_call"),
-        tools_in_messages=_unknown(False, "2.3"),
-        tool_choice=_docs(("auto",), "2.3: only auto is shown"),
-        media=_unknown(("text",), "4: not shown"),
-        media_urls=_unknown(True, "4: not shown"),
-        max_body_bytes=_unknown(None, "2.3"),
-        fixed_sampling=_docs(_NOTHING_FIXED, "2.3"),
-        temperature=_docs(_ANY_TEMPERATURE, "2.3: 0 to 2; the samples send 0.3 to K2.5"),
-        max_output_tokens=_docs(128_000, "2.3"),
-        default_output_tokens=_docs(1024, "2.3"),
-        stop_limit=_docs(4, "2.3"),
-        stop_bytes=_unknown(None, "2.3"),
-        reasoning_back=_unknown(False, "2.3: the sample with a tool result has none"),
-        empty_reasoning=_unknown(True, "2.3"),
-        retired=_unknown(_NOTHING_RETIRED, "2.2"),
-        refused=_unknown((), "2.5"),
-        usage_place=_unknown("any", "5: no stream capture is known"),
-    )
-)
-
-_FIXED: Final[Mapping[str, float]] = {
-    "top_p": 0.95,
-    "n": 1,
-    "presence_penalty": 0,
-    "frequency_penalty": 0,
-}
-_REFUSED_BY_MOONSHOT: Final = (
-    "fixed-sampling",
-    "temperature",
-    "tool-choice",
-    "tool-name",
-    "repeated-tool",
-    "tool-schema",
-    "empty-message",
-    "empty-text",
-    "missing-reasoning",
-    "empty-reasoning",
-    "dangling-result",
-    "missing-result",
-    "tools-in-message",
-    "schema-form",
-    "retired-model",
-    "media-url",
-    "body-size",
-)
-_RETIRED_BY_MOONSHOT: Final[Mapping[str, str]] = {
-    "kimi-k2": "2026-05-25",
-    "kimi-k2-thinking": "2026-05-25",
-    "kimi-k2.5": "2026-08-31",
-    "moonshot-v1": "2026-08-31",
-}
-_K2: Final = Capabilities(
-    partial_mode=_docs(True, "3.3"),
-    cache_key=_docs(True, "3.3"),
-    json_object=_docs(True, "3.3"),
-    json_schema=_docs(True, "3.3"),
-    thinking_switch=_docs(True, "3.2"),
-    effort=_docs((), "3.3: K3 family only"),
-    tools=_docs(True, "3.3"),
-    tools_in_messages=_docs(False, "3.3: K3 only"),
-    tool_choice=_docs(
-        ("auto", "none", "function when not thinking"),
-        "3.3: required is for K3 only, a named one clashes with thinking",
-    ),
-    media=_docs(("text", "image_url", "video_url"), "3.3"),
-    media_urls=_docs(False, "3.3: a data URL or ms://id"),
-    max_body_bytes=_docs(100_000_000, "3.3"),
-    fixed_sampling=_docs(_FIXED, "3.3"),
-    temperature=_docs({"thinking": (1, 1), "not thinking": (0.6, 0.6)}, "3.3"),
-    max_output_tokens=_unknown(None, "3.3"),
-    default_output_tokens=_docs(32_768, "3.3"),
-    stop_limit=_docs(5, "3.3"),
-    stop_bytes=_docs(32, "3.3"),
-    reasoning_back=_docs(True, "3.3"),
-    empty_reasoning=_told(False, "9.3: a blank is accepted"),
-    retired=_docs(_RETIRED_BY_MOONSHOT, "3.2, 9.1", _NEWS),
-    refused=_docs(_REFUSED_BY_MOONSHOT, "3.3, 3.5, 9.2, 9.3", _NEWS),
-    usage_place=_docs("choice", "3.4"),
-)
-_K3: Final = evolve(
-    _K2,
-    partial_mode=_inferred(False, "6.4: K3 ends after reasoning when prefilled"),
-    thinking_switch=_docs(True, "9.2", _NEWS),
-    effort=_docs(("low", "high", "max"), "3.3"),
-    tools_in_messages=_docs(True, "3.3, 9.2", _NEWS),
-    tool_choice=_docs(("auto", "none", "required"), "3.3, 9.2: the named form is refused", _NEWS),
-    temperature=_docs({"thinking": (0, 1), "not thinking": (0, 1)}, "9.2", _NEWS),
-    max_output_tokens=_docs(1_048_576, "3.3"),
-    default_output_tokens=_docs(131_072, "3.3"),
-    empty_reasoning=_unknown(True, "9.3: K2.5 and K2.6 only"),
-)
-_K31: Final = evolve(
-    _K3,
-    thinking_switch=_docs(False, "3.2: always thinks"),
-    tools_in_messages=_inferred(True, "9.2: told of K3", _NEWS),
-    tool_choice=_inferred(_K3.tool_choice.value, "9.2: told of K3", _NEWS),
-    temperature=_inferred(_K3.temperature.value, "9.2: told of K3", _NEWS),
-)
-
-MOONSHOT: Final = CapabilityTable(
-    _K2,
-    {
-        "kimi-k2-thinking": evolve(_K2, empty_reasoning=_told(True, "9.3")),
-        "kimi-k2.7": evolve(
-            _K2,
-            thinking_switch=_docs(False, "3.2: always thinks"),
-            empty_reasoning=_unknown(True, "9.3: K2.5 and K2.6 only"),
-        ),
-        "kimi-k3": _K3,
-        "kimi-k3.1": _K31,
-    },
-)
-
-#: A host of which we know only that it has the OpenAI API.
-COMPATIBLE: Final = CapabilityTable(
-    Capabilities(
-        partial_mode=_unknown(False, "the host's own documentation"),
-        cache_key=_unknown(False, "the host's own documentation"),
-        json_object=_inferred(True, "the OpenAI wire"),
-        json_schema=_unknown(False, "the host's own documentation"),
-        thinking_switch=_unknown(False, "the host's own documentation"),
-        effort=_unknown((), "the host's own documentation"),
-        tools=_inferred(True, "the OpenAI wire"),
-        tools_in_messages=_unknown(False, "the host's own documentation"),
-        tool_choice=_inferred(_WORDS, "the OpenAI wire"),
-        media=_inferred(("text", "image_url"), "the OpenAI wire"),
-        media_urls=_inferred(True, "the OpenAI wire"),
-        max_body_bytes=_unknown(None, "the host's own documentation"),
-        fixed_sampling=_unknown(_NOTHING_FIXED, "the host's own documentation"),
-        temperature=_unknown(_ANY_TEMPERATURE, "the host's own documentation"),
-        max_output_tokens=_unknown(None, "the host's own documentation"),
-        default_output_tokens=_unknown(None, "the host's own documentation"),
-        stop_limit=_inferred(4, "the OpenAI wire"),
-        stop_bytes=_unknown(None, "the host's own documentation"),
-        reasoning_back=_unknown(False, "the host's own documentation"),
-        empty_reasoning=_unknown(True, "the host's own documentation"),
-        retired=_unknown(_NOTHING_RETIRED, "the host's own documentation"),
-        refused=_unknown((), "the host's own documentation"),
-        usage_place=_inferred("last chunk", "the OpenAI wire"),
-    )
-)
+#: All words of ``tool_choice``.
+TOOL_CHOICES: Final = ("none", "auto", "required", "function")

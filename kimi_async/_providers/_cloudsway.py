@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from urllib.parse import quote, urlsplit
 
 from attrs import field, frozen
@@ -17,10 +17,45 @@ from kimi_async._providers._base import (
     base_url_field,
     models_field,
 )
-from kimi_async._providers._capabilities import CLOUDSWAY, CapabilityTable
+from kimi_async._providers._capabilities import (
+    Capabilities,
+    CapabilityTable,
+    captured,
+    documented,
+    unknown,
+)
 from kimi_async._rate_limits import DEFAULT_RATE_LIMITS, Limiter, RateLimits
 
 __all__ = ["Cloudsway"]
+
+_CAPABILITIES: Final = CapabilityTable(
+    Capabilities(
+        # Documented and refuted: the K2.5 capture starts afresh instead of continuing the prefix.
+        partial_mode=captured(False, "2.3, cloudsway/chat_partial"),
+        cache_key=unknown(False, "2.3: not shown"),
+        json_object=captured(True, "2.3, cloudsway/chat_json_object"),
+        json_schema=unknown(False, "2.3: not shown"),
+        thinking_switch=documented(True, "2.3: accepted words unclear"),
+        effort=unknown((), "4"),
+        tools=captured(True, "2.3, cloudsway/chat_tool_call"),
+        tools_in_messages=unknown(False, "2.3"),
+        tool_choice=documented(("auto",), "2.3: only auto is shown"),
+        media=unknown(("text",), "4: not shown"),
+        media_urls=unknown(True, "4: not shown"),
+        max_body_bytes=unknown(None, "2.3"),
+        fixed_sampling=documented({}, "2.3"),
+        temperature=documented({}, "2.3: 0 to 2; the samples send 0.3 to K2.5"),
+        max_output_tokens=documented(128_000, "2.3"),
+        default_output_tokens=documented(1024, "2.3"),
+        stop_limit=documented(4, "2.3"),
+        stop_bytes=unknown(None, "2.3"),
+        reasoning_back=unknown(False, "2.3: the sample with a tool result has none"),
+        empty_reasoning=unknown(True, "2.3"),
+        retired=unknown({}, "2.2"),
+        refused=unknown((), "2.5"),
+        usage_place=unknown("any", "5: no stream capture is known"),
+    )
+)
 
 
 def _path(value: str | None) -> str | None:
@@ -61,7 +96,7 @@ class Cloudsway(Provider):
     base_url: str = base_url_field("https://genaiapi.cloudsway.net/v1/ai")
     max_tokens_default: int = 32768
     models: Mapping[str, str] = models_field()
-    capabilities: CapabilityTable = field(default=CLOUDSWAY, kw_only=True, repr=False)
+    capabilities: CapabilityTable = field(default=_CAPABILITIES, kw_only=True, repr=False)
     rate_limits: RateLimits | Limiter | None = field(
         default=DEFAULT_RATE_LIMITS, kw_only=True, repr=False
     )

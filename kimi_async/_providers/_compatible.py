@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from attrs import field, frozen
 
@@ -14,10 +14,45 @@ from kimi_async._providers._base import (
     base_url_field,
     models_field,
 )
-from kimi_async._providers._capabilities import COMPATIBLE, CapabilityTable
+from kimi_async._providers._capabilities import (
+    TOOL_CHOICES,
+    Capabilities,
+    CapabilityTable,
+    inferred,
+    unknown,
+)
 from kimi_async._rate_limits import DEFAULT_RATE_LIMITS, Limiter, RateLimits
 
 __all__ = ["OpenAICompatible"]
+
+#: A host of which we know only that it has the OpenAI API.
+_CAPABILITIES: Final = CapabilityTable(
+    Capabilities(
+        partial_mode=unknown(False, "the host's own documentation"),
+        cache_key=unknown(False, "the host's own documentation"),
+        json_object=inferred(True, "the OpenAI wire"),
+        json_schema=unknown(False, "the host's own documentation"),
+        thinking_switch=unknown(False, "the host's own documentation"),
+        effort=unknown((), "the host's own documentation"),
+        tools=inferred(True, "the OpenAI wire"),
+        tools_in_messages=unknown(False, "the host's own documentation"),
+        tool_choice=inferred(TOOL_CHOICES, "the OpenAI wire"),
+        media=inferred(("text", "image_url"), "the OpenAI wire"),
+        media_urls=inferred(True, "the OpenAI wire"),
+        max_body_bytes=unknown(None, "the host's own documentation"),
+        fixed_sampling=unknown({}, "the host's own documentation"),
+        temperature=unknown({}, "the host's own documentation"),
+        max_output_tokens=unknown(None, "the host's own documentation"),
+        default_output_tokens=unknown(None, "the host's own documentation"),
+        stop_limit=inferred(4, "the OpenAI wire"),
+        stop_bytes=unknown(None, "the host's own documentation"),
+        reasoning_back=unknown(False, "the host's own documentation"),
+        empty_reasoning=unknown(True, "the host's own documentation"),
+        retired=unknown({}, "the host's own documentation"),
+        refused=unknown((), "the host's own documentation"),
+        usage_place=inferred("last chunk", "the OpenAI wire"),
+    )
+)
 
 
 @frozen
@@ -47,7 +82,7 @@ class OpenAICompatible(Provider):
     api_key: str | None = api_key_field()
     base_url: str = base_url_field("")
     models: Mapping[str, str] = models_field()
-    capabilities: CapabilityTable = field(default=COMPATIBLE, kw_only=True, repr=False)
+    capabilities: CapabilityTable = field(default=_CAPABILITIES, kw_only=True, repr=False)
     rate_limits: RateLimits | Limiter | None = field(
         default=DEFAULT_RATE_LIMITS, kw_only=True, repr=False
     )

@@ -24,7 +24,6 @@ from kimi_async import (
     OpenAICompatible,
     Provider,
 )
-from kimi_async._providers._capabilities import as_markdown
 from kimi_async.capabilities import Basis, Capabilities, CapabilityTable, Fact, family_of
 from kimi_async.testing import recording
 
@@ -41,6 +40,7 @@ FACTS: dict[str, Fact[Any]] = {
 }
 TYPES = get_type_hints(Capabilities)
 SECTIONS = sections(PAGE.read_text("utf-8"))
+CONF = runpy.run_path(str(PAGE.with_name("conf.py")))
 #: Of a host that nobody has described.
 ELSEWHERE = {"the OpenAI wire", "the host's own documentation"}
 
@@ -261,7 +261,7 @@ def test_a_value_in_words(value: object, words: str) -> None:
 def cells(table: CapabilityTable) -> list[list[str]]:
     """The cells of the Markdown of *table*, as a reader of Markdown sees them."""
     lines: list[list[str]] = []
-    for token in MarkdownIt("commonmark").enable("table").parse(as_markdown(table)):
+    for token in MarkdownIt("commonmark").enable("table").parse(CONF["as_markdown"](table)):
         if token.type == "tr_open":
             lines.append([])
         elif token.type == "inline":
@@ -298,12 +298,11 @@ def test_a_changed_table_changes_its_markdown() -> None:
 
 
 def test_the_page_of_the_documentation_shows_the_tables() -> None:
-    conf = runpy.run_path(str(PAGE.with_name("conf.py")))
     pages = {"capabilities": ["# Capabilities\n"], "index": ["# Index\n"]}
     for name, source in pages.items():
-        conf["add_capabilities"](None, name, source)
+        CONF["add_capabilities"](None, name, source)
     assert pages["index"] == ["# Index\n"]
     for table in TABLES.values():
-        assert as_markdown(table) in pages["capabilities"][0]
-    assert [provider.name for provider in conf["PROVIDERS"].values()] == list(ADAPTERS)
-    assert Path(conf["__file__"]).with_name("capabilities.md").is_file()
+        assert CONF["as_markdown"](table) in pages["capabilities"][0]
+    assert [provider.name for provider in CONF["PROVIDERS"].values()] == list(ADAPTERS)
+    assert Path(CONF["__file__"]).with_name("capabilities.md").is_file()
