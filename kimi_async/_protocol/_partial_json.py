@@ -2,8 +2,8 @@
 
 The rules:
 
-- **Linear.** Each character is read once, even in small pieces. Only an unfinished escape and an unfinished ``true``,
-  ``false`` or ``null`` are read again; they are a few characters long.
+- **Linear.** Each character is read once, also when the pieces are small. Only an unfinished escape and an unfinished
+  ``true``, ``false`` or ``null`` are read again; they are a few characters long.
 - **Only certain parts are shown.** An escape is shown when it is complete, a surrogate pair when both halves have
   arrived, a number when a character after it has arrived, and a key when its value begins. A string is shown up to its
   last piece.
@@ -98,14 +98,13 @@ class PartialJSON:
 
     __slots__ = (
         "_carry",
-        "_digits",
         "_expected",
         "_failure",
         "_key",
-        "_key_runs",
         "_length",
         "_max_depth",
         "_open",
+        "_parts",
         "_pieces",
         "_place",
         "_root",
@@ -118,18 +117,18 @@ class PartialJSON:
         self._root: list[Any] = []
         #: The containers that are open, innermost last.
         self._open: list[Any] = [self._root]
-        #: The key of the current member of the innermost container, and its pieces until the key is complete.
+        #: The key of the current member of the innermost container.
         self._key = ""
-        self._key_runs: list[str] = []
+        #: The parts of a key or a number, which is shown when it is complete.
+        self._parts: list[str] = []
         #: The place of the last value in its container.
         self._place: str | int = -1
-        self._digits: list[str] = []
         #: The end of the last piece, if it cannot be parsed yet.
         self._carry = ""
         self._pieces: list[str] = []
         self._length = 0
-        #: The message and the text of the error, or ``None``.
-        self._failure: tuple[str, str] | None = None
+        #: The message of the error; ``""`` while there is none.
+        self._failure = ""
 
     @property
     def value(self) -> Any:
@@ -142,7 +141,7 @@ class PartialJSON:
 
     @property
     def complete(self) -> bool:
-        """Whether the value is complete; only blanks may follow. A number as the text is complete at :meth:`close`."""
+        """Whether the value is complete; only blanks may follow. A bare number is complete after :meth:`close`."""
         return self._expected is _END
 
     def feed(self, text: str) -> None:
@@ -152,8 +151,8 @@ class PartialJSON:
             OutputError: No JSON text begins like this. The message gives the place (characters from 0) and the expected
                 part; ``.text`` is the text so far. Every later call raises the error again.
         """
-        if self._failure is not None:
-            raise self._error(self._failure)
+        if self._failure:
+            raise self._error()
         self._pieces.append(text)
         self._length += len(text)
         self._read(self._carry + text)
@@ -239,16 +238,14 @@ class PartialJSON:
 
     def _read_number(self, text: str, at: int) -> int:
         end = _end(_DIGITS, text, at)
-        self._digits.append(text[at:end])
+        self._parts.append(text[at:end])
         if end < len(text):
             self._end_number(self._length - len(text) + end)
         return end
 
     def _end_number(self, position: int) -> None:
-        digits = "".join(self._digits)
-        self._digits.clear()
         try:
-            number = _DECODER.decode(digits)
+            number = _DECODER.decode(self._take_parts())
         except ValueError:  # also raised for an integer with more digits than Python converts
             number = None
         if number is None:
@@ -267,13 +264,17 @@ class PartialJSON:
 
     def _read_key(self, text: str, at: int) -> int:
         run, end = self._read_run(text, at)
-        self._key_runs.append(run)
+        self._parts.append(run)
         if text.startswith('"', end):
-            self._key = "".join(self._key_runs)
-            self._key_runs.clear()
+            self._key = self._take_parts()
             self._expected = _COLON
             return end + 1
         return len(text)
+
+    def _take_parts(self) -> str:
+        text = "".join(self._parts)
+        self._parts.clear()
+        return text
 
     def _read_run(self, text: str, at: int) -> tuple[str, int]:
         """Return the decoded characters of a string from *at* on, and the place of its end or of the end of *text*."""
@@ -315,14 +316,11 @@ class PartialJSON:
         return self._unexpected(self._length - len(text) + at, expected)
 
     def _unexpected(self, position: int, expected: str | None = None) -> OutputError:
-        message = f"not JSON: expected {expected or self._expected} at character {position}"
-        self._failure = message, "".join(self._pieces)
-        return self._error(self._failure)
+        self._failure = f"not JSON: expected {expected or self._expected} at character {position}"
+        return self._error()
 
-    @staticmethod
-    def _error(failure: tuple[str, str]) -> OutputError:
-        message, text = failure
-        return OutputError(message, text=text)
+    def _error(self) -> OutputError:
+        return OutputError(self._failure, text="".join(self._pieces))
 
 
 class GrowingText:
