@@ -19,6 +19,7 @@ from kimi_async._reply._deadlines import Deadlines
 from kimi_async._reply._hedging import Hedging
 from kimi_async._reply._interrupted import break_of, continued, not_restarted, seam_of
 from kimi_async._reply._plan import (
+    Ask,
     Continue,
     Decision,
     Failed,
@@ -199,7 +200,7 @@ class Attempts:
             decision = await self._decide_after(attempt, shown, events)
         return decision.error
 
-    async def _pay(self, decision: Send | Continue | Restart) -> None:
+    async def _pay(self, decision: Ask) -> None:
         """Pay for a retry, and wait until it is due; a caller who leaves in the wait has not paid."""
         now = self.clock()
         if decision.paid:
@@ -215,7 +216,7 @@ class Attempts:
     def _choose(
         self,
         attempt: Attempt,
-        decision: Send | Continue | Restart,
+        decision: Ask,
         events: list[StreamEvent],
     ) -> None:
         """Read the reply from *attempt* from now on, because it has brought output."""
@@ -273,7 +274,7 @@ class Attempts:
         number = self.all.index(attempt) + 1
         return AttemptFailed(error, delay, attempt.provider.name, number)
 
-    async def _try(self, decision: Send | Continue | Restart, shown: Shown) -> Raced:
+    async def _try(self, decision: Ask, shown: Shown) -> Raced:
         """Start the attempt of *decision*, or race two."""
         attempt = self._new_attempt(decision.provider, decision, shown)
         if self._hedging is None or not isinstance(decision, Send):
@@ -287,9 +288,7 @@ class Attempts:
         usable = self._call.transport.is_usable
         return self._new_attempt(provider, decision, shown) if usable else None
 
-    def _new_attempt(
-        self, provider: Provider, decision: Send | Continue | Restart, shown: Shown
-    ) -> Attempt:
+    def _new_attempt(self, provider: Provider, decision: Ask, shown: Shown) -> Attempt:
         """Return a new attempt, and tell the breakers and the hooks that it is about to be sent."""
         call = self._call
         request, assembler, seam = call.request, None, None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kimi_async._errors import KimiError
+from kimi_async._errors import KimiError, RateLimitError
 from kimi_async._http._cancellation import loop_clock
 from kimi_async._providers import Provider
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._endpoints import endpoint_of
 from kimi_async._reply._percentile import FirstOutputs
-from kimi_async._reply._plan import Hedge, starts_hedge
+from kimi_async._reply._plan import Hedge
 from kimi_async._reply._race import Race, Raced
 from kimi_async._reply._shared import SharedState
 from kimi_async._reply._watches import Watches
@@ -71,7 +71,7 @@ class Hedging:
 
         def make_second(failure: KimiError | None) -> Attempt | None:
             assert hedge is not None
-            if failure is not None and not starts_hedge(failure):
+            if failure is not None and not _starts_hedge(failure):
                 return None
             now = loop_clock()()
             provider = next((each for each in hedge.providers if self._is_ready(each, now)), None)
@@ -102,3 +102,12 @@ class Hedging:
         """Note the time to the first output; a loser that was closed counts with its age."""
         if isinstance(self._after, str) and attempt.failure is None and attempt.is_sent:
             self._outputs_of(attempt.provider).add(attempt.waited)
+
+
+def _starts_hedge(error: KimiError) -> bool:
+    """Return whether the second request of a hedge is sent at once after the first one failed with *error*.
+
+    It is not sent after a rate limit: a hedge would send more requests while the providers ask for fewer. It is not
+    sent after an error that a second request would meet too.
+    """
+    return error.retryable and not isinstance(error, RateLimitError)

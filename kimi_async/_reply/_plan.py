@@ -1,19 +1,19 @@
-"""Decide on the next step of one reply; pure: the caller passes the time and a random number.
+"""The facts that the plan of a reply gets, and the decisions that it returns; pure.
 
-A plan is called before the first request and after every attempt that failed. It returns one of four decisions:
-:class:`Send`, :class:`Continue`, :class:`Restart` or :class:`Raise`.
+A plan is a function that is called before the first request and after every attempt that failed. It returns one of four
+decisions: :class:`Send`, :class:`Continue`, :class:`Restart` or :class:`Raise`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Final, Protocol, TypeAlias
+from typing import TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from kimi_async._configuration import OnInterrupt
-from kimi_async._errors import KimiError, RateLimitError
+from kimi_async._errors import KimiError
 from kimi_async._messages import Message
 from kimi_async._policies import Retries
 from kimi_async._prefix import Prefix
@@ -21,6 +21,7 @@ from kimi_async._providers import Provider
 from kimi_async._wire import ChatRequest
 
 __all__ = [
+    "Ask",
     "Continue",
     "Decision",
     "Failed",
@@ -31,9 +32,7 @@ __all__ = [
     "Raise",
     "Restart",
     "Send",
-    "hedge_of",
     "no_problem",
-    "starts_hedge",
 ]
 
 
@@ -56,44 +55,26 @@ class Failed:
     at: float = 0.0
 
 
-class Health(Protocol):
-    """The state of the breakers and of the budget, as a plan reads it."""
+class Health:
+    """The breakers and the budget, as a plan reads them; these say that no breaker is open and retries cost nothing."""
 
-    def allows(self, provider: Provider, now: float, /) -> bool:
-        """Return whether a request may be sent to *provider*."""
-        ...
+    __slots__ = ()
+
+    def allows(self, _provider: Provider, _now: float, /) -> bool:
+        """Return whether a request may be sent to a provider."""
+        return True
 
     def is_closed(self, provider: Provider, /) -> bool:
         """Return whether the breaker of *provider* lets retries through."""
-        ...
-
-    def due(self, provider: Provider, /) -> float:
-        """Return when *provider* gets a request again; 0 = now, infinity = never."""
-        ...
-
-    def has_budget(self, now: float, /) -> bool:
-        """Return whether a retry may be sent."""
-        ...
-
-
-class _Healthy:
-    """No breaker is open, and retries cost nothing."""
-
-    def allows(self, _provider: Provider, _now: float, /) -> bool:
-        return True
-
-    def is_closed(self, _provider: Provider, /) -> bool:
-        return True
+        return self.due(provider) == 0
 
     def due(self, _provider: Provider, /) -> float:
+        """Return when a provider gets a request again; 0 = now, infinity = never."""
         return 0.0
 
     def has_budget(self, _now: float, /) -> bool:
+        """Return whether a retry may be sent."""
         return True
-
-
-_HEALTHY: Final = _Healthy()
-_NO_RETRIES: Final = Retries.none()
 
 
 def no_problem(_provider: Provider, /) -> KimiError | None:
@@ -135,9 +116,9 @@ class PlanState:
     may_restart: bool = True
     may_continue: bool = True
     hedge_delay: Callable[[Provider], float | None] | None = None
-    retries: Retries = _NO_RETRIES
+    retries: Retries = field(factory=Retries.none)
     deadline: float = math.inf
-    health: Health = _HEALTHY
+    health: Health = field(factory=Health)
     problem_of: Callable[[Provider], KimiError | None] = no_problem
     is_full: Callable[[Provider], bool] = never_full
 
@@ -149,8 +130,8 @@ class Hedge:
     Attributes:
         providers: The providers that may be asked. The first of them that can serve the request at that moment, without
             a wait for its limits, is asked.
-        after: Seconds to wait after the first request. If that fails earlier, :func:`starts_hedge` decides whether the
-            second one is sent at once.
+        after: Seconds to wait after the first request. If that fails earlier, the second one is sent at once or not at
+            all.
     """
 
     providers: tuple[Provider, ...]
@@ -158,52 +139,45 @@ class Hedge:
 
 
 @frozen(kw_only=True)
-class Send:
+class Ask:
+    """A decision to send one more request.
+
+    Attributes:
+        provider: The provider to ask.
+        after: Seconds to wait before the request.
+        paid: Whether the budget of retries pays for it.
+    """
+
+    provider: Provider
+    after: float = 0.0
+    paid: bool = False
+
+
+@frozen(kw_only=True)
+class Send(Ask):
     """Send the request from the beginning; the reply has no output yet.
 
     Attributes:
-        provider: The provider to ask.
-        after: Seconds to wait before the request.
         hedge: A second request; the attempt with the first output wins.
-        paid: Whether the budget of retries pays for it.
     """
 
-    provider: Provider
-    after: float = 0.0
     hedge: Hedge | None = None
-    paid: bool = False
 
 
 @frozen(kw_only=True)
-class Continue:
+class Continue(Ask):
     """Ask for the rest of a reply that broke, with its beginning as the prefix.
 
     Attributes:
-        provider: The provider to ask.
         prefix: The message to continue, which is sent as the last one.
-        after: Seconds to wait before the request.
-        paid: Whether the budget of retries pays for it.
     """
 
-    provider: Provider
     prefix: Message
-    after: float = 0.0
-    paid: bool = False
 
 
 @frozen(kw_only=True)
-class Restart:
-    """Ask again for a reply that broke, from its beginning; the events so far are no longer valid.
-
-    Attributes:
-        provider: The provider to ask.
-        after: Seconds to wait before the request.
-        paid: Whether the budget of retries pays for it.
-    """
-
-    provider: Provider
-    after: float = 0.0
-    paid: bool = False
+class Restart(Ask):
+    """Ask again for a reply that broke, from its beginning; the events so far are no longer valid."""
 
 
 @frozen
@@ -221,30 +195,3 @@ Plan: TypeAlias = Callable[
     [ChatRequest, tuple[Failed, ...], PlanState, float, float],
     Decision,
 ]
-
-
-def hedge_of(asked: Provider, history: tuple[Failed, ...], state: PlanState) -> Hedge | None:
-    """Return the hedge of a request to *asked*, to others that have not failed in this reply; ``None`` = no hedge."""
-    if state.hedge_delay is None or (history and not _may_hedge_after(history, state.retries)):
-        return None
-    # Lists, because each generator would cost a microsecond of every reply that needs no hedge.
-    tried = [id(asked), *[id(failed.provider) for failed in history]]
-    others = tuple([provider for provider in state.providers if id(provider) not in tried])
-    delay = state.hedge_delay(asked) if others else None
-    return None if delay is None else Hedge(providers=others, after=delay)
-
-
-def _may_hedge_after(history: tuple[Failed, ...], retries: Retries) -> bool:
-    """Return whether a request after these failures may have a hedge."""
-    # Without a failure it may: the caller asked for hedges, so a ceiling of one request does not forbid the first.
-    limited = any(isinstance(failed.error, RateLimitError) for failed in history)
-    return not limited and len(history) + 2 <= retries.ceiling
-
-
-def starts_hedge(error: KimiError) -> bool:
-    """Return whether the second request of a hedge is sent at once after the first one failed with *error*.
-
-    It is not sent after a rate limit: a hedge would send more requests while the providers ask for fewer. It is not
-    sent after an error that a second request would meet too.
-    """
-    return error.retryable and not isinstance(error, RateLimitError)

@@ -144,7 +144,7 @@ class Reply:
             self._attempts.watches.reply_began(self._attempts.begun)
             if self._failure is None:  # aclose() was not called in the meantime
                 events: list[StreamEvent] = []
-                self._take(await self._attempts.begin(self._shown(), events))
+                self._fail(await self._attempts.begin(self._shown(), events))
                 return events
         return []  # closed from another task
 
@@ -199,28 +199,24 @@ class Reply:
             self._busy = False
 
     async def _recover(self, broken: Attempt, events: list[StreamEvent]) -> None:
-        """Follow the plan after the chosen attempt broke; add to *events*, which nobody has got yet."""
-        if self._failure is not None:  # closed meanwhile
+        """Follow the plan after the chosen attempt broke; add to *events*, which the caller has not got yet."""
+        if self._failure is not None:  # another task has closed the reply
             return
         # The scope is cancelled when another task closes the reply.
         with anyio.CancelScope() as self._scope:
-            self._take(await self._attempts.recover(broken, self._shown(), events))
+            self._fail(await self._attempts.recover(broken, self._shown(), events))
 
     def _shown(self) -> Shown:
         return Shown(self.seen, self.may_restart, self._keeps_wire)
 
-    def _take(self, error: KimiError | None) -> None:
-        """Note the *error* that the plan says to raise, if any."""
-        if error is not None:
-            self._fail(error)
-
     # The end
 
-    def _fail(self, error: KimiError) -> None:
-        if self._failure is None:
+    def _fail(self, error: KimiError | None) -> None:
+        """Keep *error*, if there is one, as the end of the reply; the first error is kept."""
+        if error is not None and self._failure is None:
             attempt = self.attempt
             if isinstance(error, ProviderUnavailableError):
-                pass  # it speaks of several
+                pass  # it names several providers
             elif attempt is not None:
                 explain(attempt, error)
             else:
@@ -261,7 +257,7 @@ class Reply:
     def _partial(self) -> ChatCompletion | None:
         if self._attempts.chosen is None or self.record is None:
             return None
-        # An attempt that did not finish the reply has cost its tokens too, whether or not its text is left.
+        # The tokens of all attempts, because those that did not finish the reply cost too.
         return evolve(self.snapshot(), usage=self.record.usage).with_record(self.record)
 
     async def aclose(self) -> None:
@@ -294,21 +290,19 @@ class Reply:
             if self._permit is not None:
                 self._permit.release()
 
-    def _settle(self, outcome: Outcome, completion: ChatCompletion | None = None) -> ReplyRecord:
-        """Return the record; the first call makes it and passes it to ``on_complete`` and the hooks."""
+    def _settle(self, outcome: Outcome, completion: ChatCompletion | None = None) -> None:
+        """Make the record and pass it to ``on_complete`` and the hooks, at the first call."""
         if self.record is not None:
-            return self.record
+            return
         record = self.record = self._make_record(outcome)
-        is_whole = outcome in _FROM_BEST_TO_WORST
         attempts = self._attempts
-        attempts.watches.ended(attempts.chosen if is_whole else None, attempts.clock)
+        attempts.watches.ended(None if completion is None else attempts.chosen, attempts.clock)
         if completion is not None:
             self.completion = completion.with_record(record)
         if self._settings.on_complete is not None:
             call_safely("on_complete", self._settings.on_complete, record)
         if attempts.observers is not None:
             attempts.observers.ended(record, self.completion)
-        return record
 
     def _make_record(self, outcome: Outcome) -> ReplyRecord:
         attempts = self._attempts

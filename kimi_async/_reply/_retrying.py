@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from kimi_async._errors import KimiError, ProviderUnavailableError
+from kimi_async._errors import KimiError, ProviderUnavailableError, RateLimitError
+from kimi_async._policies import Retries
 from kimi_async._providers import Provider
 from kimi_async._reply._backoff import wait_before_retry
-from kimi_async._reply._plan import Decision, Failed, PlanState, Raise, Send, hedge_of
+from kimi_async._reply._plan import Decision, Failed, Hedge, PlanState, Raise, Send
 from kimi_async._reply._reactions import Reaction, reaction_to
 from kimi_async._wire import ChatRequest
 
-__all__ = ["retrying", "unavailable"]
+__all__ = ["hedge_of", "retrying", "unavailable"]
 
 
 def retrying(
@@ -140,6 +141,24 @@ class _After:
         if len(self._state.providers) == 1 or self._state.retries.ceiling == 1:
             return Raise(self._last.error)
         return Raise(_unavailable(self._history, self._state))
+
+
+def hedge_of(asked: Provider, history: tuple[Failed, ...], state: PlanState) -> Hedge | None:
+    """Return the hedge of a request to *asked*, to others that have not failed in this reply; ``None`` = no hedge."""
+    if state.hedge_delay is None or (history and not _may_hedge_after(history, state.retries)):
+        return None
+    # Lists, because each generator would cost a microsecond of every reply that needs no hedge.
+    tried = [id(asked), *[id(failed.provider) for failed in history]]
+    others = tuple([provider for provider in state.providers if id(provider) not in tried])
+    delay = state.hedge_delay(asked) if others else None
+    return None if delay is None else Hedge(providers=others, after=delay)
+
+
+def _may_hedge_after(history: tuple[Failed, ...], retries: Retries) -> bool:
+    """Return whether a request after these failures may have a hedge."""
+    # Without a failure it may: the caller asked for hedges, so a ceiling of one request does not forbid the first.
+    limited = any(isinstance(failed.error, RateLimitError) for failed in history)
+    return not limited and len(history) + 2 <= retries.ceiling
 
 
 def _unavailable(history: tuple[Failed, ...], state: PlanState) -> ProviderUnavailableError:

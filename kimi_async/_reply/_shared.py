@@ -11,6 +11,7 @@ from kimi_async._reply._breakers import Breakers
 from kimi_async._reply._budget import BudgetState
 from kimi_async._reply._gate import Gates
 from kimi_async._reply._percentile import HedgeState
+from kimi_async._reply._plan import Health
 from kimi_async._reply._stay import Stays
 
 __all__ = ["ReplyHealth", "SharedState"]
@@ -52,7 +53,7 @@ class SharedState:
         return self._budget
 
 
-class ReplyHealth:
+class ReplyHealth(Health):
     """The breakers and the budget, as the plan of one reply reads them.
 
     Args:
@@ -71,10 +72,6 @@ class ReplyHealth:
     def allows(self, provider: Provider, now: float, /) -> bool:
         """Return whether a request may be sent to *provider*."""
         return self._shared.breakers.allows(provider, self._model, now)
-
-    def is_closed(self, provider: Provider, /) -> bool:
-        """Return whether the breaker of *provider* lets retries through."""
-        return self.due(provider) == 0
 
     def due(self, provider: Provider, /) -> float:
         """Return when *provider* gets a request again."""

@@ -62,7 +62,7 @@ MUTANTS = {
     ),
     "on-complete-once": Mutant(
         file="_reply/_reply.py",
-        find="        if self.record is not None:\n            return self.record\n",
+        find="        if self.record is not None:\n            return\n",
         replace="",
         test="tests/unit/test_stream.py",
     ),

@@ -11,7 +11,8 @@ from attrs import evolve
 import kimi_async as kimi
 from kimi_async import AsyncKimi, Cost, Limiter, RateLimits, Retries, Thinking, Timeouts
 from kimi_async._reply._endpoints import endpoint_of
-from kimi_async._reply._plan import Failed, Hedge, PlanState, hedge_of
+from kimi_async._reply._plan import Failed, Hedge, PlanState
+from kimi_async._reply._retrying import hedge_of
 from kimi_async.testing import (
     Break,
     ErrorReply,
