@@ -31,7 +31,14 @@ from kimi_async import (
 from kimi_async.cli._json import JsonRenderer
 
 CALL = ToolCall(id="a:0", name="f", arguments="{}")
-CALL_OBJECT = {"arguments": "{}", "complete": True, "id": "a:0", "name": "f", "type": "function"}
+CALL_OBJECT = {
+    "arguments": "{}",
+    "complete": True,
+    "extra": {},
+    "id": "a:0",
+    "name": "f",
+    "type": "function",
+}
 USAGE = Usage(prompt_tokens=9, completion_tokens=12)
 USAGE_OBJECT = {
     "cached_tokens": None,
