@@ -352,10 +352,10 @@ class AsyncKimi(ClosedAtExit):
             ConfigurationError: *into* has no JSON Schema, or a part of the request cannot be sent.
             KimiError: A reply failed.
         """
-        from kimi_async.structured import answer_of, question_for
+        from kimi_async._structured import parse, typed_request
 
-        question = question_for(self._caller, messages, params, into, wire=wire)
-        return await answer_of(question, repairs)
+        request = typed_request(self._caller, messages, params, into, wire=wire)
+        return await parse(request, repairs)
 
     @overload
     def stream_parse(
@@ -376,9 +376,9 @@ class AsyncKimi(ClosedAtExit):
         Raises:
             ConfigurationError: *into* has no JSON Schema, or a part of the request cannot be sent.
         """
-        from kimi_async.structured import ParsedStream, question_for
+        from kimi_async._structured import ParsedStream, typed_request
 
-        return ParsedStream(question_for(self._caller, messages, params, into))
+        return ParsedStream(typed_request(self._caller, messages, params, into))
 
     @overload
     def batch(
@@ -438,7 +438,7 @@ class AsyncKimi(ClosedAtExit):
         Raises:
             ConfigurationError: An argument cannot work.
         """
-        from kimi_async.batch import make_batch
+        from kimi_async.batch._answer import make_batch
 
         return make_batch(
             self._caller,

@@ -16,6 +16,7 @@ __all__ = [
     "Usage",
     "UsageOrigin",
     "recorded_params",
+    "sum_usage",
     "total_usage",
 ]
 
@@ -191,3 +192,16 @@ def _sum(usages: Sequence[Usage]) -> Usage:
         known = [figure for figure in figures if figure is not None]
         sums[each.name] = sum(known) if known else None
     return Usage(**sums)
+
+
+def sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
+    """Return the sum of *usages*; a figure that one of them does not have is ``None`` in the sum."""
+    figures: dict[str, list[int | None]] = {
+        each.name: [getattr(usage, each.name, None) for usage in usages] for each in fields(Usage)
+    }
+    sums = {
+        name: sum(part for part in parts if part is not None)
+        for name, parts in figures.items()
+        if None not in parts
+    }
+    return Usage(**sums) if sums else None

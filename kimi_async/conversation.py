@@ -157,16 +157,16 @@ class Conversation:
             KimiError: The reply failed or does not fit; the history is unchanged.
             RuntimeError: Another turn is under way.
         """
-        from kimi_async.structured import answer_of, question_for
+        from kimi_async._structured import parse, typed_request
 
         self._check_free()
         begun, asked = self._history, as_messages(message)
-        question = question_for(
+        request = typed_request(
             self._caller, (*begun.said, *asked), self._merged(params), into, wire=wire
         )
         self._turn = rounds = _Rounds()
         try:
-            parsed = await answer_of(question, repairs)
+            parsed = await parse(request, repairs)
         finally:
             rounds.is_open = False
         # Only the first request had no answers of earlier rounds, so its usage is that of the history.

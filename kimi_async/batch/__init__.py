@@ -1,7 +1,6 @@
 """Many requests through one client: ``client.batch()`` and its values."""
 
-from kimi_async.batch._answer import make_batch
 from kimi_async.batch._batch import Batch
 from kimi_async.batch._rows import BatchRequest, BatchResult, Requests
 
-__all__ = ["Batch", "BatchRequest", "BatchResult", "Requests", "make_batch"]
+__all__ = ["Batch", "BatchRequest", "BatchResult", "Requests"]

@@ -14,6 +14,7 @@ from kimi_async._hooks import CallInfo, Observer
 from kimi_async._messages import Message
 from kimi_async._models import ChatCompletion
 from kimi_async._record import ReplyRecord, Usage, total_usage
+from kimi_async._structured import check_repairs, parse, typed_request
 from kimi_async.batch._batch import Batch
 from kimi_async.batch._rows import (
     BatchRequest,
@@ -22,7 +23,6 @@ from kimi_async.batch._rows import (
     cache_key_of,
     request_of,
 )
-from kimi_async.structured import answer_of, check_repairs, question_for
 
 __all__ = ["make_batch"]
 
@@ -94,8 +94,8 @@ class _Answerer:
         params = self._params_of(request, used)
         if request.into is None:
             return await self.caller.open(request.messages, params).final(), None
-        question = question_for(self.caller, request.messages, params, request.into)
-        parsed = await answer_of(question, self.repairs)
+        typed = typed_request(self.caller, request.messages, params, request.into)
+        parsed = await parse(typed, self.repairs)
         return parsed.completion, parsed.value
 
     def _params_of(self, request: BatchRequest[Any], used: _UsedTokens) -> CallParams:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, Self, TypeAlias, Unpack
 
 import anyio
-from attrs import field, fields, frozen
+from attrs import field, frozen
 
 from kimi_async._caller import Caller
 from kimi_async._closing import ClosedAtExit
@@ -20,7 +20,7 @@ from kimi_async._errors import ConfigurationError, StreamInterrupted
 from kimi_async._events import StreamEnd, StreamEvent
 from kimi_async._messages import Message, Messages, ToolCall, tool_result
 from kimi_async._models import ChatCompletion
-from kimi_async._record import Outcome, Usage
+from kimi_async._record import Outcome, Usage, sum_usage
 from kimi_async._request._message_values import as_messages
 from kimi_async._settings import is_seconds
 from kimi_async._stream import ChatStream
@@ -36,7 +36,6 @@ __all__ = [
     "StepStart",
     "Stopped",
     "ToolRun",
-    "sum_usage",
 ]
 
 
@@ -398,19 +397,6 @@ class ToolRun(ClosedAtExit):
 def _tools_in(messages: Sequence[Message]) -> Tools:
     """Return the tools in system messages; the model can call them like those of the parameter ``tools``."""
     return [tool for message in messages for tool in message.extra.get("tools") or ()]
-
-
-def sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
-    """Return the sum of *usages*; a figure that one of them does not have is ``None`` in the sum."""
-    figures: dict[str, list[int | None]] = {
-        each.name: [getattr(usage, each.name, None) for usage in usages] for each in fields(Usage)
-    }
-    sums = {
-        name: sum(part for part in parts if part is not None)
-        for name, parts in figures.items()
-        if None not in parts
-    }
-    return Usage(**sums) if sums else None
 
 
 def _left_early() -> StreamInterrupted:

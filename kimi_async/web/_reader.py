@@ -9,7 +9,7 @@ from weakref import WeakSet
 from kimi_async._errors import ConfigurationError
 from kimi_async._events import AttemptFailed, StreamContinued, StreamRestarted, StreamStart
 from kimi_async._stream import ChatStream
-from kimi_async.structured import ParsedStream
+from kimi_async._structured import ParsedStream
 from kimi_async.tools._run import RunEvent, StepStart, ToolRun
 from kimi_async.web._ending import Ending, ending_of_reply, ending_of_run
 

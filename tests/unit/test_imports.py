@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 import kimi_async
-from kimi_async import capabilities, conversation, structured, testing, tools, web
+from kimi_async import batch, capabilities, conversation, structured, testing, tools, web
 
 PACKAGE = Path(kimi_async.__file__).parent
 
@@ -163,14 +163,14 @@ def loaded_by(code: str) -> set[str]:
 LATER = {
     f"kimi_async.{name}"
     for name in (
-        *("cli", "conversation", "structured", "testing", "tools", "web"),
+        *("batch", "cli", "conversation", "structured", "testing", "tools", "web"),
         *(
             "_http._aiohttp",
             *(f"_http._{name}" for name in ("asyncio_stream", "connection", "own_client")),
             *(f"_http._{name}" for name in ("own_transport", "stream", "tls", "trio_stream")),
             "_providers._environment",
         ),
-        *("_types", "tools._call_ids"),
+        *("_structured", "_types", "tools._call_ids"),
     )
 }
 
@@ -217,7 +217,7 @@ def test_a_reply_waits_for_no_import_of_ours() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [kimi_async, capabilities, conversation, structured, testing, tools, web],
+    [kimi_async, batch, capabilities, conversation, structured, testing, tools, web],
     ids=lambda module: module.__name__,
 )
 def test_public_names_are_listed_once_in_order_and_are_there(module: ModuleType) -> None:
