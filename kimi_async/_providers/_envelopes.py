@@ -55,6 +55,9 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
 }
 #: Keys of the reply itself; they never explain a failure.
 _REPLY_KEYS: Final = frozenset(("choices", "usage"))
+#: The keys of a usual chunk, and the values of its "object"; the last chunk, with the usage, often has no choices.
+_CHUNK_KEYS: Final = _REPLY_KEYS | {"id", "object", "created", "model", "system_fingerprint"}
+_CHUNK_OBJECTS: Final = (None, "chat.completion.chunk", "chat.completion")
 #: Keys whose values have a place of their own in an error. A value of several words is not such a fact.
 _FACT_KEYS: Final = frozenset(
     (
@@ -131,7 +134,7 @@ def is_error(raw: Level) -> bool:
     """
     if error_in(raw):
         return True
-    if raw.get("choices"):
+    if raw.get("choices") or (raw.keys() <= _CHUNK_KEYS and raw.get("object") in _CHUNK_OBJECTS):
         return False
     raw = _plain(raw)
     return bool(

@@ -55,6 +55,8 @@ def parse_any(data: bytes) -> Chunk | Done | None:
     Raises:
         ProtocolError: *data* is neither, or a core field is of a wrong type.
     """
+    if data == b"[DONE]":
+        return DONE
     decoded = decode_with_halves(data)
     if decoded is None:
         if data.strip().upper() == b"[DONE]":
@@ -371,8 +373,11 @@ def _object(value: Any) -> Mapping[str, Any]:
 def _first_count(
     raw: Mapping[str, Any], *keys: str, else_in: Mapping[str, Any] = _NOTHING
 ) -> int | None:
-    values = [where.get(key) for where in (raw, else_in) for key in keys]
-    return next((count for value in values if (count := _count(value)) is not None), None)
+    for where in (raw, else_in):
+        for key in keys:
+            if key in where and (count := _count(where[key])) is not None:
+                return count
+    return None
 
 
 _NO_COUNTS: Final = Usage()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any, Final
 from urllib.parse import quote
@@ -28,6 +29,12 @@ def without_key(text: str, key: str | None) -> str:
     """
     if key is None or len(key) < _KEY_CHARS:
         return text
+    return _spellings_of(key).sub(_BLOT, text)
+
+
+@functools.lru_cache(maxsize=64)
+def _spellings_of(key: str) -> re.Pattern[str]:
+    """Return a pattern for the ways to write *key*; kept, because each header of each response is searched."""
     in_json = msgspec.json.encode(key)[1:-1].decode()
     spellings = {
         *(key, repr(key)[1:-1], in_json, quote(key, safe="")),
@@ -35,7 +42,7 @@ def without_key(text: str, key: str | None) -> str:
         *(key.replace("/", "\\/"), key.replace("/", "\\\\/")),
     }
     longest_first = sorted(spellings, key=len, reverse=True)
-    return re.sub("|".join(map(re.escape, longest_first)), _BLOT, text)
+    return re.compile("|".join(map(re.escape, longest_first)))
 
 
 def value_without_key(value: Any, key: str | None) -> Any:
