@@ -252,6 +252,12 @@ class Body(httpx.AsyncByteStream):
         content, self._content = self._content, b""
         return content
 
+    @property
+    def at_end(self) -> bool:
+        """Whether it has nothing more to give."""
+        framing = self._framing
+        return framing.ended and framing.failure is None and not self._content
+
     def close(self) -> None:
         """Close the connection at once, unless the body was received to its end."""
         if not self._framing.ended:

@@ -60,12 +60,17 @@ class ConcurrencyLimiter:
         Returns:
             The permit; ``None`` when :meth:`close` was called meanwhile.
         """
-        if limit is None or self.taken < limit:
-            self.taken += 1
-        else:
+        permit = self.take_now(limit)
+        if permit is None and limit is not None:
             await self._wait(self._waiting[limit])
-            if self._closed:
-                return None
+            permit = None if self._closed else Permit(self, loop_caller())
+        return permit
+
+    def take_now(self, limit: int | None) -> Permit | None:
+        """Take a permit, unless *limit* or more are taken."""
+        if limit is not None and self.taken >= limit:
+            return None
+        self.taken += 1
         return Permit(self, loop_caller())
 
     async def _wait(self, line: OrderedDict[anyio.Event, None]) -> None:

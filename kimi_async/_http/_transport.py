@@ -16,7 +16,7 @@ from collections.abc import (
     Callable,
     Mapping,
 )
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import anyio
 
@@ -43,9 +43,6 @@ from kimi_async._wire import WireRequest
 if TYPE_CHECKING:
     import asyncio
 
-    import httpx
-
-    from kimi_async._http._connection import Body
 
 __all__ = ["BodyError", "BodyTimeout", "Response", "Transport"]
 
@@ -115,14 +112,21 @@ class Transport:
         self.closed = False
         self.limiter = ConcurrencyLimiter()
 
+    def permit_now(self, limit: int | None) -> Permit | None:
+        """Take the permit of one reply, unless *limit* or more replies are in flight.
+
+        Raises:
+            RuntimeError: The client is closed, or is in use on another event loop.
+        """
+        self._check()
+        return self.limiter.take_now(limit)
+
     async def acquire_permit(self, limit: int | None) -> Permit:
         """Take the permit of one reply; wait for as long as *limit* or more replies are in flight.
 
         Raises:
             TransportError: The client was closed meanwhile.
-            RuntimeError: The client is closed, or is in use on another event loop.
         """
-        self._check()
         permit = await self.limiter.take(limit)
         if permit is None:
             raise TransportError("the client was closed meanwhile", stage="waiting for a slot")
@@ -301,6 +305,31 @@ async def _close_early(client: HttpClient) -> None:
         await closing.aclose()
 
 
+class OwnBody(Protocol):
+    """The body of an engine of ours, which is read and closed without the layers that a foreign one needs."""
+
+    @property
+    def at_end(self) -> bool:
+        """Whether it has nothing more to give."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Return itself."""
+        ...
+
+    def __anext__(self) -> Awaitable[bytes]:
+        """Return the next bytes."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection at once, unless the body was received to its end."""
+        ...
+
+    def close_soon(self) -> None:
+        """Do the same from any thread, at any moment."""
+        ...
+
+
 class Response:
     """The response to one request: status, headers, and the body read by read.
 
@@ -330,12 +359,11 @@ class Response:
 
     def __init__(self, response: HttpResponse, provider: Provider) -> None:
         self._response = response
-        #: The body that one of our connections reads: the layers of httpx over it cost 2 us a read, and closing it
-        #: needs no waiting.
-        self._own: Body | None = response.extensions.get("kimi_body")
+        #: The body of an engine of ours: the layers of httpx over it cost 2 us a read, and closing it needs no waiting.
+        self._own: OwnBody | None = response.extensions.get("kimi_body")
         if self._own is not None:
             # The layer of httpx and the response hold each other, and only the garbage collector would free them.
-            cast("httpx.Response", response).stream = self._own
+            cast("Any", response).stream = self._own
         self._provider = provider
         self._ended = False
         #: The rest of a large read.
@@ -378,6 +406,11 @@ class Response:
         # An empty view would keep the read in memory.
         self._held = whole[READ_BYTES:] if len(whole) > READ_BYTES else _NOTHING
         return bytes(whole[:READ_BYTES])
+
+    @property
+    def at_end(self) -> bool:
+        """Whether it is known that the body has nothing more to give."""
+        return self._own is not None and self._own.at_end
 
     @property
     def request_id(self) -> str | None:

@@ -246,6 +246,8 @@ class Attempt:
 
     async def _drain(self, response: Response) -> None:
         """Read to the end of the body, so that the connection can be used again; bounded in time and bytes."""
+        if response.at_end:
+            return
         drained = 0
         with anyio.move_on_after(DRAIN_SECONDS):
             try:

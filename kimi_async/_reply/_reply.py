@@ -149,9 +149,13 @@ class Reply:
         return []  # closed from another task
 
     async def _acquire_permit(self) -> None:
+        limit = self._settings.max_concurrency
+        self._permit = self._call.transport.permit_now(limit)
+        if self._permit is not None:
+            return
         deadlines = self._attempts.deadlines()
         with anyio.move_on_after(deadlines.until_permit(self._attempts.begun)):
-            self._permit = await self._call.transport.acquire_permit(self._settings.max_concurrency)
+            self._permit = await self._call.transport.acquire_permit(limit)
             return
         raise deadlines.slot_error()
 
@@ -252,7 +256,8 @@ class Reply:
         chosen, prefix = self._attempts.chosen, self._attempts.prefix
         if chosen is None:
             return ChatCompletion(provider=self._call.first.name, prefix=prefix)
-        return evolve(chosen.decoder.snapshot(), prefix=prefix)
+        completion = chosen.decoder.snapshot()
+        return completion if prefix is None else evolve(completion, prefix=prefix)
 
     def _partial(self) -> ChatCompletion | None:
         if self._attempts.chosen is None or self.record is None:
@@ -294,7 +299,7 @@ class Reply:
         """Make the record and pass it to ``on_complete`` and the hooks, at the first call."""
         if self.record is not None:
             return
-        record = self.record = self._make_record(outcome)
+        record = self.record = self._make_record(outcome, completion or self.snapshot())
         attempts = self._attempts
         attempts.watches.ended(None if completion is None else attempts.chosen, attempts.clock)
         if completion is not None:
@@ -304,13 +309,13 @@ class Reply:
         if attempts.observers is not None:
             attempts.observers.ended(record, self.completion)
 
-    def _make_record(self, outcome: Outcome) -> ReplyRecord:
+    def _make_record(self, outcome: Outcome, completion: ChatCompletion) -> ReplyRecord:
         attempts = self._attempts
         return reply_record(
             outcome,
             attempts.all,
             attempts.current,
-            self.snapshot(),
+            completion,
             model=self._call.request.model,
             params=recorded_params(self._call.wire_request.body),
             begun=attempts.begun,

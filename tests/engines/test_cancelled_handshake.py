@@ -14,7 +14,7 @@ from event_loops import on_loop
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, OpenAICompatible, aiohttp_client
-from kimi_async._http._aiohttp import _Protocol
+from kimi_async._http._aiohttp import Protocol
 
 pytestmark = [
     pytest.mark.anyio,
@@ -39,13 +39,13 @@ async def test_it_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
                 await stream.receive()
         gone.set()
 
-    connection_made = _Protocol.connection_made
+    connection_made = Protocol.connection_made
 
-    def cancel(self: _Protocol, transport: asyncio.BaseTransport) -> None:
+    def cancel(self: Protocol, transport: asyncio.BaseTransport) -> None:
         connection_made(self, transport)
         asking.cancel()
 
-    monkeypatch.setattr(_Protocol, "connection_made", cancel)
+    monkeypatch.setattr(Protocol, "connection_made", cancel)
     tcp = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = tcp.extra(anyio.abc.SocketAttribute.local_port)
     async with (

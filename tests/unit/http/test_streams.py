@@ -14,11 +14,12 @@ import pytest
 import trio
 from aiohttp.base_protocol import BaseProtocol
 
-from kimi_async._http._aiohttp import _body_of
+from kimi_async._http._aiohttp import Body, Protocol
 from kimi_async._http._asyncio_stream import AsyncioStream
 from kimi_async._http._stream import WRITE_BYTES
 from kimi_async._http._tls import TlsStream
 from kimi_async._http._trio_stream import TrioStream
+from kimi_async.testing import virtual_time
 
 ON_ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 ON_TRIO = pytest.mark.parametrize("anyio_backend", ["trio"])
@@ -130,8 +131,58 @@ class Broken:
 @ON_ASYNCIO
 async def test_bytes_before_the_end_of_a_broken_body_are_given() -> None:
     response: Any = Broken()
-    body = _body_of(response)
+    body = Body(response)
     assert await anext(body) == b"the last bytes"
     with pytest.raises(aiohttp.ClientPayloadError):
         await anext(body)
     assert response.aborted
+
+
+class Reading(asyncio.Transport):
+    """A transport of asyncio that notes whether its socket would be read."""
+
+    is_read = True
+
+    def pause_reading(self) -> None:
+        self.is_read = False
+
+    def resume_reading(self) -> None:
+        self.is_read = True
+
+
+async def answered(protocol: Protocol) -> aiohttp.StreamReader:
+    """Return the body of the response that the connection is about to receive."""
+    protocol.connection_made(Reading())
+    protocol.set_response_params(read_timeout=10)
+    protocol.start_timeout()
+    protocol.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 10000000\r\n\r\n")
+    _, body = await protocol.read()
+    return body
+
+
+@pytest.mark.parametrize("anyio_backend", [virtual_time()], ids=["asyncio"])
+async def test_each_read_of_aiohttp_has_the_whole_time() -> None:
+    protocol = Protocol(asyncio.get_running_loop())
+    body = await answered(protocol)
+    for _ in range(4):
+        await anyio.sleep(6)
+        protocol.data_received(b"x")
+    await anyio.sleep(9.9)
+    assert body.exception() is None
+    await anyio.sleep(0.2)
+    assert isinstance(body.exception(), aiohttp.SocketTimeoutError)
+
+
+@ON_ASYNCIO
+async def test_a_body_of_aiohttp_that_nobody_reads_stops_the_socket() -> None:
+    protocol = Protocol(asyncio.get_running_loop())
+    body = await answered(protocol)
+    transport = protocol.transport
+    assert isinstance(transport, Reading)
+    sizes: list[int] = []
+    for _ in range(2):
+        while transport.is_read:
+            protocol.data_received(b"x" * 10_000)
+        sizes.append(len(await body.readany()))
+    assert transport.is_read
+    assert sizes[0] == sizes[1] > 10_000
