@@ -202,7 +202,7 @@ class Lines:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._named():
+        with _named(self._path):
             self._file.close()  # writes again the rest of a line that found no room
 
     def add(self, line: bytes) -> None:
@@ -211,18 +211,19 @@ class Lines:
         Raises:
             OSError: The disk is full, or the file cannot be written any more.
         """
-        with self._named():
+        with _named(self._path):
             self._file.write(line)
             self._file.flush()
 
-    @contextlib.contextmanager
-    def _named(self) -> Generator[None]:
-        """Name the file in an error of the system, which does not."""
-        try:
-            yield
-        except OSError as error:
-            error.filename = str(self._path)
-            raise
+
+@contextlib.contextmanager
+def _named(path: Path) -> Generator[None]:
+    """Name the file in an error of the system, which does not."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def _lock(file: BinaryIO, path: Path) -> None:
@@ -258,10 +259,20 @@ def drop_lines(path: Path, names: frozenset[str]) -> None:
         return
     path = path.resolve()  # a link stays a link
     kept = path.with_name(f"{path.name}.new")
-    with Lines(path), path.open("rb") as old, kept.open("wb") as new:
+    with Lines(path):
+        try:
+            _copy_lines(path, kept, names)
+        except BaseException:
+            kept.unlink(missing_ok=True)  # half a file, which takes room on a full disk
+            raise
+    shutil.copymode(path, kept)  # prompts may be for few eyes
+    kept.replace(path)
+
+
+def _copy_lines(path: Path, kept: Path, names: frozenset[str]) -> None:
+    """Write the lines of *path* that are not of these names to *kept*."""
+    with path.open("rb") as old, _named(kept), kept.open("wb") as new:
         for line in old:
             state = read_state(line.decode("utf-8", "replace"))
             if state is None or state.custom_id not in names:
                 new.write(line)
-    shutil.copymode(path, kept)  # prompts may be for few eyes
-    kept.replace(path)

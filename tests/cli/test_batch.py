@@ -11,11 +11,13 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from attrs import define
 from commands import run_command, serving_beside
@@ -23,8 +25,8 @@ from typer.testing import CliRunner
 
 import kimi_async as kimi
 from kimi_async.cli._app import app
-from kimi_async.cli._batch import is_final
-from kimi_async.cli._batch_files import Lines
+from kimi_async.cli._batch import Job, is_final, run_batch
+from kimi_async.cli._batch_files import Lines, drop_lines
 from kimi_async.testing import ErrorReply, FakeProvider, ReceivedRequest, Reply
 
 
@@ -426,6 +428,41 @@ def test_a_full_disk_is_told_and_leaves_whole_lines(tmp_path: Path) -> None:
     with Lines(path) as lines:
         lines.add(line)
     assert path.read_bytes() == line * 7
+
+
+def test_a_full_disk_leaves_the_failures_of_earlier_runs(tmp_path: Path) -> None:
+    path = tmp_path / "errors"
+    before = b"".join(b'{"custom_id":"%d"}\n' % number for number in range(9999))
+    path.write_bytes(before)
+    with files_of_at_most(50_000), pytest.raises(OSError, match=r"errors\.new"):
+        drop_lines(path, frozenset({"a"}))
+    assert (path.read_bytes(), [*tmp_path.iterdir()]) == (before, [path])
+
+
+def test_a_run_continues_after_the_disk_was_full(files: Files) -> None:
+    texts = {f"{number}": f"{'good' if number % 3 else 'bad'} {number}" for number in range(60)}
+    source = files.write(*[prompt(name, text) for name, text in texts.items()])
+    job = Job(
+        source=source,
+        output=files.output,
+        errors=files.errors,
+        providers=(kimi.AceDataCloud(base_url=f"{files.fake.url}/acedata/kimi"),),
+        model="kimi-k3",
+        system=None,
+        concurrency=3,
+    )
+    for size in (6_000, 9_000, 12_000):
+        # In a thread, for the reason that run_command() gives.
+        with files_of_at_most(size), ThreadPoolExecutor() as thread:
+            error = thread.submit(anyio.run, run_batch, job).exception()
+        assert isinstance(error, OSError)
+        assert error.filename in {str(files.output), str(files.errors)}
+    code, shown = files.run(source)
+    assert code == 1, shown
+    assert "20 rows have no reply" in shown
+    assert files.replies() == {name: f"{text}!" for name, text in texts.items() if "good" in text}
+    failed = [json.loads(line)["custom_id"] for line in files.errors.read_bytes().splitlines()]
+    assert sorted(failed) == sorted(name for name, text in texts.items() if "bad" in text)
 
 
 ROWS, KILLS, CONCURRENCY = 300, 5, 20
