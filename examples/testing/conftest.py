@@ -1,4 +1,7 @@
-"""Virtual time for every test, and a fake that each test fills with its script."""
+"""Virtual time for every test, and a fake that each test fills with its script.
+
+The tests need ``pip install kimi-async pytest``; ``test_service.py`` needs more, which it names.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Test a FastAPI service: answers, streams and errors of the provider, without a server and without a key."""
+"""Test a FastAPI service: answers, streams and errors of the provider, without a server and without a key.
+
+pip install 'kimi-async[web]' fastapi pytest
+"""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Batch(ClosedAtExit, Generic[T]):
         self._busy = False
 
     def __repr__(self) -> str:
-        return f"<Batch {self._rows.taken} results taken>"
+        return f"<Batch taken={self._rows.taken}>"
 
     def __del__(self) -> None:
         background = getattr(self, "_background", None)

@@ -34,6 +34,7 @@ from kimi_async.cli._batch_files import (
 )
 from kimi_async.cli._output import report
 from kimi_async.cli._progress import Counts, Display, summary
+from kimi_async.cli._words import counted
 
 __all__ = ["Job", "estimate", "is_final", "run_batch"]
 
@@ -108,9 +109,10 @@ def estimate(job: Job) -> list[str]:
     """Return what a run would do, without sending anything."""
     plan = job.plan()
     tokens = plan.body_bytes // _BYTES_PER_TOKEN
+    rows = counted(plan.total, "row", "rows")
     return [
-        f"{plan.total:,} rows: {len(plan.answered):,} answered, {len(plan.failed):,} failed, {plan.left:,} to send",
-        f"about {tokens:,} tokens of input, at {_BYTES_PER_TOKEN} bytes for each",
+        f"{rows}: {len(plan.answered):,} answered, {len(plan.failed):,} failed, {plan.left:,} to send",
+        f"about {counted(tokens, 'token', 'tokens')} of input, at {_BYTES_PER_TOKEN} bytes for each",
     ]
 
 
@@ -142,7 +144,8 @@ async def run_batch(job: Job) -> bool:
     failed = counts.failed + len(plan.failed)
     lines = summary(counts, display.seconds)
     if failed:
-        lines.append(f"{failed:,} rows have no reply; {job.errors} says why, and can be an input")
+        rows_have = counted(failed, "row has", "rows have")
+        lines.append(f"{rows_have} no reply; {job.errors} says why, and can be an input")
     with contextlib.suppress(BrokenPipeError):  # nobody reads them; the exit code says the same
         for line in lines:
             report(line)

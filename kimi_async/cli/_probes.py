@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from kimi_async import APIError, CallParams, ChatCompletion, KimiError, Message, assistant, user
 from kimi_async._json_text import decode_object
-from kimi_async.cli._words import in_words_of_the_shell
+from kimi_async.cli._words import counted, in_words_of_the_shell
 
 __all__ = ["MAX_TOKENS", "PROBES", "Finding", "Heard", "Probe", "findings"]
 
@@ -154,7 +154,8 @@ def _read_plain(heard: Heard, _plain: Heard) -> Iterator[Finding]:
 def _streaming(heard: Heard) -> str:
     if _is_whole(heard):
         return "no: one JSON body in place of a stream"
-    return f"yes: {len(heard.objects)} chunks, first output after {heard.first_output or 0:.2f} s"
+    chunks = counted(len(heard.objects), "chunk", "chunks")
+    return f"yes: {chunks}, first output after {heard.first_output or 0:.2f} s"
 
 
 def _is_whole(heard: Heard) -> bool:

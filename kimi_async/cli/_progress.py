@@ -14,6 +14,7 @@ from rich.cells import cell_len
 
 from kimi_async import Usage
 from kimi_async.batch import BatchResult
+from kimi_async.cli._words import counted
 
 __all__ = ["Counts", "Display", "duration", "progress_line", "summary"]
 
@@ -95,7 +96,7 @@ def progress_line(counts: Counts, seconds: float, width: int) -> str:
         parts.append(f"{done / seconds:.1f} rows/s")
     if counts.prompt_tokens:
         tokens = counts.prompt_tokens + counts.completion_tokens
-        parts.append(f"{short(tokens)} tokens")
+        parts.append(f"{short(tokens)} {'token' if tokens == 1 else 'tokens'}")
         parts.append(f"{_percent(counts.cached_tokens, counts.prompt_tokens)} of the input cached")
     line = ""
     for part in parts:
@@ -109,7 +110,8 @@ def progress_line(counts: Counts, seconds: float, width: int) -> str:
 def _share(counts: Counts) -> str:
     share = counts.finished / counts.total if counts.total else 1.0
     # 100 % only at the end.
-    return f"{counts.finished:,} of {counts.total:,} rows ({math.floor(share * 100)} %)"
+    rows = counted(counts.total, "row", "rows")
+    return f"{counts.finished:,} of {rows} ({math.floor(share * 100)} %)"
 
 
 def _percent(part: int, whole: int) -> str:
@@ -142,11 +144,14 @@ def summary(counts: Counts, seconds: float) -> list[str]:
         head += f", {counts.failed:,} failed"
     lines = [f"{head}, in {duration(seconds)}"]
     for name, rows in sorted(counts.by_provider.items()):
-        lines.append(f"{name}: {rows:,} rows, {counts.tokens_by_provider[name]:,} tokens")
+        tokens = counts.tokens_by_provider[name]
+        lines.append(
+            f"{name}: {counted(rows, 'row', 'rows')}, {counted(tokens, 'token', 'tokens')}"
+        )
     if counts.prompt_tokens:
         cached = _percent(counts.cached_tokens, counts.prompt_tokens)
         lines.append(
-            f"all attempts: {counts.prompt_tokens:,} tokens of input ({cached} cached),"
+            f"all attempts: {counted(counts.prompt_tokens, 'token', 'tokens')} of input ({cached} cached),"
             f" {counts.completion_tokens:,} of output"
         )
     return lines

@@ -1,11 +1,11 @@
-"""Turn messages of the package into the words of the command line: options and not names of Python. Pure."""
+"""Say messages and counts in the words of the command line; pure."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-__all__ = ["in_words_of_the_shell"]
+__all__ = ["counted", "in_words_of_the_shell"]
 
 _WORDS: Final = (
     # The text that arrived is on the screen.
@@ -15,7 +15,10 @@ _WORDS: Final = (
     (r"Timeouts\(\w+=\.\.\.\)", "--timeout"),
     (r" Raise limits=Limits\(.*?\) if replies like this are expected\.", ""),
     (r" The last error of each provider is in \.errors\.", ""),
-    (r"give one to AsyncKimi, or set a key", "set a key"),
+    (
+        r"give one to AsyncKimi, or set a key \((.*)\)",
+        r"set a key (\1); to try without one, start kimi-async fake",
+    ),
     (r"\bapi_key (.*); give api_key=\.\.\. or set", r"the key \1; set"),
     (r"\b(AceDataCloud|Cloudsway|Moonshot|OpenAICompatible): (?=[a-z])", ""),
     (r"; pass allow_http=True if that is meant", ""),
@@ -33,3 +36,8 @@ def in_words_of_the_shell(message: str) -> str:
     for pattern, words in _WORDS:
         message = re.sub(pattern, words, message)
     return message
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """Return *number* and its words: ``1 row``, ``2,000 rows``."""
+    return f"{number:,} {one if number == 1 else many}"

@@ -135,7 +135,11 @@ def test_the_model_of_the_environment(fake: FakeProvider) -> None:
     ("arguments", "environment", "words"),
     [
         pytest.param(
-            ["Hello"], {}, "no provider: set a key (ACEDATACLOUD_API_TOKEN,", id="no-provider"
+            ["Hello"],
+            {},
+            "no provider: set a key (ACEDATACLOUD_API_TOKEN, CLOUDSWAY_API_KEY, MOONSHOT_API_KEY);"
+            " to try without one, start kimi-async fake",
+            id="no-provider",
         ),
         pytest.param(
             ["--provider", "cloudsway", "Hello"], KEY, "set CLOUDSWAY_API_KEY", id="no-key"

@@ -127,7 +127,7 @@ def test_a_second_run_sends_only_the_new_rows(files: Files) -> None:
 def test_failures_are_an_input_again(files: Files) -> None:
     code, shown = files.run(files.write(prompt("a", "one"), prompt("b", "bad")))
     assert code == 1
-    assert "1 rows have no reply" in shown
+    assert "1 row has no reply" in shown
     (line,) = map(json.loads, files.errors.read_text("utf-8").splitlines())
     assert line["custom_id"] == "b"
     assert line["error"]["name"] == "BadRequestError"
@@ -205,7 +205,7 @@ def test_a_dry_run_sends_and_writes_nothing(files: Files) -> None:
     code, shown = files.run(files.write(prompt("a", "one")), "--dry-run")
     assert code == 0
     assert shown.splitlines() == [
-        "1 rows: 0 answered, 0 failed, 1 to send",
+        "1 row: 0 answered, 0 failed, 1 to send",
         "about 9 tokens of input, at 4 bytes for each",
     ]
     assert not files.output.exists()

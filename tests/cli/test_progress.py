@@ -45,6 +45,11 @@ def test_a_narrow_line_drops_the_last_parts(width: int) -> None:
     [
         (Counts(0, 0), "0 of 0 rows (100 %)"),
         (Counts(3, 0), "0 of 3 rows (0 %)"),
+        (Counts(1, 0), "0 of 1 row (0 %)"),
+        (
+            Counts(1, 0, answered=1, prompt_tokens=1),
+            "1 of 1 row (100 %) · 0.1 rows/s · 1 token · 0 % of the input cached",
+        ),
         (Counts(2000, 0, answered=1999), "1,999 of 2,000 rows (99 %) · 0 s left · 199.9 rows/s"),
         (Counts(2, 0, answered=2), "2 of 2 rows (100 %) · 0.2 rows/s"),
     ],
@@ -82,8 +87,8 @@ def test_the_counts_of_results_and_their_summary() -> None:
     counts.add(BatchResult(custom_id="c", index=2, error=error, usage=Usage(prompt_tokens=10)))
     assert summary(counts, 12) == [
         "2 answered, 1 finished before this run, 1 failed, in 12 s",
-        "acedata: 1 rows, 15 tokens",
-        "cloudsway: 1 rows, 0 tokens",
+        "acedata: 1 row, 15 tokens",
+        "cloudsway: 1 row, 0 tokens",
         "all attempts: 20 tokens of input (20 % cached), 5 of output",
     ]
 

@@ -293,7 +293,7 @@ async def test_async_with_waits_for_the_end_of_all() -> None:
     fake = FakeTransport(slow(random.Random(1).random))
     client = fake.client()
     async with client.batch(Endless(), concurrency=10) as batch:
-        assert repr(batch) == "<Batch 0 results taken>"
+        assert repr(batch) == "<Batch taken=0>"
         await anext(batch)
         assert client.in_flight > 0
     assert (fake.active_requests, client.in_flight) == (0, 0)
