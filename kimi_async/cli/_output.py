@@ -6,13 +6,16 @@ into it.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import shutil
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
-from typing import Final, TextIO
+from typing import ClassVar, Final, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.style import Style
 
@@ -20,6 +23,7 @@ __all__ = [
     "BOLD",
     "DIM",
     "UNSEEN",
+    "ChangingLine",
     "Output",
     "clean",
     "in_lines",
@@ -69,7 +73,55 @@ def clean(text: str, *, terminal: bool = True) -> str:
 def report(message: object) -> None:
     """Write one line to stderr, whatever *message* holds; a terminal gets it with whole words in each of its lines."""
     line = f"kimi-async: {clean(' '.join(str(message).split()))}"
-    sys.stderr.write(f"{in_lines(line) if sys.stderr.isatty() else line}\n")
+    with _TERMINAL:
+        if ChangingLine.shown is not None:
+            ChangingLine.shown.erase()
+        sys.stderr.write(f"{in_lines(line) if sys.stderr.isatty() else line}\n")
+
+
+#: Held while a line of stderr is written: a changing line may be written by another thread.
+_TERMINAL: Final = threading.RLock()
+
+
+class ChangingLine:
+    """One line of a terminal that is written again and again, until a :func:`report` or :meth:`erase` erases it.
+
+    An error of the file is ignored: the work continues also if nobody reads stderr any more.
+
+    Args:
+        file: stderr.
+
+    Attributes:
+        shown: The line that was written last; ``None`` = there is none.
+    """
+
+    shown: ClassVar[ChangingLine | None] = None
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._cells = 0
+
+    def change(self, text: str) -> None:
+        """Write *text* over the text that is shown."""
+        with _TERMINAL:
+            ChangingLine.shown = self
+            cells = cell_len(text)
+            # Blanks erase the rest, because a simple terminal knows no sequence that does.
+            self._write(f"\r{text}{' ' * (self._cells - cells)}")
+            self._cells = cells
+
+    def erase(self) -> None:
+        """Erase the text, and go to the begin of the line."""
+        with _TERMINAL:
+            ChangingLine.shown = None
+            if self._cells:
+                self._write(f"\r{' ' * self._cells}\r")
+                self._cells = 0
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._file.write(text)
+            self._file.flush()
 
 
 def in_lines(text: str) -> str:

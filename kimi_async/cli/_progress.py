@@ -14,6 +14,7 @@ from rich.cells import cell_len
 
 from kimi_async import Usage
 from kimi_async.batch import BatchResult
+from kimi_async.cli._output import ChangingLine
 from kimi_async.cli._words import counted
 
 __all__ = ["Counts", "Display", "duration", "progress_line", "summary"]
@@ -171,7 +172,7 @@ class Display:
         self._file = file
         self._clock = clock
         self._begun = clock()
-        self._shown = 0
+        self._line = ChangingLine(file)
 
     @property
     def seconds(self) -> float:
@@ -189,7 +190,7 @@ class Display:
                 failure = error  # a task group would wrap it
             finally:
                 tasks.cancel_scope.cancel()
-                self._clear()
+                self._line.erase()
         assert failure is not None
         raise failure
 
@@ -198,26 +199,10 @@ class Display:
         while True:
             await anyio.sleep(_TERMINAL_SECONDS if is_terminal else _FILE_SECONDS)
             if is_terminal:
-                self._change()
+                # The last cell stays empty: some terminals begin a new line after it.
+                width = shutil.get_terminal_size().columns - 1  # it may change
+                self._line.change(progress_line(self._counts, self.seconds, width))
             else:
-                self._write(f"{progress_line(self._counts, self.seconds, 200)}\n")
-
-    def _change(self) -> None:
-        # The last cell stays empty: some terminals begin a new line after it.
-        width = shutil.get_terminal_size().columns - 1  # it may change
-        line = progress_line(self._counts, self.seconds, width)
-        # Blanks erase the rest, because a simple terminal knows no sequence that does.
-        cells = cell_len(line)
-        self._write(f"\r{line}{' ' * (self._shown - cells)}")
-        self._shown = cells
-
-    def _clear(self) -> None:
-        if self._shown:
-            self._write(f"\r{' ' * self._shown}\r")
-            self._shown = 0
-
-    def _write(self, text: str) -> None:
-        # The work continues also if nobody reads stderr any more.
-        with contextlib.suppress(OSError):
-            self._file.write(text)
-            self._file.flush()
+                with contextlib.suppress(OSError):  # as for a line of a terminal
+                    self._file.write(f"{progress_line(self._counts, self.seconds, 200)}\n")
+                    self._file.flush()

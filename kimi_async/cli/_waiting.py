@@ -7,6 +7,8 @@ import threading
 from types import TracebackType
 from typing import Final, Self, TextIO
 
+from kimi_async.cli._output import ChangingLine
+
 __all__ = ["SignOfLife"]
 
 _AFTER: Final = 1.0
@@ -50,16 +52,9 @@ class SignOfLife:
         self.stop()
 
     def _show(self) -> None:
-        text = ""
+        line = ChangingLine(self._file)
         ticks = 0
         while not self._ended.wait(self._after):
             ticks += 1
-            text = f"Waiting for the reply, {ticks * self._after:.0f} s"
-            self._write(f"\r{text}")
-        if text:
-            # Blanks, because a simple terminal knows no sequence that erases.
-            self._write(f"\r{' ' * len(text)}\r")
-
-    def _write(self, text: str) -> None:
-        self._file.write(text)
-        self._file.flush()
+            line.change(f"Waiting for the reply, {ticks * self._after:.0f} s")
+        line.erase()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kimi_async.cli._output import (
     BOLD,
     DIM,
+    ChangingLine,
     Output,
     clean,
     never_fail_on_characters,
@@ -177,3 +178,20 @@ def test_lines_and_paragraphs_are_ended_once(pieces: list[str], line: str, parag
     output.end_paragraph()
     output.end_paragraph()
     assert file.getvalue() == paragraph
+
+
+def test_a_report_erases_a_line_that_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Tty()
+    monkeypatch.setattr(sys, "stderr", screen)
+    line = ChangingLine(screen)
+    line.change("10 rows")
+    line.change("9 行")
+    report("careful")
+    report("very careful")
+    line.change("11 rows")
+    line.erase()
+    line.erase()
+    assert screen.getvalue() == (
+        "\r10 rows\r9 行   \r    \rkimi-async: careful\nkimi-async: very careful\n"
+        "\r11 rows\r       \r"
+    )
