@@ -15,7 +15,6 @@ from kimi_async import (
     RefusalDelta,
     StreamEnd,
     StreamEvent,
-    StreamInterrupted,
     StreamRestarted,
     ToolCall,
     ToolCallDone,
@@ -89,22 +88,12 @@ class PlainRenderer:
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._has_text = False
 
     def show(self, event: StreamEvent, /) -> None:
-        """Write the answer's text; its last line is ended.
-
-        Raises:
-            StreamInterrupted: The reply was begun anew after some text.
-        """
+        """Write the text of the answer; its last line is ended. A reply does not restart after its first event."""
         match event:
             case ContentDelta(text=text):
-                self._has_text = True
                 self._output.write(text)
-            case StreamRestarted() if self._has_text:
-                raise StreamInterrupted(
-                    "the reply was begun anew, and its first text cannot be taken back"
-                )
             case StreamEnd(completion=completion):
                 self._output.end_line()
                 for note in _notes(completion):

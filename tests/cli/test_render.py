@@ -22,7 +22,6 @@ from kimi_async import (
     ReplyRecord,
     StreamEnd,
     StreamEvent,
-    StreamInterrupted,
     StreamRestarted,
     StreamStart,
     ToolCall,
@@ -309,13 +308,3 @@ def test_a_terminal_announces_a_restart() -> None:
     for event in RESTARTED:
         renderer.show(event)
     assert file.getvalue() == "Once\n\nThe reply broke. It begins anew:\n\nAgain"
-
-
-def test_a_file_does_not_take_back_a_text() -> None:
-    file = io.StringIO()
-    renderer = PlainRenderer(Output(file, styled=False))
-    renderer.show(StreamRestarted("acedata", 0))
-    renderer.show(ContentDelta("Once"))
-    with pytest.raises(StreamInterrupted, match="cannot be taken back"):
-        renderer.show(StreamRestarted("acedata", 0))
-    assert file.getvalue() == "Once"
