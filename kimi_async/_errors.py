@@ -35,9 +35,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
+from kimi_async._record import AttemptRecord, ReplyRecord, unsent_record
+
 if TYPE_CHECKING:
     from kimi_async._models import ChatCompletion
-    from kimi_async._record import AttemptRecord, ReplyRecord
 
 __all__ = [
     "APIError",
@@ -82,8 +83,6 @@ class KimiError(Exception):
     Attributes:
         message: The same text, without the context that ``str()`` adds.
         provider: The provider's name (``"acedata"``), or ``None`` before one was chosen.
-        partial: The part of the reply that had arrived, or ``None`` before any output.
-        record: The record of the reply, or ``None`` when nothing was sent.
         attempts: The requests that were sent for the reply, oldest first.
         output_shown: Whether events of the reply were handed to the caller, so that a repeat would repeat output.
         stage: How far the reply was: ``"waiting for a slot"``, ``"connecting"``, ``"sending"``,
@@ -100,7 +99,7 @@ class KimiError(Exception):
         self.message = message
         self.provider: str | None = None
         self._partial: ChatCompletion | None = None
-        self.record: ReplyRecord | None = None
+        self._record: ReplyRecord | None = None
         self.attempts: tuple[AttemptRecord, ...] = ()
         self.output_shown = False
         self.stage: str | None = None
@@ -115,6 +114,15 @@ class KimiError(Exception):
     def partial(self, partial: ChatCompletion) -> None:
         self._partial = partial
 
+    @property
+    def record(self) -> ReplyRecord:
+        """The record of the reply; one without attempts if no reply was begun."""
+        return self._record or unsent_record("error", self.provider or "")
+
+    @record.setter
+    def record(self, record: ReplyRecord) -> None:
+        self._record = record
+
     def __str__(self) -> str:
         context = "; ".join(f"{name}: {value}" for name, value in self._context() if value)
         text = f"{self.message} [{context}]" if context else self.message
@@ -124,10 +132,8 @@ class KimiError(Exception):
 
     def _context(self) -> list[tuple[str, object]]:
         """Facts for ``str()``, in print order; empty ones are left out."""
-        pairs: list[tuple[str, object]] = [("provider", self.provider)]
-        if self.record is not None:
-            pairs.append(("request id", self.record.request_id))
-        return [*pairs, ("stage", self.stage)]
+        known = [("provider", self.provider), ("request id", self.record.request_id)]
+        return [*known, ("stage", self.stage)]
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls the class with only ``args`` and cannot rebuild the richer constructors.
@@ -299,7 +305,7 @@ class APIError(KimiError):
             ("code", self.code),
             ("type", self.type),
             ("trace id", self.trace_id),
-            ("request id", self.request_id or (self.record and self.record.request_id)),
+            ("request id", self.request_id or self.record.request_id),
             ("retry after", self.retry_after and f"{self.retry_after:g} s"),
         ]
 
@@ -408,7 +414,6 @@ class StreamInterrupted(KimiError):
     """Raised when a reply ended or broke without a finish reason, or with one by which the host gives up.
 
     Attributes:
-        partial: Everything that arrived before the break; never ``None``, and without choices before any output.
         cause: Type and text of the exception that broke it, or ``None`` for a polite end.
     """
 

@@ -27,7 +27,7 @@ from kimi_async._json_text import read_json_text
 from kimi_async._messages import Message, ToolCall
 from kimi_async._openai import finish_word, openai_head, openai_usage
 from kimi_async._prefix import Prefix
-from kimi_async._record import AttemptRecord, Outcome, ReplyRecord, Usage
+from kimi_async._record import AttemptRecord, Outcome, ReplyRecord, Usage, unsent_record
 
 if TYPE_CHECKING:
     pass
@@ -199,7 +199,8 @@ class ChatCompletion:
         choices: The answers, by index; empty before any output.
         usage: Token counts, or ``None`` when the provider said nothing.
         request_id: Request or trace id of the response headers.
-        record: The record of the reply; ``None`` on a snapshot of a running one.
+        record: The record of the reply, or the record so far on a snapshot of a running one. One without attempts on a
+            completion that no reply of a client made.
         raw: The decoded JSON body of an unstreamed reply, unknown keys included; ``None`` for a stream.
         prefix: The text that the reply continues, when the last message was ``partial``.
     """
@@ -211,14 +212,14 @@ class ChatCompletion:
     choices: tuple[Choice, ...] = ()
     usage: Usage | None = None
     request_id: str | None = field(default=None, eq=False)
-    record: ReplyRecord | None = field(default=None, eq=False)
+    record: ReplyRecord = field(default=unsent_record("cancelled", ""), eq=False)
     raw: Mapping[str, Any] | None = field(default=None, eq=False, repr=False)
     prefix: Prefix | None = field(default=None, eq=False)
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:
-        """The requests that were sent for the reply, oldest first; empty if it has no record."""
-        return () if self.record is None else self.record.attempts
+        """The requests that were sent for the reply, oldest first."""
+        return self.record.attempts
 
     @property
     def message(self) -> Message:

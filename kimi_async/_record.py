@@ -18,6 +18,7 @@ __all__ = [
     "recorded_params",
     "sum_usage",
     "total_usage",
+    "unsent_record",
 ]
 
 #: How a reply ended; exactly one for each reply.
@@ -108,23 +109,25 @@ class AttemptRecord:
 class ReplyRecord:
     """Ids, times, counts and the outcome of one reply; on the completion, on every error, and given to ``on_complete``.
 
+    A reply that was not begun has a record too, without attempts, times and counts.
+
     Attributes:
-        outcome: How the reply ended.
+        outcome: How the reply ended; ``cancelled`` while it runs.
         provider: Name of the provider.
         model: The model that the provider named, else the one asked for.
         id: The provider's id of the reply.
         request_id: The request or trace id of the response headers.
         started_at: Wall clock, seconds since the Unix epoch, when the reply was begun; a wait for a permit of
-            ``max_concurrency`` comes after it.
+            ``max_concurrency`` comes after it. 0 if the reply was not begun.
         headers_after: Seconds from there to the response headers; ``None`` if they never came. So below.
         first_output_after: Seconds to the first reasoning, content, refusal, tool call or finish reason.
         last_output_after: Seconds to the last of these.
-        ended_after: Seconds to the end.
+        ended_after: Seconds to the end, or until now while the reply runs.
         longest_gap: The longest wait between two reads that brought output, in seconds; ``None`` if one read brought
             all of it.
         chunks: Chunks of the stream that were read; 1 for a JSON body.
         bytes: Bytes of the body that were read.
-        attempts: The requests that were sent, in their order; empty if the reply ended while it waited for a permit.
+        attempts: The requests that were sent, in their order; empty if the reply ended before the first one.
         finish_reasons: The finish reason of each choice that has one, by index, in the provider's word.
         params: The scalar parameters of the request, such as ``temperature`` and ``max_tokens``, by a fixed list of
             names; never content.
@@ -156,6 +159,31 @@ class ReplyRecord:
 
 #: Called with the record of a reply when the reply has ended.
 OnComplete: TypeAlias = Callable[[ReplyRecord], object]
+
+
+def unsent_record(outcome: Outcome, provider: str) -> ReplyRecord:
+    """Return the record of a reply that was not begun."""
+    return ReplyRecord(
+        outcome=outcome,
+        provider=provider,
+        model=None,
+        id=None,
+        request_id=None,
+        started_at=0.0,
+        headers_after=None,
+        first_output_after=None,
+        last_output_after=None,
+        ended_after=0.0,
+        longest_gap=None,
+        chunks=0,
+        bytes=0,
+        attempts=(),
+        finish_reasons=(),
+        params={},
+        usage=None,
+        usage_origin="unknown",
+        late_error=None,
+    )
 
 
 def recorded_params(params: Mapping[str, Any]) -> dict[str, Scalar]:

@@ -200,7 +200,7 @@ class ChatStream(ClosedAtExit):
     @property
     def snapshot(self) -> ChatCompletion:
         """The reply so far; a new value each time, made in time linear in its length."""
-        return self._reply.completion or self._reply.snapshot()
+        return self._reply.so_far()
 
     @property
     def is_open(self) -> bool:
@@ -243,9 +243,9 @@ class ChatStream(ClosedAtExit):
         return self._reply.attempts
 
     @property
-    def record(self) -> ReplyRecord | None:
-        """Times, counts and outcome; ``None`` until the end of the reply was read or the stream was closed."""
-        return self._reply.record
+    def record(self) -> ReplyRecord:
+        """Times, counts and outcome; those so far, with the outcome ``cancelled``, until the reply has ended."""
+        return self._reply.record or self._reply.so_far().record
 
     async def aclose(self) -> None:
         """End the reply and give its connection back. Any task may call it, more than once; it returns soon.

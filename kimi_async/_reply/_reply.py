@@ -22,7 +22,7 @@ from kimi_async._http._limiter import Permit
 from kimi_async._log import with_log
 from kimi_async._models import ChatCompletion
 from kimi_async._protocol._sse import SSEEvent
-from kimi_async._record import AttemptRecord, Outcome, ReplyRecord, recorded_params
+from kimi_async._record import AttemptRecord, Outcome, ReplyRecord, recorded_params, unsent_record
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._attempts import Attempts, Call, Shown, explain
 from kimi_async._reply._summary import (
@@ -238,12 +238,12 @@ class Reply:
         if failure is not None:
             if self._started:
                 self._settle(outcome_of_failure(failure))
-            failure.record = self.record
-            failure.attempts = self.attempts
+            partial = self.so_far()
+            failure.record, failure.attempts = partial.record, partial.attempts
             failure.output_shown = self.seen
-            partial = self._partial()
-            if partial is not None:
-                failure.partial = partial
+            if self._attempts.chosen is not None:
+                # The tokens of all attempts, because those that did not finish the reply cost too.
+                failure.partial = evolve(partial, usage=partial.record.usage)
             raise failure.with_traceback(None)
         completion = self.snapshot()
         outcomes: list[Outcome] = [choice.outcome or "other" for choice in completion.choices]
@@ -252,18 +252,19 @@ class Reply:
         return StreamEnd(self.completion)
 
     def snapshot(self) -> ChatCompletion:
-        """Return the reply so far."""
+        """Return the reply so far, without its record."""
         chosen, prefix = self._attempts.chosen, self._attempts.prefix
         if chosen is None:
             return ChatCompletion(provider=self._call.first.name, prefix=prefix)
         completion = chosen.decoder.snapshot()
         return completion if prefix is None else evolve(completion, prefix=prefix)
 
-    def _partial(self) -> ChatCompletion | None:
-        if self._attempts.chosen is None or self.record is None:
-            return None
-        # The tokens of all attempts, because those that did not finish the reply cost too.
-        return evolve(self.snapshot(), usage=self.record.usage).with_record(self.record)
+    def so_far(self) -> ChatCompletion:
+        """Return the reply with its record, for the caller; until the end, both as they are now."""
+        if self.completion is not None:
+            return self.completion
+        completion = self.snapshot()
+        return completion.with_record(self.record or self._make_record("cancelled", completion))
 
     async def aclose(self) -> None:
         """Close the reply, from any task; idempotent, bounded in time. Before its end, it is then ``cancelled``."""
@@ -310,6 +311,8 @@ class Reply:
             attempts.observers.ended(record, self.completion)
 
     def _make_record(self, outcome: Outcome, completion: ChatCompletion) -> ReplyRecord:
+        if not self._started:
+            return unsent_record(outcome, completion.provider)
         attempts = self._attempts
         return reply_record(
             outcome,

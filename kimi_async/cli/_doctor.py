@@ -173,14 +173,14 @@ async def _send(client: AsyncKimi, probe: Probe) -> Heard:
             events.append(event.data)
     except KimiError as error:
         failure = error
-    response, record = stream.response, stream.record
+    response = stream.response
     return Heard(
         events=tuple(events),
         reply=stream.snapshot,
         error=failure,
         headers={} if response is None else response.headers,
         request_id=None if response is None else response.request_id,
-        first_output=None if record is None else record.first_output_after,
+        first_output=stream.record.first_output_after,
     )
 
 

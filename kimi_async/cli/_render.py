@@ -125,7 +125,7 @@ def summary(completion: ChatCompletion) -> str:
     """Return tokens, seconds, and the ending of a reply that is not complete; unknown values are left out."""
     record = completion.record
     parts = [_tokens(completion.usage)]
-    if record is not None and record.first_output_after is not None:
+    if record.first_output_after is not None:
         parts += [
             f"first output {record.first_output_after:.2f} s",
             f"total {record.ended_after:.2f} s",

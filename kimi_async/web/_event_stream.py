@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
-from attrs import evolve
 
 from kimi_async._codec import encode, plain
 from kimi_async._events import AttemptFailed, ContentDelta, ReasoningDelta, StreamEnd
+from kimi_async._models import ChatCompletion
 from kimi_async.tools._executor import ToolResult
 from kimi_async.tools._run import RunEvent, StepEnd, StepStart
 from kimi_async.web._ending import Ending
@@ -39,7 +39,7 @@ class EventsEncoder:
             case StepStart() | StepEnd() | ToolResult():
                 return sse(step_event(event))
             case StreamEnd(completion=completion):
-                return sse(StreamEnd(evolve(completion, record=None)).to_dict())
+                return sse({"event": "StreamEnd", "completion": _without_record(completion)})
             case AttemptFailed(error=error):
                 return sse(msgspec.structs.replace(event, error=shown(error)))
             case _:
@@ -48,6 +48,12 @@ class EventsEncoder:
     def end(self, ending: Ending) -> bytes:
         """Return the event of the type ``end``."""
         return b"event: end\ndata: %b\n\n" % encode(ending.to_dict())
+
+
+def _without_record(completion: ChatCompletion) -> dict[str, Any]:
+    said = completion.to_dict()
+    del said["record"]
+    return said
 
 
 def step_event(event: StepStart | StepEnd | ToolResult) -> dict[str, Any]:

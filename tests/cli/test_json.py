@@ -110,7 +110,7 @@ def test_the_end_holds_the_whole_reply() -> None:
     line = json.loads(file.getvalue())
     assert line["event"] == "StreamEnd"
     assert line["completion"]["usage"] == USAGE_OBJECT
-    assert line["completion"]["record"] is None
+    assert line["completion"]["record"]["attempts"] == []
     (choice,) = line["completion"]["choices"]
     assert choice["message"]["content"] == "안녕"
     assert choice["message"]["tool_calls"] == [CALL_OBJECT]

@@ -31,6 +31,7 @@ from kimi_async import (
     Usage,
     UsageUpdate,
 )
+from kimi_async._record import unsent_record
 from kimi_async.cli._output import Output
 from kimi_async.cli._render import PlainRenderer, Renderer, TerminalRenderer, call_line, summary
 
@@ -53,6 +54,9 @@ def record(first_output_after: float | None = 0.314) -> ReplyRecord:
     )
 
 
+UNSENT = unsent_record("cancelled", "acedata")
+
+
 def completion(
     reason: str = "stop",
     *,
@@ -61,7 +65,7 @@ def completion(
     reasoning: str | None = None,
     calls: tuple[ToolCall, ...] = (),
     usage: Usage | None = None,
-    record: ReplyRecord | None = None,
+    record: ReplyRecord = UNSENT,
 ) -> ChatCompletion:
     message = Message(
         role="assistant",

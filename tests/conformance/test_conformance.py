@@ -166,7 +166,6 @@ def said(reply: Reply) -> tuple[ReplyChoice, ...]:
 
 
 def outcome_of(completion: kimi.ChatCompletion) -> str:
-    assert completion.record is not None
     return completion.record.outcome
 
 

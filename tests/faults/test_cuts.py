@@ -107,7 +107,6 @@ async def play(case: Case, *, together: int) -> str:
 
 def check_record(reply: kimi.ChatCompletion, outcomes: str) -> None:
     record = reply.record
-    assert record is not None
     assert ", ".join(attempt.outcome for attempt in record.attempts) == outcomes
     assert record.outcome == record.attempts[-1].outcome
     assert reply.usage == record.usage

@@ -56,7 +56,7 @@ MUTANTS = {
     ),
     "error-keeps-the-partial-reply": Mutant(
         file="_reply/_reply.py",
-        find="failure.partial = partial",
+        find="failure.partial = evolve(partial, usage=partial.record.usage)",
         replace="pass",
         test="tests/unit/reply/test_attempt.py::test_a_reply_that_is_not_whole_raises_what_it_is_and_keeps_what_came",
     ),

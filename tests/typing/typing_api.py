@@ -80,6 +80,7 @@ if TYPE_CHECKING:
         assert_type(reply.text, str)
         assert_type(reply.reasoning, str)
         assert_type(reply.message, kimi.Message)
+        assert_type(reply.record, kimi.ReplyRecord)
         assert_type(reply.message.reasoning_content, str | None)
         assert_type(reply.usage, kimi.Usage | None)
         assert_type(reply.outcome, kimi.Outcome | None)
@@ -101,7 +102,7 @@ if TYPE_CHECKING:
                 describe(event)
             assert_type(await stream.final(), kimi.ChatCompletion)
             assert_type(stream.snapshot, kimi.ChatCompletion)
-            assert_type(stream.record, kimi.ReplyRecord | None)
+            assert_type(stream.record, kimi.ReplyRecord)
             assert_type(stream.last_chunk, Mapping[str, Any] | None)
             assert_type(stream.response, kimi.ResponseInfo | None)
         assert_type(client.stream("Hello").text_deltas(), AsyncGenerator[str, None])
@@ -170,7 +171,7 @@ if TYPE_CHECKING:
         assert_type(error.partial, kimi.ChatCompletion | None)
         if isinstance(error, kimi.StreamInterrupted):
             assert_type(error.partial, kimi.ChatCompletion)
-        assert_type(error.record, kimi.ReplyRecord | None)
+        assert_type(error.record, kimi.ReplyRecord)
         if isinstance(error, kimi.APIError):
             assert_type(error.status, int | None)
             assert_type(error.retry_after, float | None)

@@ -45,7 +45,7 @@ from kimi_async._errors import (
 )
 from kimi_async._messages import Message
 from kimi_async._models import ChatCompletion, Choice
-from kimi_async._record import Usage
+from kimi_async._record import Usage, unsent_record
 
 RECORD = a_record(
     outcome="interrupted",
@@ -191,7 +191,8 @@ def test_the_docstring_draws_the_tree() -> None:
 @each_class
 def test_a_new_error_knows_nothing_of_a_reply(cls: type[KimiError]) -> None:
     error = next(MAKERS[parent] for parent in cls.__mro__ if parent in MAKERS)(cls)
-    assert (error.provider, error.record) == (None, None)
+    assert (error.provider, error.attempts) == (None, ())
+    assert error.record == unsent_record("error", "")
     empty = ChatCompletion(provider="") if cls is StreamInterrupted else None
     assert error.partial == empty
 

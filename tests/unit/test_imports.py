@@ -64,8 +64,8 @@ IMPURE = {
     "trio",
 }
 
-#: Errors carry a partial completion and a record, whose methods raise errors: the one circle, for type checkers only.
-TYPED_ONLY = {("_errors", "_models"), ("_errors", "_record")}
+#: Errors carry a partial completion, whose methods raise errors: the one circle, for type checkers only.
+TYPED_ONLY = {("_errors", "_models")}
 
 
 def room_of(path: Path) -> str:

@@ -32,7 +32,6 @@ async def test_values_grow(provider: str) -> None:
             values = [dict(value) async for value in stream]
             parsed = await stream.final()
             assert await stream.final() == parsed
-        assert stream.stream.record is not None
     assert values[0] == {}
     assert {"name": "Ada"} in values
     assert values[-1] == ADA
@@ -173,7 +172,6 @@ async def test_leaving_gives_the_connection_back() -> None:
         assert client.in_flight == 1
     await stream.aclose()
     assert (client.in_flight, host.bodies[0].closed) == (0, 1)
-    assert stream.stream.record is not None
     assert stream.stream.record.outcome == "cancelled"
 
 

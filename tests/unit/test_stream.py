@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 import types
 import warnings
 from collections.abc import AsyncGenerator, Generator
@@ -45,13 +46,29 @@ async def test_nothing_is_sent_before_the_stream_is_entered_or_read() -> None:
     stream = host.client().stream("Hi")
     assert repr(stream) == "<ChatStream new>"
     assert (stream.snapshot, stream.response) == (kimi.ChatCompletion(provider="acedata"), None)
-    assert (stream.last_chunk, stream.record) == (None, None)
+    assert stream.last_chunk is None
+    assert stream.record == stream.snapshot.record
+    record = stream.record
+    assert (record.outcome, record.provider, record.attempts) == ("cancelled", "acedata", ())
     assert host.requests == []
     await stream.aclose()
     with pytest.raises(kimi.StreamInterrupted, match="closed before its end") as caught:
         await stream.final()
     assert caught.value.partial == kimi.ChatCompletion(provider="acedata")
+    assert (caught.value.record.outcome, caught.value.record.attempts) == ("cancelled", ())
     assert host.requests == []
+
+
+async def test_a_running_reply_has_the_record_so_far() -> None:
+    async with FakeHost([sse(delta("Hel")), STALL]).client().stream("Hi") as stream:
+        assert await anext(stream) == kimi.StreamStart("c1", "m", 7, "acedata")
+        for record in (stream.record, stream.snapshot.record):
+            assert (record.outcome, record.model, record.request_id) == ("cancelled", "m", "req-1")
+            assert record.attempts == stream.attempts
+            assert record.chunks == 1
+            assert 0 < record.started_at <= time.time()
+            assert record.ended_after >= 0
+        assert stream.snapshot.request_id == "req-1"
 
 
 async def test_an_error_status_is_raised_on_entering() -> None:
@@ -103,7 +120,6 @@ async def test_text_deltas_are_the_content_of_choice_0_and_close_the_stream() ->
     stream = host.client().stream("Hi")
     assert [text async for text in stream.text_deltas()] == ["Hel", "lo"]
     assert host.bodies[0].closed == 1
-    assert stream.record is not None
     assert stream.record.outcome == "complete"
 
 
@@ -115,7 +131,6 @@ async def test_a_view_that_is_closed_early_closes_the_stream(view: str) -> None:
     await anext(generator)
     await generator.aclose()
     assert host.bodies[0].closed == 1
-    assert stream.record is not None
     assert stream.record.outcome == "cancelled"
 
 
@@ -291,7 +306,6 @@ def test_a_stream_cannot_be_read_on_another_event_loop() -> None:
 
     asyncio.run(stream.__aenter__())
     asyncio.run(close())
-    assert stream.record is not None
     assert stream.record.outcome == "cancelled"
 
 

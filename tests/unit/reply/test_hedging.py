@@ -48,7 +48,6 @@ async def test_a_slow_request_gets_a_hedge() -> None:
     fake = FakeTransport([slow("A", 60), slow("B", 1)])
     reply = await both(fake, hedge_after=2.0).chat("Hi")
     assert (reply.text, reply.provider, anyio.current_time()) == ("B", "cloudsway", 3.0)
-    assert reply.record is not None
     tried = [(attempt.provider, attempt.outcome) for attempt in reply.record.attempts]
     assert tried == [("acedata", "cancelled"), ("cloudsway", "complete")]
     assert fake.active_requests == 0

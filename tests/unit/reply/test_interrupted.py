@@ -100,7 +100,7 @@ async def test_a_view_of_the_text_ends_a_restart_as_interrupted(
     assert error.partial.text == "".join(pieces) != ""
     assert error.cause is not None
     assert error.cause.startswith(cause)
-    assert (error.record and error.record.outcome, len(fake.requests)) == ("interrupted", 1)
+    assert (error.record.outcome, len(fake.requests)) == ("interrupted", 1)
 
 
 @pytest.mark.parametrize("way", ["continue", "restart"])
@@ -280,7 +280,6 @@ async def test_a_continuation_that_fails_keeps_the_text_and_the_usage(
         await opened(fake, way).final()
     partial, record = caught.value.partial, caught.value.record
     assert partial is not None
-    assert record is not None
     assert partial.text == "Hello, dear " + begins
     assert partial.usage == (counted(12, 5) if begins else counted(7, 3))
     assert (partial.usage, record.usage_origin) == (record.usage, "partial")

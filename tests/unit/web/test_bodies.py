@@ -136,7 +136,7 @@ async def test_the_events_can_be_decoded() -> None:
     ]
     last = decoded[-1]
     assert isinstance(last, kimi.StreamEnd)
-    assert (last.completion.text, last.completion.record) == ("Hello, you!", None)
+    assert (last.completion.text, last.completion.attempts) == ("Hello, you!", ())
     assert end.startswith('event: end\ndata: {"outcome":"complete"')
 
 
