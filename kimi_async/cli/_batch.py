@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from collections.abc import Iterator
@@ -146,9 +145,8 @@ async def run_batch(job: Job) -> bool:
     if failed:
         rows_have = counted(failed, "row has", "rows have")
         lines.append(f"{rows_have} no reply; {job.errors} says why, and can be an input")
-    with contextlib.suppress(BrokenPipeError):  # nobody reads them; the exit code says the same
-        for line in lines:
-            report(line)
+    for line in lines:
+        report(line)
     return not failed
 
 

@@ -71,9 +71,12 @@ def clean(text: str, *, terminal: bool = True) -> str:
 
 
 def report(message: object) -> None:
-    """Write one line to stderr, whatever *message* holds; a terminal gets it with whole words in each of its lines."""
+    """Write one line to stderr, whatever *message* holds; a terminal gets it with whole words in each of its lines.
+
+    A stderr that cannot be written is ignored: the exit code says the same.
+    """
     line = f"kimi-async: {clean(' '.join(str(message).split()))}"
-    with _TERMINAL:
+    with _TERMINAL, contextlib.suppress(OSError):
         if ChangingLine.shown is not None:
             ChangingLine.shown.erase()
         sys.stderr.write(f"{in_lines(line) if sys.stderr.isatty() else line}\n")

@@ -9,7 +9,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -79,7 +79,8 @@ def _kimi_exit_code(command: Callable[[], object], renderer: Renderer) -> int:
         return 2 if isinstance(error, ConfigurationError) else 1
     except KeyboardInterrupt:
         # The terminal has just shown ^C, wherever the line had come to.
-        sys.stderr.write("\n")
+        with suppress(OSError):
+            sys.stderr.write("\n")
         report("interrupted")
         return 130
     return 0

@@ -48,7 +48,7 @@ def broken_stdout() -> Generator[Output]:
         yield Output(stdout, styled=False)
 
 
-@pytest.mark.parametrize(
+ENDS = pytest.mark.parametrize(
     ("command", "code", "line"),
     [
         pytest.param(lambda: None, 0, "", id="well"),
@@ -70,12 +70,37 @@ def broken_stdout() -> Generator[Output]:
         pytest.param(raising(KeyboardInterrupt()), 130, "\nkimi-async: interrupted\n", id="ctrl-c"),
     ],
 )
+
+
+@ENDS
 def test_exit_codes(
     command: Callable[[], None], code: int, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert exit_code(command, PlainRenderer(Output(io.StringIO(), styled=False))) == code
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", line)
+
+
+class Unwritable(io.StringIO):
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def write(self, text: str, /) -> int:
+        raise OSError(self._number, text)
+
+
+@ENDS
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.ENOSPC], ids=["closed", "full"])
+def test_the_exit_code_does_not_depend_on_stderr(
+    number: int,
+    command: Callable[[], None],
+    code: int,
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stderr", Unwritable(number))
+    assert exit_code(command, PlainRenderer(Output(io.StringIO(), styled=False))) == code
 
 
 def test_a_warning_of_the_package_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
