@@ -23,8 +23,8 @@ from kimi_async._configuration import (
 from kimi_async._errors import ConfigurationError
 from kimi_async._health import ProviderHealth
 from kimi_async._hooks import Hook
-from kimi_async._http._cancellation import prepare_loop
 from kimi_async._http._clients import HttpClient
+from kimi_async._http._event_loop import prepare_loop
 from kimi_async._http._transport import Transport
 from kimi_async._messages import Messages
 from kimi_async._models import ChatCompletion, ModelInfo

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from kimi_async._hooks import AttemptInfo, CallInfo, Hook, Observer
-from kimi_async._http._cancellation import loop_clock
+from kimi_async._http._event_loop import loop_clock
 from kimi_async._record import AttemptRecord
 
 __all__ = ["with_log"]

@@ -31,7 +31,7 @@ from yarl import URL
 
 from kimi_async._closing import ClosedAtExit
 from kimi_async._errors import ConfigurationError, WriteTimeout
-from kimi_async._http._cancellation import asyncio_loop
+from kimi_async._http._event_loop import asyncio_loop
 from kimi_async._http._patched import way_is_patched
 from kimi_async._http._proxies import Proxies
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from kimi_async._http._cancellation import asyncio_loop, loop_caller, start_task
+from kimi_async._http._cancellation import start_task
+from kimi_async._http._event_loop import asyncio_loop, loop_caller
 
 if TYPE_CHECKING:
     import asyncio

@@ -9,7 +9,7 @@ from typing import Final, Protocol, TypeAlias, final
 import h11
 import httpx
 
-from kimi_async._http._cancellation import loop_caller
+from kimi_async._http._event_loop import loop_caller
 from kimi_async._http._framing import HEAD_BYTES, Framing, framing_of
 from kimi_async._http._stream import WRITE_BYTES, Stream
 

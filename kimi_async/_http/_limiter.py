@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 import anyio
 
-from kimi_async._http._cancellation import loop_caller
+from kimi_async._http._event_loop import loop_caller
 
 __all__ = ["ConcurrencyLimiter", "Counter", "Permit"]
 

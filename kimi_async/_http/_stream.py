@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
-from kimi_async._http._cancellation import asyncio_loop
+from kimi_async._http._event_loop import asyncio_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

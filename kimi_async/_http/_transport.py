@@ -30,10 +30,11 @@ from kimi_async._errors import (
     TransportError,
     WriteTimeout,
 )
-from kimi_async._http._cancellation import asyncio_loop, close_shielded, close_soon
+from kimi_async._http._cancellation import close_shielded, close_soon
 from kimi_async._http._careful import send_carefully
 from kimi_async._http._clients import HttpClient, HttpRequest, HttpResponse, http_client
 from kimi_async._http._decoding import READ_BYTES, decoded
+from kimi_async._http._event_loop import asyncio_loop
 from kimi_async._http._limiter import ConcurrencyLimiter, Permit
 from kimi_async._providers import Provider, request_id_of
 from kimi_async._settings import Timeouts

@@ -19,7 +19,7 @@ import anyio
 from kimi_async._errors import KimiError, RateLimitError, TransportError
 from kimi_async._health import LimitHealth
 from kimi_async._hooks import call_safely
-from kimi_async._http._cancellation import loop_caller, loop_clock
+from kimi_async._http._event_loop import loop_caller, loop_clock
 from kimi_async._http._limiter import Permit
 from kimi_async._providers import Provider
 from kimi_async._rate_limits import Cost, Limiter, RateLimits

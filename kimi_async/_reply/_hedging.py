@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kimi_async._errors import KimiError, RateLimitError
-from kimi_async._http._cancellation import loop_clock
+from kimi_async._http._event_loop import loop_clock
 from kimi_async._providers import Provider
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._endpoints import endpoint_of

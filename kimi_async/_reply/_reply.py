@@ -17,7 +17,7 @@ from attrs import evolve
 from kimi_async._errors import KimiError, ProviderUnavailableError, StreamInterrupted
 from kimi_async._events import StreamEnd, StreamEvent
 from kimi_async._hooks import Observers, call_safely
-from kimi_async._http._cancellation import asyncio_loop, loop_clock
+from kimi_async._http._event_loop import asyncio_loop, loop_clock
 from kimi_async._http._limiter import Permit
 from kimi_async._log import with_log
 from kimi_async._models import ChatCompletion

@@ -15,7 +15,7 @@ import anyio
 
 from kimi_async._closing import ClosedAtExit
 from kimi_async._http._background import Background
-from kimi_async._http._cancellation import asyncio_loop
+from kimi_async._http._event_loop import asyncio_loop
 from kimi_async.batch._rows import BatchResult, Requests
 
 __all__ = ["Batch"]

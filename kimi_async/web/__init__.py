@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kimi_async.web._asgi import ReplyBody, asgi_body
+from kimi_async.web._body import ReplyBody, asgi_body
 from kimi_async.web._formats import Format
 from kimi_async.web._problems import ErrorAnswer, error_answer
 from kimi_async.web._reader import Streamed

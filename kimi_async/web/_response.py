@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from kimi_async.web._asgi import Exchange, asgi_body, checked_keep_alive
+from kimi_async.web._body import asgi_body
+from kimi_async.web._exchange import Exchange, checked_keep_alive
 
 try:
     from starlette.responses import Response

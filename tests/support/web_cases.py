@@ -28,7 +28,7 @@ from kimi_async.testing import (
 )
 from kimi_async.tools import RunEvent, ToolError, tool
 from kimi_async.web import ReplyResponse, Streamed
-from kimi_async.web._asgi import ENCODERS
+from kimi_async.web._body import ENCODERS
 from kimi_async.web._ending import Ending
 from kimi_async.web._formats import Encoder
 
