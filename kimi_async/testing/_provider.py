@@ -27,7 +27,6 @@ from kimi_async.testing._checks import (
 from kimi_async.testing._latency import Latency
 from kimi_async.testing._oddities import oddities_named
 from kimi_async.testing._oddity import Oddities, Oddity
-from kimi_async.testing._prefix import prefix_of
 from kimi_async.testing._rate_limits import FakeRateLimits, RateLimiter
 from kimi_async.testing._received import ReceivedRequest
 from kimi_async.testing._script import ErrorReply, ModelList, RenderContext, ScriptedReply, is_reply
@@ -266,7 +265,7 @@ class ScriptedProvider:
             include_usage=_asks_for_usage(body),
             model=body.get("model"),
             number=len(self.requests),
-            prefix=prefix_of(body) if settings.honours_prefix else "",
+            prefix=_prefix_of(body) if settings.honours_prefix else "",
             oddities=settings.oddities,
         )
 
@@ -368,6 +367,16 @@ def _route(
         if meant in (name, None) and chat.fullmatch(bare):
             return name, "chat"
     return meant or "acedata", "models" if bare == _MODELS else None
+
+
+def _prefix_of(body: Mapping[str, Any]) -> str:
+    """Return the text that a request wants continued; ``""`` = none."""
+    messages = body.get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    if not isinstance(last, dict) or last.get("partial") is not True:
+        return ""
+    content = last.get("content")
+    return content if isinstance(content, str) else ""
 
 
 def _asks_for_usage(body: Mapping[str, Any]) -> bool:

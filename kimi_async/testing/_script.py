@@ -27,7 +27,6 @@ from kimi_async.testing._checks import (
 )
 from kimi_async.testing._completion import Completion, FakeToolCall, ReplyChoice, as_calls, dump
 from kimi_async.testing._oddity import Oddities
-from kimi_async.testing._prefix import without_prefix
 from kimi_async.testing._recordings import recording
 from kimi_async.testing._steps import ENDINGS, Answer, Cuts, Ending, deliver, split_events
 from kimi_async.testing._wire import ErrorSpec, ProviderName, as_models, phrase
@@ -195,7 +194,7 @@ class Reply(WrittenBody):
 
     def _choice(self, prefix: str = "") -> ReplyChoice:
         return ReplyChoice(
-            without_prefix(self.content, prefix),
+            None if self.content is None else self.content.removeprefix(prefix),
             self.reasoning,
             refusal=self.refusal,
             tool_calls=self.tool_calls,

@@ -30,7 +30,6 @@ from kimi_async.testing import (
     Wait,
     virtual_time,
 )
-from kimi_async.testing._prefix import prefix_of, without_prefix
 from kimi_async.testing._received import log_line
 
 pytestmark = pytest.mark.anyio
@@ -47,25 +46,27 @@ PARTIAL = {"role": "assistant", "content": "Once", "partial": True}
 
 
 @pytest.mark.parametrize(
-    ("messages", "expected"),
+    ("messages", "content", "said"),
     [
-        pytest.param([PARTIAL], "Once", id="a prefix"),
-        pytest.param([PARTIAL, {"role": "user"}], "", id="not the last message"),
-        pytest.param([PARTIAL | {"partial": "true"}], "", id="partial is not true"),
-        pytest.param([PARTIAL | {"content": None}], "", id="no text"),
-        pytest.param(["Once"], "", id="not a message"),
-        pytest.param([], "", id="no message"),
-        pytest.param(None, "", id="no messages"),
+        pytest.param([PARTIAL], "Once upon", " upon", id="a prefix"),
+        pytest.param([PARTIAL], "Twice", "Twice", id="another beginning"),
+        pytest.param([PARTIAL], None, None, id="a reply without content"),
+        pytest.param([PARTIAL, {"role": "user"}], "Once", "Once", id="not the last message"),
+        pytest.param([PARTIAL | {"partial": "true"}], "Once", "Once", id="partial is not true"),
+        pytest.param([PARTIAL | {"content": None}], "Once", "Once", id="no text"),
+        pytest.param(["Once"], "Once", "Once", id="not a message"),
+        pytest.param([], "Once", "Once", id="no message"),
+        pytest.param(None, "Once", "Once", id="no messages"),
     ],
 )
-def test_the_prefix_of_a_request(messages: object, expected: str) -> None:
-    assert prefix_of({"messages": messages}) == expected
-
-
-def test_a_content_loses_only_its_own_prefix() -> None:
-    assert without_prefix("Once upon", "Once") == " upon"
-    assert without_prefix("Twice", "Once") == "Twice"
-    assert without_prefix(None, "Once") is None
+async def test_a_reply_leaves_out_the_prefix_of_its_request(
+    messages: object, content: str | None, said: str | None
+) -> None:
+    fake = FakeTransport([Reply(content)], api_key=None, honours_prefix=True)
+    async with httpx.AsyncClient(transport=fake) as client:
+        url = "https://kimi.test/kimi/chat/completions"
+        response = await client.post(url, json={"model": "m", "messages": messages})
+    assert response.json()["choices"][0]["message"]["content"] == said
 
 
 @pytest.mark.parametrize("honours", [True, False])
