@@ -116,7 +116,7 @@ class KimiError(Exception):
 
     @property
     def record(self) -> ReplyRecord:
-        """The record of the reply; one without attempts if no reply was begun."""
+        """The record of the reply; one without attempts if the error is not that of one reply."""
         return self._record or unsent_record("error", self.provider or "")
 
     @record.setter
