@@ -261,7 +261,7 @@ def _facts(results: Results) -> str:
 def readme_table(results: Results) -> str:
     """Write the rows of the README."""
     cpu = results.cpu.get("text, flushed")
-    head = ["", "CPU of a chunk", "openai takes", "500 at once", "each"]
+    head = ["", "CPU of a chunk", "openai takes", "500 at once", "memory"]
     lines = [
         [
             _label(name),

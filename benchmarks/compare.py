@@ -1,9 +1,9 @@
 """Compare kimi_async with other SDKs and with bare HTTP clients: ``nox -s bench [-- --full] [-- --save]``.
 
-The quick form takes about two minutes, the full one about an hour. Everything goes over a loopback socket,
-each client and the server in their own process, and the content that each client read is compared with the body.
-``--save`` writes tables and plots into the documentation and rows into the README. The full form ends with 1 when a
-budget of DESIGN.md does not hold; ``--show`` prints the saved results, and measures nothing.
+The quick form takes about two minutes, the full one about three quarters of an hour. Everything goes over a loopback
+socket, each client and the server in their own process, and the content that each client read is compared with the
+body. ``--save`` writes tables and plots into the documentation and rows into the README. The full form ends with 1
+when a budget of DESIGN.md does not hold; ``--show`` prints the saved results, and measures nothing.
 """
 
 from __future__ import annotations
