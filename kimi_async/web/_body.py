@@ -63,6 +63,7 @@ class ReplyBody:
         Raises:
             StopAsyncIteration: After the last piece.
             KimiError: The reply failed before its first output.
+            RuntimeError: The stream was read or closed after the body was made.
         """
         if self._failure is not None:
             raise self._failure
