@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Self
+from typing import Final, Literal, Self
 
-__all__ = ["ClosedAtExit"]
+from kimi_async._errors import StreamInterrupted
+
+__all__ = ["ClosedAtExit", "left_early"]
+
+
+#: The place of the part that arrived, by the object that has it.
+_KEPT: Final = {
+    "stream": "the text that arrived is in .partial",
+    "run": "the steps that ended are in .messages of the run",
+}
+
+
+def left_early(kind: Literal["stream", "run"]) -> StreamInterrupted:
+    """Return the error for the readers of an object that the program itself closed before its end."""
+    error = StreamInterrupted(f"the {kind} was closed before its end; {_KEPT[kind]}")
+    error.retryable = False
+    error.advice = f"Read the {kind}, and call final(), inside its 'async with' block."
+    return error
 
 
 class ClosedAtExit(ABC):

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from attrs import evolve
 
-from kimi_async._errors import KimiError, ProviderUnavailableError, StreamInterrupted
+from kimi_async._closing import left_early
+from kimi_async._errors import KimiError, ProviderUnavailableError
 from kimi_async._events import StreamEnd, StreamEvent
 from kimi_async._hooks import Observers, call_safely
 from kimi_async._http._event_loop import asyncio_loop, loop_clock
@@ -196,7 +197,7 @@ class Reply:
             raise
         except BaseException as error:
             self._settle("error" if isinstance(error, Exception) else "cancelled")
-            self._fail(_left_early())
+            self._fail(left_early("stream"))
             await self._close()
             raise
         finally:
@@ -269,11 +270,11 @@ class Reply:
     async def aclose(self) -> None:
         """Close the reply, from any task; idempotent, bounded in time. Before its end, it is then ``cancelled``."""
         if not self._started:
-            self._fail(_left_early())
+            self._fail(left_early("stream"))
             return
         if self.record is None:
             self._settle("cancelled")
-            self._fail(_left_early())
+            self._fail(left_early("stream"))
             assert self._scope is not None
             self._scope.cancel()
         await self._close()
@@ -282,7 +283,7 @@ class Reply:
         """Close the reply from code that cannot await."""
         if self.is_open:
             self._settle("cancelled")
-            self._fail(_left_early())
+            self._fail(left_early("stream"))
             for attempt in self._attempts.all:
                 attempt.abandon(self._loop)
             if self._permit is not None:
@@ -325,9 +326,3 @@ class Reply:
             begun_at=self._begun_at,
             ended=attempts.clock(),
         )
-
-
-def _left_early() -> StreamInterrupted:
-    return StreamInterrupted(
-        "the stream was closed before its end; the text that arrived is in .partial"
-    )

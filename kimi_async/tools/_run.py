@@ -14,9 +14,9 @@ import anyio
 from attrs import field, frozen
 
 from kimi_async._caller import Caller
-from kimi_async._closing import ClosedAtExit
+from kimi_async._closing import ClosedAtExit, left_early
 from kimi_async._configuration import CallParams
-from kimi_async._errors import ConfigurationError, StreamInterrupted
+from kimi_async._errors import ConfigurationError
 from kimi_async._events import StreamEnd, StreamEvent
 from kimi_async._messages import Message, Messages, ToolCall, tool_result
 from kimi_async._models import ChatCompletion
@@ -267,7 +267,7 @@ class ToolRun(ClosedAtExit):
         A task that is reading at that time gets a :class:`~kimi_async.StreamInterrupted`.
         """
         if self._result is None and self._failure is None:
-            self._failure = _left_early()
+            self._failure = left_early("run")
         if self._calls_scope is not None:
             self._calls_scope.cancel()
         if self._stream is not None:
@@ -286,7 +286,7 @@ class ToolRun(ClosedAtExit):
             self._failure = error
             raise
         except BaseException:
-            self._failure = _left_early()
+            self._failure = left_early("run")
             raise
         finally:
             self._busy = False
@@ -378,7 +378,7 @@ class ToolRun(ClosedAtExit):
             results, is_denied = await self._executor.answer(here)
             self._events.extend(results)
             return self._record(message, results), is_denied
-        raise _left_early()
+        raise left_early("run")
 
     def _record(self, message: Message, results: Sequence[ToolResult]) -> tuple[ToolCall, ...]:
         """Add *message* and the answers to its calls to the conversation; return the calls without an answer."""
@@ -397,10 +397,6 @@ class ToolRun(ClosedAtExit):
 def _tools_in(messages: Sequence[Message]) -> Tools:
     """Return the tools in system messages; the model can call them like those of the parameter ``tools``."""
     return [tool for message in messages for tool in message.extra.get("tools") or ()]
-
-
-def _left_early() -> StreamInterrupted:
-    return StreamInterrupted("the run was left before its end")
 
 
 def _check_options(

@@ -7,7 +7,7 @@ import gc
 import time
 import types
 import warnings
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
 import anyio
 import httpx
@@ -197,6 +197,34 @@ async def test_leaving_early_is_cancelled_and_reading_on_raises() -> None:
     assert caught.value.record is records[0]
     await stream.aclose()
     assert len(records) == 1
+
+
+async def read_events(stream: kimi.ChatStream) -> None:
+    stream._events.clear()
+    await anext(stream)
+
+
+async def read_texts(stream: kimi.ChatStream) -> None:
+    stream._events.clear()
+    await anext(stream.text_deltas())
+
+
+@pytest.mark.parametrize("read", [kimi.ChatStream.final, read_events, read_texts])
+async def test_reading_after_the_block_names_the_block(
+    read: Callable[[kimi.ChatStream], Awaitable[object]],
+) -> None:
+    """It is a mistake of the program, often of indentation, and must not look like one of the network."""
+    async with FakeHost([HELLO]).client().stream("Hi") as stream:
+        pass
+    with pytest.raises(kimi.StreamInterrupted) as caught:
+        await read(stream)
+    assert not caught.value.retryable
+    assert str(caught.value).startswith(
+        "the stream was closed before its end; the text that arrived is in .partial"
+    )
+    assert str(caught.value).endswith(
+        "Read the stream, and call final(), inside its 'async with' block."
+    )
 
 
 async def test_an_exception_in_the_loop_body_passes_through() -> None:

@@ -63,7 +63,7 @@ async def test_cancelling_in_the_middle_of_a_step_reaches_the_tools() -> None:
                     await anext(run)
                 tasks.cancel_scope.cancel()
             assert cancelled.is_set()
-            with pytest.raises(kimi.StreamInterrupted, match="the run was left before its end"):
+            with pytest.raises(kimi.StreamInterrupted, match="the run was closed before its end"):
                 await run.final()
             assert run.messages == (kimi.user("Hi"),)
             await fake.wait_until(lambda: fake.active_requests == 0)
@@ -87,7 +87,7 @@ async def test_closing_from_another_task_reaches_the_tools() -> None:
 
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(close)
-                with pytest.raises(kimi.StreamInterrupted, match="the run was left before its end"):
+                with pytest.raises(kimi.StreamInterrupted, match="the run was closed before its end"):
                     await run.final()
 
 
@@ -101,8 +101,9 @@ async def test_leaving_the_block_gives_the_connection_back() -> None:
                     pass
             await fake.wait_until(lambda: fake.open_connections == 0)
             await run.aclose()
-            with pytest.raises(kimi.StreamInterrupted):
+            with pytest.raises(kimi.StreamInterrupted, match="inside its 'async with'") as caught:
                 await run.final()
+            assert not caught.value.retryable
 
 
 async def test_a_sync_tool_runs_in_a_thread_and_a_slow_one_is_left_behind() -> None:
