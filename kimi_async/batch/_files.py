@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
@@ -64,13 +64,18 @@ class FileRow:
         custom_id: The name of the row.
         body: The parameters and messages of the request, as OpenAI spells them.
         digest: Differs if the body differs.
-        size: The bytes of its line.
     """
 
     custom_id: str
     body: Mapping[str, Any] = field(repr=False)
     digest: str
-    size: int
+
+    @property
+    def text_bytes(self) -> int:
+        """The size of the texts in its messages."""
+        return sum(
+            len(text.encode()) for message in self.body["messages"] for text in _texts_of(message)
+        )
 
     def to_request(self, system: str | None) -> BatchRequest[None]:
         """Return the request, with *system* as its system message if it has none."""
@@ -89,6 +94,15 @@ class FileRow:
         if system is not None and not any(_is_system(each) for each in messages):
             messages = [{"role": "system", "content": system}, *messages]
         return BatchRequest(self.custom_id, messages, cast("CallParams", cast("object", params)))
+
+
+def _texts_of(message: object) -> Iterator[str]:
+    """Yield the texts of *message*, which the request has not checked yet; media and ids are not text."""
+    content = message.get("content") if isinstance(message, dict) else None
+    for part in content if isinstance(content, list) else [content]:
+        text = part.get("text") if isinstance(part, dict) else part
+        if isinstance(text, str):
+            yield text
 
 
 def _is_system(message: object) -> bool:
@@ -124,7 +138,7 @@ def read_row(line: str, number: int, *, is_text: bool) -> FileRow:
         raise ConfigurationError(
             f'line {number}: expected {{"custom_id": ..., "body": {{"messages": [...]}}}}, {{"prompt": ...}} or a text'
         )
-    return FileRow(custom_id=name, body=value, digest=digest_of(value), size=len(line.encode()))
+    return FileRow(custom_id=name, body=value, digest=digest_of(value))
 
 
 def _read_json(line: str, number: int) -> object:

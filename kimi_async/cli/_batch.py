@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from kimi_async import (
     CallParams,
     ConfigurationError,
     KimiError,
+    NotFoundError,
     Provider,
     ProviderUnavailableError,
     QuotaExceededError,
@@ -35,7 +37,10 @@ from kimi_async.cli._output import report
 from kimi_async.cli._progress import Counts, Display, summary
 from kimi_async.cli._words import counted
 
-__all__ = ["Job", "estimate", "is_final", "run_batch"]
+__all__ = ["Job", "estimate", "is_final", "is_unknown", "run_batch"]
+
+#: After so many refusals with 404 and no other result, the model or the URL is wrong for every row.
+_UNKNOWN_ROWS: Final = 20
 
 #: A rough figure for English text and JSON; the page Batches says so.
 _BYTES_PER_TOKEN: Final = 4
@@ -107,7 +112,7 @@ class Job:
 def estimate(job: Job) -> list[str]:
     """Return what a run would do, without sending anything."""
     plan = job.plan()
-    tokens = plan.body_bytes // _BYTES_PER_TOKEN
+    tokens = math.ceil(plan.text_bytes / _BYTES_PER_TOKEN)
     rows = counted(plan.total, "row", "rows")
     return [
         f"{rows}: {len(plan.answered):,} answered, {len(plan.failed):,} failed, {plan.left:,} to send",
@@ -123,15 +128,15 @@ async def run_batch(job: Job) -> bool:
 
     Raises:
         ConfigurationError: The files or the options do not fit.
-        KimiError: No further request can succeed: the key is wrong, the money is gone, or the limit of the day is
-            reached.
+        KimiError: No further request can succeed: the key is wrong, the money is gone, the limit of the day is
+            reached, or the provider does not know the model or the URL of the first rows.
         OSError: A file cannot be read or written.
     """
     async with AsyncKimi(job.providers, model=job.model) as client:
         with Lines(job.output) as output:
             plan = job.plan()
             drop_lines(job.errors, plan.outdated)
-            counts = Counts(plan.total, len(plan.answered) + len(plan.failed))
+            counts = Counts(plan.total, len(plan.answered), len(plan.failed))
             display = Display(counts, sys.stderr, time.monotonic)
             with Lines(job.errors) as errors:
                 rows = _Rows(job, plan, counts, output, errors)
@@ -140,7 +145,7 @@ async def run_batch(job: Job) -> bool:
         job.errors.unlink()
     if stop is not None:
         raise stop
-    failed = counts.failed + len(plan.failed)
+    failed = counts.failed + counts.failed_before
     lines = summary(counts, display.seconds)
     if failed:
         rows_have = counted(failed, "row has", "rows have")
@@ -160,6 +165,8 @@ class _Rows:
         self._output = output
         self._errors = errors
         self._running: dict[str, FileRow] = {}
+        #: The first results, as long as all of them are refusals with 404; they are written when another one arrives.
+        self._unknown: list[BatchResult[None]] = []
 
     async def answer(self, client: AsyncKimi) -> KimiError | None:
         """Write the results; return the error after which no further request can succeed."""
@@ -169,12 +176,32 @@ class _Rows:
         )
         async with batch as results:
             async for result in results:
-                if result.error is not None and is_final(result.error):
-                    stop = result.error
+                stop = self._take(result)
+                if stop is not None:
                     break
-                self._write(result)
-                self._counts.add(result)
+        if stop is None:
+            self._write_unknown()
         return stop
+
+    def _take(self, result: BatchResult[None]) -> KimiError | None:
+        """Write a result; return its error, with nothing written, if no further request can succeed."""
+        error = result.error
+        if error is not None and is_final(error):
+            return error
+        if error is not None and is_unknown(error) and self._counts.is_new:
+            self._unknown.append(result)
+            if len(self._unknown) < _UNKNOWN_ROWS:
+                return None
+            report(f"the first {_UNKNOWN_ROWS} rows were refused with 404, so no other row is sent")
+            return error
+        self._write_unknown()
+        self._write(result)
+        return None
+
+    def _write_unknown(self) -> None:
+        for result in self._unknown:
+            self._write(result)
+        self._unknown.clear()
 
     def _requests(self) -> Iterator[BatchRequest[None]]:
         for row in rows_of(self._job.source):
@@ -188,6 +215,14 @@ class _Rows:
             self._errors.add(error_line(row, result, self._job.settings))
         else:
             self._output.add(output_line(row, result.reply, self._job.settings))
+        self._counts.add(result)
+
+
+def is_unknown(error: KimiError) -> bool:
+    """Return whether no provider knows the model or the URL."""
+    if isinstance(error, ProviderUnavailableError):
+        return bool(error.errors) and all(map(is_unknown, error.errors))
+    return isinstance(error, NotFoundError)
 
 
 def is_final(error: KimiError) -> bool:

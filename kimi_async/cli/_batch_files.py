@@ -54,7 +54,7 @@ class Plan:
         answered: The names of those that earlier runs have answered.
         failed: The names of those that failed in earlier runs, for a reason that does not pass.
         outdated: The names of those whose earlier failure does not count any more.
-        body_bytes: The size of the rows that are to be sent.
+        text_bytes: The size of the texts in the messages that are to be sent.
         lacks_model: Whether one of those names no model.
     """
 
@@ -62,7 +62,7 @@ class Plan:
     answered: frozenset[str] = field(repr=False)
     failed: frozenset[str] = field(repr=False)
     outdated: frozenset[str] = field(repr=False)
-    body_bytes: int
+    text_bytes: int
     lacks_model: bool
 
     @property
@@ -93,7 +93,7 @@ def make_plan(source: Path, output: Path, errors: Path, settings: str) -> Plan:
     answered: set[str] = set()
     failed: set[str] = set()
     seen: set[str] = set()
-    body_bytes, lacks_model = 0, False
+    text_bytes, lacks_model = 0, False
     for row in rows_of(source):
         name = row.custom_id
         if name in seen:
@@ -105,14 +105,14 @@ def make_plan(source: Path, output: Path, errors: Path, settings: str) -> Plan:
         elif _fails_again(failures.get(name), row, settings):
             failed.add(name)
         else:
-            body_bytes += row.size
+            text_bytes += row.text_bytes
             lacks_model |= row.body.get("model") is None
     return Plan(
         total=len(seen),
         answered=frozenset(answered),
         failed=frozenset(failed),
         outdated=frozenset(seen & failures.keys() - failed),
-        body_bytes=body_bytes,
+        text_bytes=text_bytes,
         lacks_model=lacks_model,
     )
 

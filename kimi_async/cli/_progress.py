@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import shutil
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TextIO, TypeVar
@@ -15,7 +14,7 @@ from rich.cells import cell_len
 from kimi_async import Usage
 from kimi_async.batch import BatchResult
 from kimi_async.cli._output import ChangingLine
-from kimi_async.cli._words import counted
+from kimi_async.cli._words import counted, in_words_of_the_shell
 
 __all__ = ["Counts", "Display", "duration", "progress_line", "summary"]
 
@@ -33,9 +32,11 @@ class Counts:
 
     Attributes:
         total: How many rows the input has.
-        before: How many of them earlier runs have finished.
+        before: How many of them earlier runs have answered.
+        failed_before: How many of them failed in earlier runs and are not sent again.
         answered: How many this run has answered.
         failed: How many failed in this run.
+        failures: The failures of this run by the class of the error: their number, and the message of the first.
         prompt_tokens: Tokens of the input, of all attempts.
         cached_tokens: Those of them that came from the cache of the provider.
         completion_tokens: Tokens of the replies, of all attempts.
@@ -45,8 +46,10 @@ class Counts:
 
     total: int
     before: int
+    failed_before: int = 0
     answered: int = 0
     failed: int = 0
+    failures: dict[str, tuple[int, str]] = field(factory=dict[str, tuple[int, str]])
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
@@ -56,13 +59,21 @@ class Counts:
     @property
     def finished(self) -> int:
         """How many rows are finished, by this run and the earlier ones."""
-        return self.before + self.answered + self.failed
+        return self.before + self.failed_before + self.answered + self.failed
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this run has no result yet."""
+        return not self.answered and not self.failed
 
     def add(self, result: BatchResult[Any]) -> None:
         """Count one result."""
-        if result.reply is None:
+        if result.error is not None:
             self.failed += 1
-        else:
+            name = type(result.error).__name__
+            number, first = self.failures.get(name, (0, result.error.message))
+            self.failures[name] = number + 1, first
+        if result.reply is not None:
             self.answered += 1
             name = result.reply.provider
             self.by_provider[name] = self.by_provider.get(name, 0) + 1
@@ -109,10 +120,11 @@ def progress_line(counts: Counts, seconds: float, width: int) -> str:
 
 
 def _share(counts: Counts) -> str:
-    share = counts.finished / counts.total if counts.total else 1.0
-    # 100 % only at the end.
     rows = counted(counts.total, "row", "rows")
-    return f"{counts.finished:,} of {rows} ({math.floor(share * 100)} %)"
+    share = 100 * counts.finished / counts.total if counts.total else 100.0
+    # 100 % only at the end.
+    percent = 100 if share == 100 else min(round(share), 99)
+    return f"{counts.finished:,} of {rows} ({percent} %)"
 
 
 def _percent(part: int, whole: int) -> str:
@@ -140,10 +152,16 @@ def summary(counts: Counts, seconds: float) -> list[str]:
     """Return the lines that end a run."""
     head = f"{counts.answered:,} answered"
     if counts.before:
-        head += f", {counts.before:,} finished before this run"
+        head += f", {counts.before:,} answered before this run"
+    if counts.failed_before:
+        head += f", {counts.failed_before:,} failed before this run and not sent again"
     if counts.failed:
         head += f", {counts.failed:,} failed"
     lines = [f"{head}, in {duration(seconds)}"]
+    if counts.failures:
+        # The class with the most failures; the error file has the others.
+        name, (number, first) = max(counts.failures.items(), key=lambda failure: failure[1][0])
+        lines.append(in_words_of_the_shell(f"{number:,} x {name}: {first}"))
     for name, rows in sorted(counts.by_provider.items()):
         tokens = counts.tokens_by_provider[name]
         lines.append(

@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 
 import kimi_async as kimi
 from kimi_async.cli._app import app
-from kimi_async.cli._batch import Job, is_final, run_batch
+from kimi_async.cli._batch import Job, is_final, is_unknown, run_batch
 from kimi_async.cli._batch_files import Lines, drop_lines
 from kimi_async.testing import ErrorReply, FakeProvider, ReceivedRequest, Reply
 
@@ -42,6 +42,8 @@ def last_text(request: ReceivedRequest) -> str:
 def answer(request: ReceivedRequest) -> Any:
     if "bad" in last_text(request):
         return ErrorReply(400, message="that cannot be")
+    if "gone" in last_text(request):
+        return ErrorReply(404, message="no such model")
     return Reply(f"{last_text(request)}!")
 
 
@@ -121,12 +123,13 @@ def test_a_second_run_sends_only_the_new_rows(files: Files) -> None:
     files.run(files.write(prompt("a", "one")))
     code, shown = files.run(files.write(prompt("a", "one"), prompt("b", "two")))
     assert (code, list(map(last_text, files.fake.requests))) == (0, ["one", "two"])
-    assert "1 answered, 1 finished before this run" in shown
+    assert "1 answered, 1 answered before this run" in shown
 
 
 def test_failures_are_an_input_again(files: Files) -> None:
     code, shown = files.run(files.write(prompt("a", "one"), prompt("b", "bad")))
     assert code == 1
+    assert "1 x BadRequestError: " in shown
     assert "1 row has no reply" in shown
     (line,) = map(json.loads, files.errors.read_text("utf-8").splitlines())
     assert line["custom_id"] == "b"
@@ -134,6 +137,7 @@ def test_failures_are_an_input_again(files: Files) -> None:
     # A failure that does not pass is not sent again ...
     code, shown = files.run(files.folder / "in.jsonl")
     assert (code, len(files.fake.requests)) == (1, 2)
+    assert "1 answered before this run, 1 failed before this run and not sent again, in" in shown
     # ... unless its row is an input.
     failed = files.errors.rename(files.folder / "failed.jsonl")
     files.output.unlink()
@@ -206,7 +210,7 @@ def test_a_dry_run_sends_and_writes_nothing(files: Files) -> None:
     assert code == 0
     assert shown.splitlines() == [
         "1 row: 0 answered, 0 failed, 1 to send",
-        "about 9 tokens of input, at 4 bytes for each",
+        "about 1 token of input, at 4 bytes for each",
     ]
     assert not files.output.exists()
     assert not files.fake.requests
@@ -220,6 +224,40 @@ def test_a_wrong_key_ends_the_run(files: Files, monkeypatch: pytest.MonkeyPatch)
     assert "key" in shown
     assert len(files.fake.requests) <= 20
     assert files.output.read_bytes() == b""
+
+
+def test_a_wrong_model_or_url_ends_the_run(files: Files) -> None:
+    source = files.write(*[prompt(f"{number}", f"gone {number}") for number in range(500)])
+    for at_least in (
+        20,
+        40,
+    ):  # a refused row is sent again, because the next command may have the right URL
+        code, shown = files.run(source, "--concurrency", "5")
+        assert (code, files.output.read_bytes()) == (1, b"")
+        assert not files.errors.exists()
+        assert at_least <= len(files.fake.requests) <= at_least + 20
+        assert "the first 20 rows were refused with 404, so no other row is sent" in shown
+        assert "no such model" in shown
+        assert "Check the model name and --base-url" in shown
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [["gone"] * 19, ["gone"] * 19 + ["good"] + ["gone"] * 20, ["bad"] + ["gone"] * 20],
+    ids=["few", "after-a-reply", "after-another-failure"],
+)
+def test_unknown_models_of_some_rows_are_failures_like_others(
+    kinds: list[str], files: Files
+) -> None:
+    """A row may name a model of its own."""
+    texts = {f"{number}": f"{kind} {number}" for number, kind in enumerate(kinds)}
+    source = files.write(*[prompt(name, text) for name, text in texts.items()])
+    code, shown = files.run(source, "--concurrency", "1")
+    assert code == 1
+    assert f"{kinds.count('gone')} x NotFoundError: " in shown
+    assert list(map(last_text, files.fake.requests)) == list(texts.values())
+    failed = [json.loads(line)["custom_id"] for line in files.errors.read_bytes().splitlines()]
+    assert failed == [name for name, text in texts.items() if "good" not in text]
 
 
 @pytest.mark.parametrize("options", [[], ["--dry-run"]])
@@ -366,6 +404,7 @@ def test_the_error_file_of_another_process_is_left_alone(files: Files) -> None:
 
 
 REFUSED = kimi.AuthenticationError("no", status=401)
+UNKNOWN = kimi.NotFoundError("no", status=404)
 
 
 def of_the_day() -> kimi.RateLimitError:
@@ -380,6 +419,7 @@ def of_the_day() -> kimi.RateLimitError:
         (REFUSED, True),
         (kimi.QuotaExceededError("no", status=402), True),
         (kimi.ServerError("no", status=500), False),
+        (UNKNOWN, False),
         (kimi.RateLimitError("no", status=429), False),
         (of_the_day(), True),
         (kimi.ProviderUnavailableError("no"), False),
@@ -389,6 +429,20 @@ def of_the_day() -> kimi.RateLimitError:
 )
 def test_the_errors_that_every_row_would_have(error: kimi.KimiError, final: bool) -> None:
     assert is_final(error) is final
+
+
+@pytest.mark.parametrize(
+    ("error", "unknown"),
+    [
+        (UNKNOWN, True),
+        (REFUSED, False),
+        (kimi.ProviderUnavailableError("no"), False),
+        (kimi.ProviderUnavailableError("no", errors=(UNKNOWN, UNKNOWN)), True),
+        (kimi.ProviderUnavailableError("no", errors=(UNKNOWN, kimi.ConnectTimeout(1))), False),
+    ],
+)
+def test_the_errors_of_a_wrong_model_or_url(error: kimi.KimiError, unknown: bool) -> None:
+    assert is_unknown(error) is unknown
 
 
 def test_a_row_without_a_model(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 from rich.cells import cell_len
 
-from kimi_async import ChatCompletion, StreamInterrupted, Usage
+from kimi_async import ChatCompletion, NotFoundError, StreamInterrupted, Usage
 from kimi_async.batch import BatchResult
 from kimi_async.cli._progress import Counts, Display, duration, progress_line, short, summary
 from kimi_async.testing import virtual_time
@@ -51,6 +51,8 @@ def test_a_narrow_line_drops_the_last_parts(width: int) -> None:
             "1 of 1 row (100 %) · 0.1 rows/s · 1 token · 0 % of the input cached",
         ),
         (Counts(2000, 0, answered=1999), "1,999 of 2,000 rows (99 %) · 0 s left · 199.9 rows/s"),
+        (Counts(50, 29), "29 of 50 rows (58 %)"),
+        (Counts(1000, 0, failed_before=996), "996 of 1,000 rows (99 %)"),
         (Counts(2, 0, answered=2), "2 of 2 rows (100 %) · 0.2 rows/s"),
     ],
 )
@@ -77,7 +79,7 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 def test_the_counts_of_results_and_their_summary() -> None:
-    counts = Counts(4, 1)
+    counts = Counts(9, 1, 3)
     usage = Usage(prompt_tokens=10, completion_tokens=5, total_tokens=15, cached_tokens=4)
     reply = ChatCompletion(provider="acedata")
     other = evolve(reply, provider="cloudsway")
@@ -85,8 +87,11 @@ def test_the_counts_of_results_and_their_summary() -> None:
     counts.add(BatchResult(custom_id="b", index=1, reply=other))
     error = StreamInterrupted("it broke")
     counts.add(BatchResult(custom_id="c", index=2, error=error, usage=Usage(prompt_tokens=10)))
+    counts.add(BatchResult(custom_id="d", index=3, error=NotFoundError("no model", status=404)))
+    counts.add(BatchResult(custom_id="e", index=4, error=StreamInterrupted("it broke again")))
     assert summary(counts, 12) == [
-        "2 answered, 1 finished before this run, 1 failed, in 12 s",
+        "2 answered, 1 answered before this run, 3 failed before this run and not sent again, 3 failed, in 12 s",
+        "2 x StreamInterrupted: it broke",
         "acedata: 1 row, 15 tokens",
         "cloudsway: 1 row, 0 tokens",
         "all attempts: 20 tokens of input (20 % cached), 5 of output",

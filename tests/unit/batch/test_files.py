@@ -45,7 +45,22 @@ def test_the_forms_of_a_row(line: Any, is_text: bool, custom_id: str, body: Any)
     text = line if is_text else json.dumps(line)
     row = read_row(f"{text}\r\n", 7, is_text=is_text)
     assert (row.custom_id, row.body) == (custom_id, body)
-    assert row.size == len(text) + 2
+
+
+PARTS = [{"type": "text", "text": "Hé"}, {"type": "image_url", "image_url": {"url": "data:,x"}}, 5]
+
+
+@pytest.mark.parametrize(
+    ("messages", "size"),
+    [
+        ([{"role": "user", "content": "Hi"}], 2),
+        ([{"role": "system", "content": "二"}, {"role": "user", "content": PARTS}], 6),
+        ([{"role": "assistant", "content": None}, {"role": "user"}, "Hi", 5], 0),
+    ],
+)
+def test_the_text_of_a_row_is_the_text_of_its_messages(messages: list[Any], size: int) -> None:
+    line = json.dumps({"custom_id": "a", "body": {"messages": messages, "user": "somebody"}})
+    assert read_row(line, 1, is_text=False).text_bytes == size
 
 
 @pytest.mark.parametrize(

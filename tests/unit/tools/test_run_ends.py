@@ -87,7 +87,9 @@ async def test_closing_from_another_task_reaches_the_tools() -> None:
 
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(close)
-                with pytest.raises(kimi.StreamInterrupted, match="the run was closed before its end"):
+                with pytest.raises(
+                    kimi.StreamInterrupted, match="the run was closed before its end"
+                ):
                     await run.final()
 
 
