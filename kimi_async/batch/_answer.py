@@ -15,7 +15,7 @@ from kimi_async._messages import Message
 from kimi_async._models import ChatCompletion
 from kimi_async._record import ReplyRecord, Usage, total_usage
 from kimi_async._structured import check_repairs, parse, typed_request
-from kimi_async.batch._batch import Batch
+from kimi_async.batch._batch import Batch, Rows
 from kimi_async.batch._rows import (
     BatchRequest,
     BatchResult,
@@ -58,7 +58,7 @@ def make_batch(
         raise ConfigurationError("concurrency must be a whole number above 0, or None")
     check_repairs(repairs)
     answerer = _Answerer(caller, params, repairs)
-    return Batch(answerer, requests, concurrency=concurrency, ordered=ordered)
+    return Batch(Rows(answerer, requests, concurrency=concurrency, ordered=ordered))
 
 
 @frozen

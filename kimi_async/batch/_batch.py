@@ -18,7 +18,7 @@ from kimi_async._http._background import Background
 from kimi_async._http._event_loop import asyncio_loop
 from kimi_async.batch._rows import BatchResult, Requests
 
-__all__ = ["Batch"]
+__all__ = ["Batch", "Rows"]
 
 T = TypeVar("T")
 
@@ -39,15 +39,8 @@ class Batch(ClosedAtExit, Generic[T]):
     Only one task at a time may read it.
     """
 
-    def __init__(
-        self,
-        answer: Answer[T],
-        requests: Requests,
-        *,
-        concurrency: int,
-        ordered: bool,
-    ) -> None:
-        self._rows = _Rows(answer, requests, concurrency=concurrency, ordered=ordered)
+    def __init__(self, rows: Rows[T]) -> None:
+        self._rows = rows
         self._background: Background | None = None
         self._loop: object = None
         self._busy = False
@@ -100,8 +93,14 @@ class Batch(ClosedAtExit, Generic[T]):
             raise error
 
 
-class _Rows(Generic[T]):
+class Rows(Generic[T]):
     """The rows of a batch: those that run, and the results that wait for the reader.
+
+    Args:
+        answer: Answers one row.
+        requests: The items of the caller.
+        concurrency: How many rows may run at the same time.
+        ordered: Whether the results come in the order of the requests.
 
     Attributes:
         taken: How many results the reader took.
