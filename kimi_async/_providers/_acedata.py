@@ -1,4 +1,4 @@
-"""Ace Data Cloud (see the page Providers, section 1)."""
+"""Ace Data Cloud: its requests and its capabilities (see the page Providers, section 1)."""
 
 from __future__ import annotations
 

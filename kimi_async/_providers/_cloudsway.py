@@ -1,4 +1,4 @@
-"""Cloudsway (see the page Providers, section 2)."""
+"""Cloudsway: its requests and its capabilities (see the page Providers, section 2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The provider for any other host with an OpenAI-compatible API."""
+"""Any other host with an OpenAI-compatible API: its requests, and the careful values of its capabilities."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from kimi_async._rate_limits import DEFAULT_RATE_LIMITS, Limiter, RateLimits
 
 __all__ = ["OpenAICompatible"]
 
-#: A host of which we know only that it has the OpenAI API.
+#: Only the OpenAI API of such a host is known.
 _CAPABILITIES: Final = CapabilityTable(
     Capabilities(
         partial_mode=unknown(False, "the host's own documentation"),

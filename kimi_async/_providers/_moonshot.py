@@ -1,4 +1,4 @@
-"""Moonshot's own platform (see the page Providers, section 3)."""
+"""Moonshot's own platform: its requests and its capabilities (see the page Providers, section 3)."""
 
 from __future__ import annotations
 

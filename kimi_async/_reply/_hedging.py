@@ -9,7 +9,7 @@ from kimi_async._http._event_loop import loop_clock
 from kimi_async._providers import Provider
 from kimi_async._reply._attempt import Attempt
 from kimi_async._reply._endpoints import endpoint_of
-from kimi_async._reply._percentile import FirstOutputs
+from kimi_async._reply._hedge_state import FirstOutputs
 from kimi_async._reply._plan import Hedge
 from kimi_async._reply._race import Race, Raced
 from kimi_async._reply._shared import SharedState

@@ -42,7 +42,7 @@ PURE_MODULES = {
     "_http/_framing.py",
     *(f"_reply/_{name}.py" for name in ("backoff", "breaker", "breakers", "budget", "endpoints")),
     *(f"_reply/_{name}.py" for name in ("plan", "reactions", "retrying", "window")),
-    "_reply/_percentile.py",
+    "_reply/_hedge_state.py",
     "_reply/_rates.py",
     "_reply/_stay.py",
     "_reply/_shared.py",

@@ -1,4 +1,4 @@
-"""Tell when to send a hedge: after a moving percentile of the times to the first output, within a cap; pure."""
+"""Keep the facts that decide about hedges: the times to the first output, and the number that may be sent; pure."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimi_async._reply._percentile import FirstOutputs, HedgeCap, HedgeState
+from kimi_async._reply._hedge_state import FirstOutputs, HedgeCap, HedgeState
 
 
 def outputs_of(seconds: list[float]) -> FirstOutputs:
