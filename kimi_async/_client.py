@@ -229,7 +229,8 @@ class AsyncKimi(ClosedAtExit):
                 model thinks for a long time, and the error of a reply that breaks has the text so far in ``partial``.
                 ``"json"`` asks for one JSON body; ``Timeouts.first_output`` then covers the whole wait. Both give the
                 same completion.
-            params: See :class:`~kimi_async.ChatParams` and :class:`~kimi_async.CallParams`.
+            params: For example ``model="kimi-k3"``, ``temperature=0.6``, ``max_tokens=4000`` or ``thinking=True``; all
+                are listed in :class:`~kimi_async.ChatParams` and :class:`~kimi_async.CallParams`.
 
         Raises:
             KimiError: The reply failed.
@@ -241,7 +242,8 @@ class AsyncKimi(ClosedAtExit):
 
         Args:
             messages: One text of the user, or a list of messages (values or OpenAI-style dicts).
-            params: See :class:`~kimi_async.ChatParams` and :class:`~kimi_async.CallParams`.
+            params: For example ``model="kimi-k3"``, ``temperature=0.6``, ``max_tokens=4000`` or ``thinking=True``; all
+                are listed in :class:`~kimi_async.ChatParams` and :class:`~kimi_async.CallParams`.
 
         Raises:
             ConfigurationError: A parameter or message cannot be sent, or the model is missing.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, get_args
 from urllib.parse import urlsplit
 
@@ -122,35 +122,26 @@ class Provider:
         """Refuse settings that cannot work.
 
         Raises:
-            ConfigurationError: A key or path is missing or malformed, or ``base_url`` is not an https URL.
+            ConfigurationError: A key or path is missing or malformed, ``base_url`` is not an https URL, or another
+                option has a value of a wrong kind.
         """
+        for option, problem in self._problems():
+            if problem is not None:
+                raise ConfigurationError(f"{type(self).__name__}: {option} {problem}")
+
+    def _problems(self) -> Iterator[tuple[str, str | None]]:
+        """Yield each option with its problem, which names no secret value; ``None`` where there is none."""
         for key, variable in self.environment.items():
             problem = _problem_of(getattr(self, key))
-            if problem is not None:
-                raise ConfigurationError(
-                    f"{type(self).__name__}: {key} {problem}; give {key}=... or set {variable}"
-                )
-        problem = _problem_of_url(self.base_url, allow_http=self.allow_http)
-        if problem is not None:
-            raise ConfigurationError(f"{type(self).__name__}: base_url {problem}")
-        if not isinstance(self.models, Mapping) or not all(
-            isinstance(text, str) for pair in self.models.items() for text in pair
-        ):
-            raise ConfigurationError(f"{type(self).__name__}: models must map names to names")
-        problem = rate_limits_problem(self.rate_limits)
-        if problem is not None:
-            raise ConfigurationError(f"{type(self).__name__}: rate_limits {problem}")
-        if not isinstance(self.name, str) or not re.fullmatch(r"[\w.-]{1,64}", self.name):
-            raise ConfigurationError(
-                f"{type(self).__name__}: name must be 1 to 64 letters, digits, '_', '-' or '.'"
-            )
-        for setting, words in (
-            ("tool_markers", get_args(ToolMarkers)),
-            ("thinking_tags", get_args(ThinkingTags)),
-        ):
-            if getattr(self, setting) not in words:
-                known = ", ".join(map(repr, words))
-                raise ConfigurationError(f"{type(self).__name__}: {setting} must be one of {known}")
+            yield key, problem and f"{problem}; give {key}=... or set {variable}"
+        yield "allow_http", None if type(self.allow_http) is bool else "must be True or False"
+        yield "base_url", _problem_of_url(self.base_url, allow_http=self.allow_http)
+        yield "models", None if _is_of_texts(self.models) else "must map names to names"
+        yield "capabilities", _problem_of_capabilities(self.capabilities)
+        yield "rate_limits", rate_limits_problem(self.rate_limits)
+        yield "name", _problem_of_name(self.name)
+        yield "tool_markers", _problem_of_word(self.tool_markers, get_args(ToolMarkers))
+        yield "thinking_tags", _problem_of_word(self.thinking_tags, get_args(ThinkingTags))
 
     def authorization(self) -> str:
         """Return the value of the authorization header. No other method returns the key."""
@@ -300,6 +291,32 @@ def _problem_of(value: object) -> str | None:
     if not value.isascii() or not value.isprintable() or " " in value:
         return "holds blanks, control or non-ASCII characters; copy only the value"
     return None
+
+
+def _is_of_texts(models: object) -> bool:
+    return isinstance(models, Mapping) and all(
+        isinstance(text, str) for pair in models.items() for text in pair
+    )
+
+
+def _problem_of_capabilities(value: object) -> str | None:
+    from kimi_async._providers._capabilities import CapabilityTable
+
+    if isinstance(value, CapabilityTable):
+        return None
+    return (
+        "must be a table, such as that of AceDataCloud().capabilities.override(partial_mode=True)"
+    )
+
+
+def _problem_of_name(name: object) -> str | None:
+    if isinstance(name, str) and re.fullmatch(r"[\w.-]{1,64}", name):
+        return None
+    return "must be 1 to 64 letters, digits, '_', '-' or '.'"
+
+
+def _problem_of_word(value: object, words: tuple[str, ...]) -> str | None:
+    return None if value in words else f"must be one of {', '.join(map(repr, words))}"
 
 
 def _problem_of_url(url: str, *, allow_http: bool) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Generic, Literal, Self, TypeVar
+from typing import Any, Final, Generic, Literal, Self, TypeVar, get_args, get_type_hints
 
 from attrs import evolve, field, fields, frozen
 
@@ -155,7 +155,7 @@ def _as_families(families: Mapping[str, Capabilities]) -> Mapping[str, Capabilit
     return dict(families)
 
 
-@frozen
+@frozen(repr=False)
 class CapabilityTable:
     """The capabilities of one provider, by model family.
 
@@ -166,6 +166,10 @@ class CapabilityTable:
 
     default: Capabilities
     families: Mapping[str, Capabilities] = field(factory=dict, converter=_as_families)
+
+    def __repr__(self) -> str:
+        # A line, because help() shows it as the default of each provider.
+        return f"<CapabilityTable: {', '.join(['default', *self.families])}>"
 
     def by_family(self) -> dict[str, Capabilities]:
         """Return all entries by family; the default comes first, as ``"*"``."""
@@ -194,19 +198,49 @@ class CapabilityTable:
             values: Fields of :class:`Capabilities` and their new values.
 
         Raises:
-            ConfigurationError: A field does not exist, or *model* is not a text.
+            ConfigurationError: A field does not exist or has a value of another type, or *model* is not a text.
         """
         if model is not None and not isinstance(model, str):
             raise ConfigurationError("override() takes the name of a model or a family")
         misspelt = values.keys() - {name.name for name in fields(Capabilities)}
         if misspelt:
-            raise ConfigurationError(f"no such capability: {', '.join(sorted(misspelt))}")
-        changes = {name: Fact(value, "documented", "the caller") for name, value in values.items()}
+            names = ", ".join(map(_with_nearest, sorted(misspelt)))
+            raise ConfigurationError(f"no such capability: {names}")
+        changes = {
+            name: Fact(_as_declared(name, value), "documented", "the caller")
+            for name, value in values.items()
+        }
         if model is not None:
             changed = evolve(self.for_model(model), **changes)
             return evolve(self, families={**self.families, family_of(model): changed})
         families = {family: evolve(known, **changes) for family, known in self.families.items()}
         return evolve(self, default=evolve(self.default, **changes), families=families)
+
+
+def _with_nearest(name: str) -> str:
+    """Return *name*, which no capability has, with the capability that is likely meant."""
+    import difflib
+
+    near = difflib.get_close_matches(name, [each.name for each in fields(Capabilities)], n=1)
+    return f"{name} (did you mean {near[0]!r}?)" if near else name
+
+
+def _as_declared(name: str, value: object) -> Any:
+    """Return *value* in the type of the capability *name*; a list may stand for a tuple.
+
+    Raises:
+        ConfigurationError: It is of another type.
+    """
+    import msgspec
+
+    (kind,) = get_args(get_type_hints(Capabilities)[name])
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError:
+        declared = Capabilities.__annotations__[name].removeprefix("Fact[").removesuffix("]")
+        raise ConfigurationError(
+            f"the capability {name} must be {declared}, not {value!r}"
+        ) from None
 
 
 #: The days on which the sources were read.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
 from urllib.parse import quote, urlsplit
 
@@ -105,6 +105,18 @@ class Cloudsway(Provider):
     thinking_tags: ThinkingTags = field(default="pass", kw_only=True)
     name: str = field(default="cloudsway", kw_only=True)
     thinking_words: tuple[str, str] = field(default=("true", "false"), kw_only=True)
+
+    def _problems(self) -> Iterator[tuple[str, str | None]]:
+        """Yield each option with its problem; ``None`` where there is none."""
+        yield from super()._problems()
+        limit, words = self.max_tokens_default, self.thinking_words
+        is_limit = type(limit) is int and limit > 0
+        yield "max_tokens_default", None if is_limit else "must be a whole number from 1"
+        are_words = isinstance(words, tuple) and [*map(type, words)] == [str, str]
+        yield (
+            "thinking_words",
+            None if are_words else 'must be two words in a tuple, such as ("true", "false")',
+        )
 
     @property
     def url(self) -> str:

@@ -211,8 +211,46 @@ def test_a_model_that_is_not_a_text_is_refused(model: Any) -> None:
 
 @pytest.mark.parametrize("model", [None, "kimi-k3"])
 def test_an_unknown_capability_is_refused(model: str | None) -> None:
-    with pytest.raises(ConfigurationError, match=r"^no such capability: partial, vision$"):
+    with pytest.raises(ConfigurationError) as caught:
         TABLES["acedata"].override(model, vision=True, tools=True, partial=True)
+    words = "no such capability: partial (did you mean 'partial_mode'?), vision"
+    assert caught.value.message == words
+
+
+#: Values that no capability has.
+WRONG: dict[str, Any] = {"number": 0.5, "object": object(), "mapping": {5: 5}, "list": [5]}
+
+
+@pytest.mark.parametrize("value", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("name", TYPES)
+def test_a_value_of_another_type_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        TABLES["acedata"].override(**{name: value})
+    assert caught.value.message.startswith(f"the capability {name} must be ")
+    assert caught.value.message.endswith(f", not {value!r}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("partial_mode", "yes", "must be bool, not 'yes'"),
+        ("stop_limit", True, "must be int, not True"),
+        ("effort", "max", "must be tuple[str, ...], not 'max'"),
+    ],
+)
+def test_a_value_of_another_type_is_told_with_the_type(name: str, value: Any, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(words)):
+        TABLES["acedata"].override("kimi-k3", **{name: value})
+
+
+def test_a_list_may_stand_for_a_tuple() -> None:
+    after = TABLES["acedata"].override(effort=["max"], partial_mode=True)
+    assert after == TABLES["acedata"].override(effort=("max",), partial_mode=True)
+    assert after.default.effort.value == ("max",)
+
+
+def test_a_table_is_one_line_in_help() -> None:
+    assert repr(TABLES["acedata"]) == "<CapabilityTable: default, kimi-k2.6, kimi-k3>"
 
 
 @pytest.mark.parametrize("kind", ADAPTERS.values(), ids=ADAPTERS)

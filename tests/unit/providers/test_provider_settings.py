@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
+from attrs import fields_dict
 from attrs.exceptions import FrozenInstanceError
 from provider_values import KEY, altered, each_provider
 
 from kimi_async import (
+    AceDataCloud,
     Cloudsway,
     Provider,
+    RateLimits,
 )
 from kimi_async._errors import ConfigurationError
 
@@ -53,11 +56,34 @@ def refusal(provider: Provider) -> str:
     return caught.value.message
 
 
+TABLE = "must be a table, such as that of AceDataCloud().capabilities.override(partial_mode=True)"
+NAME = "must be 1 to 64 letters, digits, '_', '-' or '.'"
+WORDS = 'must be two words in a tuple, such as ("true", "false")'
+
+# Values of a wrong kind by option, and the problem that each of them is.
+WRONG_KINDS: dict[str, tuple[list[Any], str]] = {
+    "api_key": ([5, b"hush", ["hush"]], "must be a text, not "),
+    "endpoint_path": ([5, b"hush", ["hush"]], "must be a text, not "),
+    "base_url": ([5, b"hush", ["hush"]], "must be a text, not "),
+    "models": ([5, "hush", ["hush"], {"hush": 5}, {5: "hush"}, None], "must map names to names"),
+    "capabilities": ([None, "hush", {"partial_mode": True}, AceDataCloud], TABLE),
+    "rate_limits": ([5, "hush", {"rpm": 5}, RateLimits], "must be a RateLimits(...), a Limiter "),
+    "allow_http": ([None, "hush", 1, []], "must be True or False"),
+    "tool_markers": ([None, "hush", True, ["hush"]], "must be one of 'pass', 'hide', 'parse'"),
+    "thinking_tags": ([None, "hush", True, ["hush"]], "must be one of 'pass', 'hide', 'parse'"),
+    "name": ([None, 5, "", "hush hush", b"hush"], NAME),
+    "max_tokens_default": ([None, "1024", 1024.0, True, 0, -1], "must be a whole number from 1"),
+    "thinking_words": (["off", ["on", "off"], ("on",), (True, False), None, 5], WORDS),
+}
+
+
 @each_provider
-@pytest.mark.parametrize("models", [5, "kimi-k3", ["kimi-k3"], {"kimi-k3": 5}, {5: "kimi-k3"}])
-def test_the_translation_of_models_maps_names_to_names(provider: Provider, models: Any) -> None:
-    text = refusal(altered(provider, models=models))
-    assert text == f"{type(provider).__name__}: models must map names to names"
+def test_every_option_of_a_wrong_kind_is_refused_at_once(provider: Provider) -> None:
+    for option in fields_dict(cast("Any", type(provider))):
+        values, problem = WRONG_KINDS[option]
+        for value in values:
+            text = refusal(altered(provider, **{option: value}))
+            assert text.startswith(f"{type(provider).__name__}: {option} {problem}"), value
 
 
 def test_a_path_of_slashes_is_missing() -> None:
