@@ -27,7 +27,7 @@ def checked_proxy(url: str, where: str, *, has_socks: bool) -> str:
     Args:
         url: As the caller or the environment gives it. It may hold a password, so no error quotes it.
         where: Where it was given, for the error.
-        has_socks: Whether the engine can use SOCKS proxies, once the package socksio is there.
+        has_socks: Whether the HTTP client can use SOCKS proxies if the package socksio is installed.
 
     Raises:
         ConfigurationError: It is not a URL, or its scheme cannot be used.
@@ -70,7 +70,7 @@ class Proxy:
 
     Attributes:
         url: Its URL, without user and password.
-        headers: What it is to be told: user and password, where the URL had them.
+        headers: The headers for it: user and password, if the URL had them.
     """
 
     url: str

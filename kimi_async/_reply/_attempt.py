@@ -19,7 +19,7 @@ from kimi_async._protocol._decoder import ReplyDecoder
 from kimi_async._providers import Provider
 from kimi_async._reply._deadlines import Deadlines
 from kimi_async._reply._fetch import status_error
-from kimi_async._reply._gate import Pass
+from kimi_async._reply._pass import Pass
 from kimi_async._settings import Limits
 from kimi_async._wire import WireRequest
 
@@ -242,7 +242,7 @@ class Attempt:
             else:
                 self.longest_gap = max(self.longest_gap or 0.0, now - last)
             self.last_output_at = now
-        self._deadlines.note_read(output=decoder.progressed, whole=decoder.complete)
+        self._deadlines.note_read(output=decoder.progressed, complete=decoder.complete)
 
     async def _drain(self, response: Response) -> None:
         """Read to the end of the body, so that the connection can be used again; bounded in time and bytes."""
@@ -264,7 +264,7 @@ class Attempt:
         finally:
             if self._permission is not None:
                 decoder = self.decoder
-                self._permission.leave(self.failure, decoder.usage, whole=decoder.complete)
+                self._permission.leave(self.failure, decoder.usage, complete=decoder.complete)
 
     def abandon(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Do the same from a finalizer; *loop* is that of asyncio, if it runs."""

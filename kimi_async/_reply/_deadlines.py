@@ -32,7 +32,7 @@ class Deadlines:
         started: The time at which the reply began, by the event loop's clock; ``total`` counts from it.
     """
 
-    __slots__ = ("_finished", "_idle", "_progress", "_total_at", "_waited", "timeouts")
+    __slots__ = ("_complete", "_idle", "_progress", "_total_at", "_waited", "timeouts")
 
     def __init__(self, timeouts: Timeouts, started: float) -> None:
         self.timeouts = timeouts
@@ -41,7 +41,7 @@ class Deadlines:
         self._total_at = started + _or_never(timeouts.total)
         #: Seconds waited in reads since the last output, or since the finish reason.
         self._waited = 0.0
-        self._finished = False
+        self._complete = False
 
     @property
     def read_timeout(self) -> float | None:
@@ -65,7 +65,7 @@ class Deadlines:
     def for_read(self, now: float) -> float:
         """Return the seconds that the next read may take; 0 or less when a limit has run out."""
         left = self._total_at - now
-        if self._finished:
+        if self._complete:
             return min(left, _or_never(self.timeouts.finish_grace) - self._waited)
         return min(left, self._idle, self._progress - self._waited)
 
@@ -73,13 +73,13 @@ class Deadlines:
         """Note that a read took *seconds*."""
         self._waited += seconds
 
-    def note_read(self, *, output: bool, whole: bool) -> None:
-        """Note whether the last read brought *output*, and whether every choice now has its finish reason (*whole*).
+    def note_read(self, *, output: bool, complete: bool) -> None:
+        """Note whether the last read brought *output*, and whether every choice now has its finish reason (*complete*).
 
-        ``finish_grace`` applies while *whole* is true; another choice may still begin.
+        ``finish_grace`` applies while *complete* is true; another choice may still begin.
         """
-        if output or whole is not self._finished:
-            self._finished, self._waited = whole, 0.0
+        if output or complete is not self._complete:
+            self._complete, self._waited = complete, 0.0
 
     def first_output_error(self, begun: float) -> KimiTimeoutError:
         """Return the error for an attempt that began at *begun* and took too long until its first output."""

@@ -55,22 +55,22 @@ async def fetch(
         KimiError: The request could not be sent or was refused; or the response broke, was too large or took too long.
     """
     begun = loop_clock()()
-    clocks = Deadlines(timeouts, begun)
+    deadlines = Deadlines(timeouts, begun)
     failure: KimiError
-    with anyio.move_on_after(clocks.until_first_output(begun)):
+    with anyio.move_on_after(deadlines.until_first_output(begun)):
         response = await transport.send(
             provider,
             wire,
             headers=headers,
             timeouts=timeouts,
-            read_timeout=clocks.read_timeout,
+            read_timeout=deadlines.read_timeout,
         )
         try:
             if not 200 <= response.status < 300:
                 raise await status_error(provider, response, limits)
             return await _read_all(response, limits)
         except BodyTimeout:
-            failure = clocks.first_output_error(begun)
+            failure = deadlines.first_output_error(begun)
         except BodyError as broken:
             failure = TransportError(
                 "the connection broke before the response was complete",
@@ -80,7 +80,7 @@ async def fetch(
         finally:
             await response.aclose()
         raise failure
-    raise clocks.first_output_error(begun)
+    raise deadlines.first_output_error(begun)
 
 
 async def _read_all(response: Response, limits: Limits) -> bytes:

@@ -70,7 +70,7 @@ class Race:
         try:
             try:
                 events = await self._first.start()
-                # By far the most races end here, and need no second attempt.
+                # Nearly all races end here, and need no second attempt.
                 if self._first.failure is None and second.cancel():
                     return Raced(self._first, events)
                 self._note(self._first, events)

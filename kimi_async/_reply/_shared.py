@@ -9,8 +9,8 @@ from kimi_async._policies import RetryBudget
 from kimi_async._providers import Provider
 from kimi_async._reply._breakers import Breakers
 from kimi_async._reply._budget import BudgetState
-from kimi_async._reply._gate import Gates
 from kimi_async._reply._hedge_state import HedgeState
+from kimi_async._reply._pass import Gates
 from kimi_async._reply._plan import Health
 from kimi_async._reply._stay import Stays
 

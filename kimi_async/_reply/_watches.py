@@ -75,10 +75,10 @@ class Watches:
         """Note that an attempt was closed from here, because its hedge won for example; it counts neither way."""
         self._watches[attempt].drop()
 
-    def ended(self, whole: Attempt | None, clock: Callable[[], float]) -> None:
-        """Note the end of the reply: *whole* has given it; an attempt that was left early counts as neither."""
+    def ended(self, complete: Attempt | None, clock: Callable[[], float]) -> None:
+        """Note the end of the reply: *complete* has given it; an attempt that was left early counts neither way."""
         for attempt, watch in self._watches.items():
-            if attempt is whole:
+            if attempt is complete:
                 watch.succeed(clock())
             else:
                 watch.drop()

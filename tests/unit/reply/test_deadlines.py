@@ -128,7 +128,7 @@ def test_without_limits_a_read_may_take_for_ever() -> None:
     clocks = Deadlines(NONE, BEGUN)
     clocks.note_wait(9e9)
     assert clocks.for_read(BEGUN + 9e9) == math.inf
-    clocks.note_read(output=False, whole=True)
+    clocks.note_read(output=False, complete=True)
     assert clocks.for_read(BEGUN + 9e9) == math.inf
 
 
@@ -137,7 +137,7 @@ def test_reads_without_output_use_up_progress() -> None:
     for _ in range(3):
         clocks.note_wait(9.0)
     assert clocks.for_read(BEGUN) == 3.0
-    clocks.note_read(output=True, whole=False)
+    clocks.note_read(output=True, complete=False)
     assert clocks.for_read(BEGUN) == 20.0
     clocks.note_wait(25.0)
     assert clocks.for_read(BEGUN) == 5.0
@@ -147,10 +147,10 @@ def test_behind_the_finish_reason_the_grace_runs() -> None:
     """It counts from there, whatever else comes, and neither ``idle`` nor ``progress`` matters any more."""
     clocks = Deadlines(evolve(LIMITS, idle=2.0, progress=3.0), BEGUN)
     clocks.note_wait(2.5)
-    clocks.note_read(output=False, whole=True)
+    clocks.note_read(output=False, complete=True)
     assert clocks.for_read(BEGUN) == 5.0
     clocks.note_wait(4.0)
-    clocks.note_read(output=False, whole=True)
+    clocks.note_read(output=False, complete=True)
     assert clocks.for_read(BEGUN) == 1.0
     assert clocks.for_read(BEGUN + 99.5) == 0.5
     assert clocks.for_read(BEGUN + 101.0) == -1.0
@@ -158,15 +158,15 @@ def test_behind_the_finish_reason_the_grace_runs() -> None:
 
 def test_behind_the_finish_reason_there_may_be_no_limit_but_the_total() -> None:
     clocks = Deadlines(evolve(LIMITS, finish_grace=None), BEGUN)
-    clocks.note_read(output=False, whole=True)
+    clocks.note_read(output=False, complete=True)
     assert clocks.for_read(BEGUN + 40.0) == 60.0
 
 
 def test_another_choice_that_begins_behind_a_finish_reason_has_all_its_limits() -> None:
     clocks = Deadlines(LIMITS, BEGUN)
-    clocks.note_read(output=False, whole=True)
+    clocks.note_read(output=False, complete=True)
     clocks.note_wait(4.0)
-    clocks.note_read(output=False, whole=False)
+    clocks.note_read(output=False, complete=False)
     assert clocks.for_read(BEGUN) == 20.0
-    clocks.note_read(output=False, whole=True)
+    clocks.note_read(output=False, complete=True)
     assert clocks.for_read(BEGUN) == 5.0

@@ -10,7 +10,8 @@ import pytest
 
 from kimi_async import Cloudsway, LimitHealth, OpenAICompatible, RateLimits
 from kimi_async._http._event_loop import loop_clock
-from kimi_async._reply._gate import Gate, Gates
+from kimi_async._reply._gate import Gate
+from kimi_async._reply._pass import Gates
 from kimi_async._reply._rates import Reservation
 from kimi_async.testing import virtual_time
 
