@@ -1,42 +1,26 @@
 """Send the request of one attempt, and give its response.
 
-Every exception of the HTTP client ends here and becomes an error of ours, by the stage that it came from and by the
-name of its type: httpx2 has the names of httpx. It is raised outside the handler. So no frame of the HTTP client,
-which may hold a header, is on a traceback that leaves the library.
+Every exception of the HTTP client becomes an error of ours, which is raised outside the handler. So no frame of the
+HTTP client, which may hold a header, is on a traceback that leaves the library.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Mapping,
-)
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from collections.abc import AsyncGenerator, Mapping
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from kimi_async._errors import (
-    ConfigurationError,
-    ConnectTimeout,
-    FirstOutputTimeout,
-    KimiError,
-    KimiTimeoutError,
-    ProtocolError,
-    TransportError,
-    WriteTimeout,
-)
+from kimi_async._errors import ConfigurationError, TransportError
 from kimi_async._http._cancellation import close_shielded, close_soon
 from kimi_async._http._careful import send_carefully
 from kimi_async._http._clients import HttpClient, HttpRequest, HttpResponse, http_client
-from kimi_async._http._decoding import READ_BYTES, decoded
 from kimi_async._http._event_loop import asyncio_loop
+from kimi_async._http._failures import proxy_refused, send_failure
 from kimi_async._http._limiter import ConcurrencyLimiter, Permit
-from kimi_async._providers import Provider, request_id_of
+from kimi_async._http._response import Response
+from kimi_async._providers import Provider
 from kimi_async._settings import Timeouts
 from kimi_async._version import __version__
 from kimi_async._wire import WireRequest
@@ -44,41 +28,19 @@ from kimi_async._wire import WireRequest
 if TYPE_CHECKING:
     import asyncio
 
-
-__all__ = ["BodyError", "BodyTimeout", "Response", "Transport"]
+__all__ = ["Transport"]
 
 #: A name of our own, because a host was seen to answer a foreign one with a misleading 429 (docs/providers.md 6.1).
 _OUR_HEADERS: Final = {"user-agent": f"kimi-async/{__version__}", "accept-encoding": "identity"}
-
-#: The names of httpx and httpx2, and of aiohttp.
-_READ_TIMEOUTS: Final = frozenset({"ReadTimeout", "SocketTimeoutError"})
-_NOT_CONNECTED: Final = frozenset(
-    {"ConnectError", "UnsupportedProtocol", "ClientConnectorError", "InvalidURL"}
-)
-_PROXY_REFUSED: Final = frozenset({"ProxyError", "ClientHttpProxyError"})
 
 #: A proxy asks for a user and a password. Only a proxy may say it
 #: (https://www.rfc-editor.org/rfc/rfc9110#section-15.5.8).
 _PROXY_STATUS: Final = 407
 
-_NOTHING: Final = memoryview(b"")
-
 #: Keeps the generators alive, which the event loops hold weakly.
 _closing: Final[dict[HttpClient, AsyncGenerator[None]]] = {}
 
 _CLOSED: Final = "this AsyncKimi, or the HTTP client under it, is closed"
-
-
-class BodyError(Exception):
-    """The body broke while it was read; ``cause`` is the type and text of the HTTP client's error."""
-
-    def __init__(self, cause: str) -> None:
-        super().__init__(cause)
-        self.cause = cause
-
-
-class BodyTimeout(BodyError):
-    """The HTTP client's own read timeout ran out."""
 
 
 async def _new_client() -> HttpClient:
@@ -174,14 +136,14 @@ class Transport:
             response = await self._dispatch(client, request)
         except Exception as error:
             if not self.closed:
-                failure = _send_failure(error, timeouts, provider)
+                failure = send_failure(error, timeouts, provider)
         else:
             if response is not None:
                 reply = Response(response, provider)
                 if reply.status != _PROXY_STATUS:
                     return reply
                 await reply.aclose()
-                failure = _proxy_refused("status 407")
+                failure = proxy_refused("status 407")
         raise failure
 
     async def _dispatch(self, client: HttpClient, request: HttpRequest) -> HttpResponse | None:
@@ -304,216 +266,3 @@ async def _close_early(client: HttpClient) -> None:
     await client.aclose()
     if closing is not None:
         await closing.aclose()
-
-
-class OwnBody(Protocol):
-    """The body of an engine of ours, which is read and closed without the layers that a foreign one needs."""
-
-    @property
-    def at_end(self) -> bool:
-        """Whether it has nothing more to give."""
-        ...
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """Return itself."""
-        ...
-
-    def __anext__(self) -> Awaitable[bytes]:
-        """Return the next bytes."""
-        ...
-
-    def close(self) -> None:
-        """Close the connection at once, unless the body was received to its end."""
-        ...
-
-    def close_soon(self) -> None:
-        """Do the same from any thread, at any moment."""
-        ...
-
-
-class Response:
-    """The response to one request: status, headers, and the body read by read.
-
-    Args:
-        response: The HTTP client's.
-        provider: Removes the key from the headers, in case the host has repeated it.
-
-    Attributes:
-        status: The HTTP status.
-        headers: The response headers, names in lower case.
-        resent: Whether the request was sent twice, because a connection that was used before broke before any byte of
-            an answer.
-    """
-
-    __slots__ = (
-        "_body",
-        "_ended",
-        "_held",
-        "_next",
-        "_own",
-        "_provider",
-        "_response",
-        "headers",
-        "resent",
-        "status",
-    )
-
-    def __init__(self, response: HttpResponse, provider: Provider) -> None:
-        self._response = response
-        #: The body of an engine of ours: the layers of httpx over it cost 2 us a read, and closing it needs no waiting.
-        self._own: OwnBody | None = response.extensions.get("kimi_body")
-        if self._own is not None:
-            # The layer of httpx and the response hold each other, and only the garbage collector would free them.
-            cast("Any", response).stream = self._own
-        self._provider = provider
-        self._ended = False
-        #: The rest of a large read.
-        self._held = _NOTHING
-        self.status = response.status_code
-        self.resent: bool = response.extensions.get("kimi_resent", False)
-        self.headers: Mapping[str, str] = {
-            name: provider.without_key(value) for name, value in response.headers.items()
-        }
-        self._body = decoded(self._own or _raw(response), self.headers.get("content-encoding", ""))
-        self._next: Callable[[], Awaitable[bytes]] = self._body.__anext__
-
-    async def read(self) -> bytes | None:
-        """Return the next bytes of the body, at most :data:`READ_BYTES`; ``None`` at its clean end.
-
-        Raises:
-            BodyTimeout: The read timeout that the request was sent with ran out.
-            BodyError: The connection, the framing or the compression of the body broke.
-            ProtocolError: The body has a content encoding that is not read.
-        """
-        if self._held:
-            await anyio.lowlevel.checkpoint()
-            return self._hold(self._held)
-        try:
-            data = await self._next()
-            return data if len(data) <= READ_BYTES else self._hold(data)
-        except StopAsyncIteration:
-            self._ended = True
-            return None
-        except ProtocolError:
-            raise
-        except Exception as error:
-            kind = BodyTimeout if _names(error) & _READ_TIMEOUTS else BodyError
-            cause = _describe(error, self._provider)
-        raise kind(cause)
-
-    def _hold(self, data: bytes | memoryview) -> bytes:
-        """Return the first piece of a large read; the next reads return the others."""
-        whole = memoryview(data)
-        # An empty view would keep the read in memory.
-        self._held = whole[READ_BYTES:] if len(whole) > READ_BYTES else _NOTHING
-        return bytes(whole[:READ_BYTES])
-
-    @property
-    def at_end(self) -> bool:
-        """Whether it is known that the body has nothing more to give."""
-        return self._own is not None and self._own.at_end
-
-    @property
-    def request_id(self) -> str | None:
-        """The request or trace id in the headers."""
-        return request_id_of(self.headers)
-
-    async def aclose(self) -> None:
-        """Give the connection back, or close it when the body was not read to its end; bounded, idempotent."""
-        if self._own is not None:
-            self._own.close()
-        else:
-            await close_shielded(self._close)
-
-    def close_soon(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Do the same without waiting for it, from any thread; *loop* is that of asyncio, if it runs."""
-        if self._own is not None:
-            self._own.close_soon()
-        else:
-            close_soon(self._close, loop)
-
-    async def _close(self) -> None:
-        try:
-            await self._response.aclose()
-        finally:
-            await self._close_socket()
-
-    async def _close_socket(self) -> None:
-        """Close the socket of a body that was not read to its end, whatever the HTTP client did.
-
-        A second cancellation can pierce the closing that httpcore itself does on the first one, and leave it closed by
-        name with the socket open (httpcore 1.0.9). Closing it twice does nothing. Other replies share the socket of an
-        HTTP/2 connection.
-        """
-        stream = self._response.extensions.get("network_stream")
-        if stream is not None and not self._ended and self._response.http_version != "HTTP/2":
-            await stream.aclose()
-
-
-def _raw(response: HttpResponse) -> AsyncIterator[bytes]:
-    # Not isinstance: the streams of httpx2 are of classes of its own.
-    if not isinstance(response.stream, AsyncIterable):
-        raise TypeError("the HTTP client gave a body that cannot be read asynchronously")
-    return aiter(cast("AsyncIterable[bytes]", response.stream))
-
-
-def _send_failure(error: Exception, timeouts: Timeouts, provider: Provider) -> KimiError:
-    """Return our error for one that the HTTP client raised before the response headers."""
-    if isinstance(error, KimiError):  # an engine of ours refused
-        return error.with_traceback(None)
-    names, cause = _names(error), _describe(error, provider)
-    timeout: tuple[type[KimiTimeoutError], float | None, str] | None = None
-    if names & {"ConnectTimeout", "ConnectionTimeoutError"}:
-        timeout = (ConnectTimeout, timeouts.connect, "connecting")
-    elif "WriteTimeout" in names:
-        timeout = (WriteTimeout, timeouts.write, "sending")
-    elif names & _READ_TIMEOUTS:
-        timeout = (FirstOutputTimeout, timeouts.first_output, "waiting for the first output")
-    if timeout is not None:
-        kind, seconds, stage = timeout
-        return kind(seconds or 0.0, stage=stage, cause=cause)
-    if names & _PROXY_REFUSED:
-        return _proxy_refused(cause)
-    if names & _NOT_CONNECTED:
-        return TransportError("no connection could be made", stage="connecting", cause=cause)
-    if names & {"WriteError", "LocalProtocolError"}:
-        return TransportError("the request could not be sent", stage="sending", cause=cause)
-    return TransportError(
-        "the connection broke before the reply began",
-        stage="waiting for the first output",
-        cause=cause,
-    )
-
-
-def _proxy_refused(cause: str) -> TransportError:
-    return TransportError(
-        "the proxy refused the request; check the proxy and the user and password in its URL",
-        stage="connecting",
-        cause=cause,
-    )
-
-
-def _names(error: Exception) -> set[str]:
-    return {kind.__name__ for kind in type(_origin(error)).__mro__}
-
-
-def _origin(error: Exception) -> BaseException:
-    """Return the error of aiohttp that *error* comes from, if any.
-
-    httpx-aiohttp 0.2.0 makes a ``ConnectTimeout`` of a broken connection.
-    """
-    cause = error.__cause__
-    return cause if type(cause).__module__.partition(".")[0] == "aiohttp" and cause else error
-
-
-def _describe(error: Exception, provider: Provider) -> str:
-    """Return the type and text of a foreign exception: addresses and protocol states.
-
-    The text of a local protocol error is left out, because it quotes a header of ours. That of a remote one may quote a
-    header in which the host has echoed the key.
-    """
-    origin = _origin(error)
-    said = "" if "LocalProtocolError" in _names(error) else " ".join(str(origin).split())
-    text = provider.without_key(said)[:200]
-    kind = type(origin)
-    return f"{kind.__module__.split('.')[0]}.{kind.__name__}" + (f": {text}" if text else "")

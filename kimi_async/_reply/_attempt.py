@@ -14,7 +14,8 @@ import anyio
 
 from kimi_async._errors import KimiError
 from kimi_async._events import StreamEvent
-from kimi_async._http._transport import BodyError, BodyTimeout, Response, Transport
+from kimi_async._http._response import BodyError, BodyTimeout, Response
+from kimi_async._http._transport import Transport
 from kimi_async._protocol._decoder import ReplyDecoder
 from kimi_async._providers import Provider
 from kimi_async._reply._deadlines import Deadlines

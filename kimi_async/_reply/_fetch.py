@@ -10,7 +10,8 @@ import anyio
 
 from kimi_async._errors import APIError, KimiError, ProtocolError, TransportError, over_limit
 from kimi_async._http._event_loop import loop_clock
-from kimi_async._http._transport import BodyError, BodyTimeout, Response, Transport
+from kimi_async._http._response import BodyError, BodyTimeout, Response
+from kimi_async._http._transport import Transport
 from kimi_async._json_text import is_deeper
 from kimi_async._providers import Provider
 from kimi_async._reply._deadlines import Deadlines

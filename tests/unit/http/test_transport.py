@@ -14,7 +14,7 @@ from fake_host import ACE, HELLO, STALL, FakeBody, FakeHost, delta, no_answer, s
 
 import kimi_async as kimi
 from kimi_async import AceDataCloud, AsyncKimi, Timeouts
-from kimi_async._http import _clients, _transport
+from kimi_async._http import _clients, _response
 from kimi_async.testing import FakeProvider, Reply, virtual_time
 
 pytestmark = pytest.mark.anyio
@@ -176,7 +176,7 @@ async def test_a_client_that_gives_a_synchronous_body_is_not_one_of_ours() -> No
     response = httpx.Response(200, stream=httpx.ByteStream(b""))
     response.stream = _SyncStream()
     with pytest.raises(TypeError, match="cannot be read asynchronously"):
-        _transport.Response(response, ACE)
+        _response.Response(response, ACE)
 
 
 class _SyncStream(httpx.SyncByteStream):

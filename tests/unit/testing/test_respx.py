@@ -92,10 +92,11 @@ async def test_a_broken_body_raises_what_a_broken_connection_raises(
 
 async def test_silence_runs_into_the_read_timeout() -> None:
     waits = [Answer(steps=(Send(b": hi\n\n"), Wait(seconds))) for seconds in (None, 60)]
+    limits = httpx.Timeout(None, read=0.01)
     async with mock_kimi(waits) as mock:
         for _ in waits:
             with pytest.raises(httpx.ReadTimeout, match=r"no byte for 0\.01 s"):
-                await mock.http_client.post(ACEDATA, json={}, headers=HEADERS, timeout=0.01)
+                await mock.http_client.post(ACEDATA, json={}, headers=HEADERS, timeout=limits)
             assert mock.active_requests == 0
 
 
