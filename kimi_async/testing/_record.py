@@ -147,11 +147,13 @@ class Recorder(httpx.AsyncBaseTransport):
         return exchange
 
     def write(self) -> None:
-        """Write the file; the end of the block does it too.
+        """Write the file; the end of the block does it too. Without any request, a file that exists stays as it is.
 
         Raises:
             RecordingError: A key is left in it; nothing is written.
         """
+        if not self._exchanges and self.path.exists():
+            return  # the run failed before its first request
         text: object = self._scrub(written(self._exchanges))
         if not isinstance(text, str):
             raise RecordingError(f"scrub returned {named(text)}; it must return the changed text")
@@ -187,9 +189,10 @@ def record(
 
     ``async with record("file.kimi") as recorder:`` and ``AsyncKimi(http_client=recorder.http_client)`` record every
     reply of the block: the request, and the headers and bytes of the answer with their times. The file is written at
-    the end of the block, also after an exception; :func:`replay` reads it. The values of secret headers
-    (``Authorization``, cookies and the like) are replaced. A key that is left anywhere else is refused: those of the
-    headers and of the environment, those in *secrets*, and texts that look like one.
+    the end of the block, also after an exception; :func:`replay` reads it. If no request was sent, a file that exists
+    stays as it is. The values of secret headers (``Authorization``, cookies and the like) are replaced. A key that is
+    left anywhere else is refused: those of the headers and of the environment, those in *secrets*, and texts that look
+    like one.
 
     Args:
         path: The file, by custom with the suffix ``.kimi``.

@@ -200,6 +200,18 @@ async def test_a_file_can_be_read(path: Path) -> None:
 # Leaving early
 
 
+@pytest.mark.parametrize("before", [HEAD, None], ids=["a-recording", "no-file"])
+async def test_a_run_that_sends_nothing_keeps_the_file(path: Path, before: str | None) -> None:
+    """A mistake before the first request must not cost a good recording."""
+    file = anyio.Path(path)
+    if before is not None:
+        await file.write_text(before)
+    with contextlib.suppress(KeyError):
+        async with record(path, over=FakeTransport([STORY])):
+            raise KeyError
+    assert await file.read_text() == (before or '{"kimi_recording": 1}\n')
+
+
 async def test_a_reply_that_is_left_replays_until_there(path: Path) -> None:
     fake = FakeTransport([STORY])
     async with record(path, over=fake) as recorder:
