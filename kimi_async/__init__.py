@@ -90,6 +90,7 @@ from kimi_async._providers._compatible import OpenAICompatible
 from kimi_async._providers._moonshot import Moonshot
 from kimi_async._rate_limits import Cost, Limiter, Permit, RateLimits
 from kimi_async._record import AttemptRecord, Outcome, ReplyRecord, Usage, UsageOrigin
+from kimi_async._request._borrowed import refuse_name as _refuse_name
 from kimi_async._request._media import file_part, image_part, text_part, video_part
 from kimi_async._request._params import ChatParams
 from kimi_async._settings import Limits, Timeouts
@@ -212,3 +213,6 @@ __all__ = [
     "user",
     "video_part",
 ]
+
+# Not a definition: with one, a type checker would take every name.
+globals()["__getattr__"] = _refuse_name

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Iterable
-from typing import Final
+from typing import Final, NoReturn
 
 from kimi_async._errors import ConfigurationError
 
-__all__ = ["refuse_functions", "refuse_unknown"]
+__all__ = ["refuse_functions", "refuse_name", "refuse_unknown"]
 
 #: Spellings of openai-python. Each text follows the name and a colon.
 _OURS: Final = {
@@ -26,10 +26,37 @@ _OURS: Final = {
     "prompt": 'it is the first argument, as in client.chat("Hello")',
     "input": 'it is the first argument, as in client.chat("Hello")',
 }
+#: Names of the module ``openai``, each with the name here.
+_NAMES: Final = {
+    "OpenAI": "AsyncKimi, with asyncio.run()",
+    "AsyncOpenAI": "AsyncKimi",
+    "AzureOpenAI": "AsyncKimi, with asyncio.run()",
+    "AsyncAzureOpenAI": "AsyncKimi",
+    "AsyncStream": "ChatStream",
+    "Stream": "ChatStream",
+    "Timeout": "Timeouts",
+    "OpenAIError": "KimiError",
+    "APIStatusError": "APIError",
+    "APIConnectionError": "TransportError, or StreamInterrupted after the first output",
+    "APITimeoutError": "KimiTimeoutError",
+    "APIResponseValidationError": "ProtocolError",
+    "UnprocessableEntityError": "BadRequestError",
+    "InternalServerError": "ServerError or OverloadedError",
+}
 #: Parameters of other SDKs that are like one of ours, and mean something else.
 _NOT_OURS: Final = frozenset(
     ("top_k", "min_p", "repetition_penalty", "store", "tool_resources", "extra_query")
 )
+
+
+def refuse_name(name: str) -> NoReturn:
+    """Refuse a name that the module ``kimi_async`` does not have.
+
+    Raises:
+        AttributeError: It names ours, if *name* is one of openai-python.
+    """
+    ours = f"; in place of openai.{name} use {_NAMES[name]}" if name in _NAMES else ""
+    raise AttributeError(f"module 'kimi_async' has no attribute {name!r}{ours}")
 
 
 def refuse_functions(tools: Iterable[object]) -> None:

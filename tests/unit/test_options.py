@@ -25,6 +25,7 @@ from kimi_async import (
     Timeouts,
     tools,
 )
+from kimi_async._request._borrowed import _NAMES
 from kimi_async.conversation import Conversation
 
 pytestmark = pytest.mark.anyio
@@ -86,6 +87,37 @@ async def test_a_borrowed_spelling_is_refused_with_ours(name: str, advice: str) 
         with pytest.raises(kimi.ConfigurationError, match=f"'{name}': .*{advice}"):
             await ask("Hi", **given)
     assert host.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    {
+        "AsyncOpenAI": "AsyncKimi",
+        "OpenAI": r"AsyncKimi, with asyncio\.run\(\)",
+        "OpenAIError": "KimiError",
+        "APIConnectionError": "TransportError, or StreamInterrupted after the first output",
+        "APITimeoutError": "KimiTimeoutError",
+        "APIStatusError": "APIError",
+        "InternalServerError": "ServerError or OverloadedError",
+    }.items(),
+)
+def test_a_borrowed_name_of_the_module_is_told_with_ours(name: str, ours: str) -> None:
+    with pytest.raises(
+        AttributeError, match=f"no attribute '{name}'; in place of .*{name} use {ours}$"
+    ):
+        getattr(kimi, name)
+
+
+def test_every_name_of_openai_that_is_told_has_one_here() -> None:
+    for name, ours in _NAMES.items():
+        assert not hasattr(kimi, name)
+        assert hasattr(kimi, ours.partition(",")[0].partition(" ")[0])
+
+
+@pytest.mark.parametrize("name", ["Kimi"])
+def test_another_name_is_missing_as_in_any_module(name: str) -> None:
+    with pytest.raises(AttributeError, match=r"^module 'kimi_async' has no attribute 'Kimi'$"):
+        getattr(kimi, name)
 
 
 @pytest.mark.parametrize(
