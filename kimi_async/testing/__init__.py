@@ -30,7 +30,8 @@ from kimi_async.testing._faults import (
 from kimi_async.testing._latency import Exponential, Latency, LogNormal, Seconds, Uniform
 from kimi_async.testing._oddities import oddities
 from kimi_async.testing._oddity import Oddity
-from kimi_async.testing._provider import FakeOptions, Models, Script
+from kimi_async.testing._options import FakeOptions, Models
+from kimi_async.testing._provider import Script
 from kimi_async.testing._rate_limits import FakeRateLimits
 from kimi_async.testing._received import ReceivedRequest
 from kimi_async.testing._record import Recorder, Replay, record, replay

@@ -1,4 +1,4 @@
-"""The provider that all fakes share: the wire of each path, the key, the script and the requests so far.
+"""The provider that all fakes share: the key, the script and the requests so far.
 
 No I/O: a request comes in as values and an :class:`Answer` goes out. The server and the respx mocks put HTTP around it.
 """
@@ -7,133 +7,30 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Literal, TypeAlias, TypedDict
+from typing import Any, Final, TypeAlias
 
 import httpx
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
-from kimi_async._models import ModelInfo
-from kimi_async.testing._checks import (
-    ScriptError,
-    is_bool,
-    is_one_of,
-    is_typed,
-    named,
-    their_errors,
-)
-from kimi_async.testing._latency import Latency
-from kimi_async.testing._oddities import oddities_named
-from kimi_async.testing._oddity import Oddities, Oddity
-from kimi_async.testing._rate_limits import FakeRateLimits, RateLimiter
+from kimi_async.testing._checks import ScriptError, named, their_errors
+from kimi_async.testing._options import FakeOptions, settings_of
+from kimi_async.testing._rate_limits import RateLimiter
 from kimi_async.testing._received import ReceivedRequest
-from kimi_async.testing._script import ErrorReply, ModelList, RenderContext, ScriptedReply, is_reply
+from kimi_async.testing._routes import METHODS, Service, route
+from kimi_async.testing._script import ErrorReply, RenderContext, ScriptedReply, is_reply
 from kimi_async.testing._steps import Answer
 from kimi_async.testing._wire import ProviderName
 
-__all__ = ["HOSTS", "FakeOptions", "Models", "Script", "ScriptedProvider", "Served", "settings_of"]
-
-_Service: TypeAlias = Literal["chat", "models"]
-
-_METHODS: Final[Mapping[_Service, str]] = {"chat": "POST", "models": "GET"}
-
-#: Where each provider takes chat requests on its own host. The order is for requests that do not tell whose they are.
-_CHATS: Final[tuple[tuple[ProviderName, re.Pattern[str]], ...]] = (
-    ("acedata", re.compile(r"/kimi/chat/completions")),
-    ("cloudsway", re.compile(r"/v1/ai/.+/chat/completions")),
-    ("moonshot", re.compile(r"/v1/chat/completions")),
-    ("openai", re.compile(r"/v1/chat/completions")),
-    # The unified bases (the page Providers, 1.1, 2.1).
-    ("acedata", re.compile(r"/v1/chat/completions")),
-    ("cloudsway", re.compile(r"/v1/chat/completions")),
-)
-
-#: Where all of them list their models (the page Providers, 1.1, 2.1, 3.1).
-_MODELS: Final = "/v1/models"
-
-#: Whose host is whose; that of the compatible host is made up.
-HOSTS: Final[Mapping[str, ProviderName]] = {
-    "api.acedata.cloud": "acedata",
-    "genaiapi.cloudsway.net": "cloudsway",
-    "api.moonshot.ai": "moonshot",
-    "api.moonshot.cn": "moonshot",
-    "openai.test": "openai",
-}
+__all__ = ["Script", "ScriptedProvider", "Served"]
 
 _IS_ASYNC: Final = "the script function is async; it must return the reply, not await"
-
-_NAMES: Final[Mapping[str, ProviderName]] = {name: name for name in HOSTS.values()}
-
-
-#: The answer to ``GET .../models``: names and :class:`~kimi_async.ModelInfo`, or a reply to every such request.
-Models: TypeAlias = Iterable[str | ModelInfo] | ScriptedReply
 
 #: The answers: one reply to every request, replies in their order, or a function that makes the reply to each request.
 Script: TypeAlias = (
     ScriptedReply | Iterable[ScriptedReply] | Callable[[ReceivedRequest], ScriptedReply]
 )
-
-
-def _as_models(models: Models | None) -> ScriptedReply:
-    if not isinstance(models, ScriptedReply):
-        return ModelList(models)
-    if isinstance(models, type):
-        raise TypeError(f"models is a sequence of names or a reply, not {named(models)}")
-    return models
-
-
-class FakeOptions(TypedDict, total=False):
-    """The settings that all fakes have, by name: :class:`FakeProvider`, :class:`FakeTransport`, :func:`mock_kimi`.
-
-    Attributes:
-        models: The models that every provider lists, or a reply such as ``ErrorReply(404)`` to every request for the
-            list; ``None`` (default) = the models that each provider documents. Such requests use up no reply of the
-            script.
-        answers_as: The provider that answers at paths that do not name one; ``None`` (default) = the first that has
-            such a path.
-        oddities: The oddities of :func:`oddities`, by name, and oddities of your own; none by default.
-        honours_prefix: Whether a :class:`Reply` to a request with a prefix (``partial``) leaves the prefix out, if its
-            content begins with it. ``False`` (default) = it is sent as scripted, as by a provider that starts anew.
-        rate_limits: The limits that are refused with status 429; none by default.
-        latency: The time that every answer takes; none by default.
-    """
-
-    models: Models | None
-    answers_as: ProviderName | None
-    oddities: Iterable[str | Oddity]
-    honours_prefix: bool
-    rate_limits: FakeRateLimits
-    latency: Latency
-
-
-@frozen(kw_only=True)
-class FakeSettings:
-    """The values of :class:`FakeOptions`, checked."""
-
-    models: ScriptedReply = field(factory=ModelList, converter=_as_models)
-    answers_as: ProviderName | None = field(default=None, validator=is_one_of(None, *_NAMES))
-    oddities: Oddities = field(factory=Oddities, converter=oddities_named)
-    honours_prefix: bool = field(default=False, validator=is_bool)
-    rate_limits: FakeRateLimits = field(
-        default=FakeRateLimits(), validator=is_typed(FakeRateLimits)
-    )
-    latency: Latency = field(default=Latency(), validator=is_typed(Latency))
-
-
-def settings_of(options: Mapping[str, Any]) -> FakeSettings:
-    """Return the settings of a fake, checked.
-
-    Raises:
-        TypeError: There is no option of that name, or a value has the wrong type.
-        ValueError: A value is out of range.
-    """
-    known = FakeOptions.__annotations__
-    unknown = [name for name in options if name not in known]
-    if unknown:
-        raise TypeError(f"a fake has no option {unknown[0]!r}; there are {', '.join(known)}")
-    return FakeSettings(**options)
 
 
 @frozen
@@ -218,7 +115,7 @@ class ScriptedProvider:
         Raises:
             ScriptError: The script is used up, or its function or its reply failed.
         """
-        provider, service = _route(headers.get("host", ""), path, self._settings.answers_as)
+        provider, service = route(headers.get("host", ""), path, self._settings.answers_as)
         request = ReceivedRequest(
             method=method,
             path=path,
@@ -273,11 +170,11 @@ class ScriptedProvider:
         self,
         request: ReceivedRequest,
         provider: ProviderName,
-        service: _Service | None,
+        service: Service | None,
         now: float,
     ) -> ErrorReply | None:
         """Return the refusal of a request; ``None`` = it is accepted, and a chat request is in flight."""
-        if service is None or request.method != _METHODS[service]:
+        if service is None or request.method != METHODS[service]:
             return ErrorReply(404, message=f"no route for {request.method} {request.path}")
         key = request.headers.get("authorization")
         if self.api_key is not None and key != f"Bearer {self.api_key}":
@@ -298,7 +195,7 @@ class ScriptedProvider:
         with their_errors("the latency"):
             return self._settings.latency.apply(told, len(self.requests))
 
-    def _reply(self, request: ReceivedRequest, service: _Service | None) -> ScriptedReply:
+    def _reply(self, request: ReceivedRequest, service: Service | None) -> ScriptedReply:
         return self._settings.models if service == "models" else self._scripted(request)
 
     def _scripted(self, request: ReceivedRequest) -> ScriptedReply:
@@ -346,27 +243,6 @@ def _rendered(reply: ScriptedReply, asked: RenderContext) -> Answer:
     if not isinstance(answer, Answer):
         raise ScriptError(f"{named(reply)} rendered {named(answer)}, which is not an Answer")
     return answer
-
-
-def _route(
-    host: str, path: str, usual: ProviderName | None
-) -> tuple[ProviderName, _Service | None]:
-    """Return the wire and the service of a request; ``None`` = there is no such service.
-
-    The provider's name in front of the path says whose it is, or else the host, if the request was meant for a
-    provider's own and was sent here. Without either it is *usual*, or else the first one that has such a path.
-    """
-    bare = path.partition("?")[0]
-    prefix, slash, rest = bare.removeprefix("/").partition("/")
-    meant: ProviderName | None = _NAMES.get(prefix)
-    if meant is None:
-        meant = HOSTS.get(host.partition(":")[0]) or usual
-    else:
-        bare = slash + rest
-    for name, chat in _CHATS:
-        if meant in (name, None) and chat.fullmatch(bare):
-            return name, "chat"
-    return meant or "acedata", "models" if bare == _MODELS else None
 
 
 def _prefix_of(body: Mapping[str, Any]) -> str:

@@ -22,8 +22,10 @@ from kimi_async import (
     Retries,
 )
 from kimi_async.testing._checks import ScriptError
-from kimi_async.testing._provider import HOSTS, FakeOptions, Script
+from kimi_async.testing._options import FakeOptions
+from kimi_async.testing._provider import Script
 from kimi_async.testing._received import ReceivedRequest
+from kimi_async.testing._routes import HOSTS
 from kimi_async.testing._script import ScriptedReply
 from kimi_async.testing._transport import FakeTransport
 from kimi_async.testing._wire import ProviderName

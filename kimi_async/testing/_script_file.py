@@ -32,7 +32,8 @@ from kimi_async.testing._faults import (
     Stall,
 )
 from kimi_async.testing._latency import Exponential, Latency, LogNormal, Uniform
-from kimi_async.testing._provider import FakeOptions, FakeSettings, Script
+from kimi_async.testing._options import FakeOptions, FakeSettings
+from kimi_async.testing._provider import Script
 from kimi_async.testing._rate_limits import FakeRateLimits
 from kimi_async.testing._script import ErrorReply, RawReply, Recording, Reply, ScriptedReply
 

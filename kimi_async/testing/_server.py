@@ -22,7 +22,8 @@ import httpx
 from kimi_async.testing._checks import ScriptError
 from kimi_async.testing._completion import dump
 from kimi_async.testing._hosts import FakeHosts
-from kimi_async.testing._provider import FakeOptions, Script, ScriptedProvider, Served
+from kimi_async.testing._options import FakeOptions
+from kimi_async.testing._provider import Script, ScriptedProvider, Served
 from kimi_async.testing._received import ReceivedRequest, log_line
 from kimi_async.testing._script import ScriptedReply
 from kimi_async.testing._steps import Answer, BasicStep, Finish, Hangup, Reset, Send, Wait, unrolled

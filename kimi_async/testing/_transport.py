@@ -19,7 +19,8 @@ import httpx
 from kimi_async import AsyncKimi, ClientOptions, Retries
 from kimi_async.testing._checks import seconds_of
 from kimi_async.testing._hosts import FakeHosts
-from kimi_async.testing._provider import FakeOptions, Script, ScriptedProvider, Served
+from kimi_async.testing._options import FakeOptions
+from kimi_async.testing._provider import Script, ScriptedProvider, Served
 from kimi_async.testing._received import ReceivedRequest
 from kimi_async.testing._script import ScriptedReply
 from kimi_async.testing._steps import (
