@@ -95,7 +95,7 @@ def shorten_types(*args: Any) -> None:
 
 
 #: Defaults that nobody would write: those that attrs makes anew each time, functions, and tables of capabilities.
-LONG_DEFAULTS = re.compile(r"NOTHING|<function .*?>+|CapabilityTable\(.*\)(?=, rate_limits:)")
+LONG_DEFAULTS = re.compile(r"NOTHING|<function .*?>+|<CapabilityTable: .*?>")
 
 
 def shorten_defaults(*args: Any) -> tuple[str, str | None] | None:
