@@ -170,9 +170,9 @@ def _refuse_changes(row: FileRow, earlier: Finished, settings: str, output: Path
 
 def _fails_again(earlier: Finished | None, row: FileRow, settings: str) -> bool:
     """Return whether the same request failed for a reason that does not pass."""
-    return earlier is not None and earlier == Finished(
-        custom_id=row.custom_id, row=row.digest, settings=settings
-    )
+    if earlier is None or earlier.may_repeat:
+        return False
+    return (earlier.row, earlier.settings) == (row.digest, settings)
 
 
 class Lines:
