@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import (
-    TYPE_CHECKING,
     Any,
     Literal,
     Required,
@@ -28,9 +27,6 @@ from kimi_async._messages import Message, ToolCall
 from kimi_async._openai import finish_word, openai_head, openai_usage
 from kimi_async._prefix import Prefix
 from kimi_async._record import AttemptRecord, Outcome, ReplyRecord, Usage, unsent_record
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "ChatCompletion",
