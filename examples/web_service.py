@@ -5,7 +5,8 @@ It takes provider, key and model from the environment:
     pip install 'kimi-async[web]' fastapi uvicorn
     uvicorn --app-dir examples web_service:app
 
-The page reads the format "events". ``POST /chat/<format>`` gives the same reply in each format.
+The page reads the format "events". ``POST /chat/<format>`` gives the same reply in each format, for a body such as
+``[{"role": "user", "content": "Hi"}]``.
 """
 
 from __future__ import annotations
