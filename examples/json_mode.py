@@ -1,6 +1,7 @@
 """An answer in JSON, checked against a type, after Cloudsway's own example.
 
-The provider, its key and the model come from the environment, as the README says.
+The provider, its key and the model come from the environment, as the README says. A fake that has no script does not
+know the fields, and the example says so.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A quick answer, without thinking, after Cloudsway's own example.
 
-The provider, its key and the model come from the environment, as the README says.
+The provider, its key and the model come from the environment, as the README says. A ``KimiWarning`` tells where a
+model is not known to obey.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ async def main() -> None:
         reply = await client.chat("你是谁", thinking=False)
         print(reply.text)
         if reply.no_answer == "budget":
-            print("it thought all the same, and had no tokens left: raise max_tokens")
+            print("it thought anyway, and had no tokens left: raise max_tokens")
 
 
 if __name__ == "__main__":
