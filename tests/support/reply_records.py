@@ -6,28 +6,10 @@ from typing import Any
 
 from attrs import evolve
 
-from kimi_async._record import ReplyRecord
+from kimi_async._record import ReplyRecord, unsent_record
 
-_RECORD = ReplyRecord(
-    outcome="complete",
-    provider="acedata",
-    model=None,
-    id=None,
-    request_id=None,
-    started_at=1.0,
-    headers_after=None,
-    first_output_after=None,
-    last_output_after=None,
-    ended_after=2.0,
-    longest_gap=None,
-    chunks=1,
-    bytes=1,
-    attempts=(),
-    finish_reasons=(),
-    params={},
-    usage=None,
-    usage_origin="unknown",
-    late_error=None,
+_RECORD = evolve(
+    unsent_record("complete", "acedata"), started_at=1.0, ended_after=2.0, chunks=1, bytes=1
 )
 
 
