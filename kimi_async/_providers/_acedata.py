@@ -14,6 +14,7 @@ from kimi_async._providers._base import (
     api_key_field,
     base_url_field,
     models_field,
+    rate_limits_field,
 )
 from kimi_async._providers._capabilities import (
     TOOL_CHOICES,
@@ -97,9 +98,7 @@ class AceDataCloud(Provider):
     base_url: str = base_url_field("https://api.acedata.cloud/kimi")
     models: Mapping[str, str] = models_field()
     capabilities: CapabilityTable = field(default=_CAPABILITIES, kw_only=True, repr=False)
-    rate_limits: RateLimits | Limiter | None = field(
-        default=RateLimits(concurrency=20), kw_only=True, repr=False
-    )
+    rate_limits: RateLimits | Limiter | None = rate_limits_field(RateLimits(concurrency=20))
     allow_http: bool = field(default=False, kw_only=True)
     tool_markers: ToolMarkers = field(default="pass", kw_only=True)
     thinking_tags: ThinkingTags = field(default="pass", kw_only=True)

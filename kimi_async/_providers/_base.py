@@ -16,14 +16,14 @@ from kimi_async._providers._errors import parse_error
 from kimi_async._providers._fast_path import parse_fast
 from kimi_async._providers._parsing import parse_any, parse_completion, parse_models
 from kimi_async._providers._texts import excerpt_of, without_key
-from kimi_async._rate_limits import Limiter, RateLimits, rate_limits_problem
+from kimi_async._rate_limits import DEFAULT_RATE_LIMITS, Limiter, RateLimits, rate_limits_problem
 from kimi_async._wire import ChatRequest, WireRequest
 
 if TYPE_CHECKING:  # imported together with a provider
     from kimi_async._prefix import Prefix
     from kimi_async._providers._capabilities import CapabilityTable
 
-__all__ = ["Provider", "api_key_field", "base_url_field", "models_field"]
+__all__ = ["Provider", "api_key_field", "base_url_field", "models_field", "rate_limits_field"]
 
 
 def _stripped(value: str | None) -> str | None:
@@ -57,6 +57,11 @@ def models_field() -> Any:
 
 def _as_names(models: Mapping[str, str]) -> Mapping[str, str]:
     return dict(models) if isinstance(models, Mapping) else models
+
+
+def rate_limits_field(default: RateLimits = DEFAULT_RATE_LIMITS) -> Any:
+    """Return the attrs field of the limits of the requests with one key."""
+    return field(default=default, kw_only=True, repr=False)
 
 
 class Provider:

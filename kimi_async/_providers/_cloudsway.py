@@ -16,6 +16,7 @@ from kimi_async._providers._base import (
     api_key_field,
     base_url_field,
     models_field,
+    rate_limits_field,
 )
 from kimi_async._providers._capabilities import (
     Capabilities,
@@ -24,7 +25,7 @@ from kimi_async._providers._capabilities import (
     documented,
     unknown,
 )
-from kimi_async._rate_limits import DEFAULT_RATE_LIMITS, Limiter, RateLimits
+from kimi_async._rate_limits import Limiter, RateLimits
 
 __all__ = ["Cloudsway"]
 
@@ -97,9 +98,7 @@ class Cloudsway(Provider):
     max_tokens_default: int = 32768
     models: Mapping[str, str] = models_field()
     capabilities: CapabilityTable = field(default=_CAPABILITIES, kw_only=True, repr=False)
-    rate_limits: RateLimits | Limiter | None = field(
-        default=DEFAULT_RATE_LIMITS, kw_only=True, repr=False
-    )
+    rate_limits: RateLimits | Limiter | None = rate_limits_field()
     allow_http: bool = field(default=False, kw_only=True)
     tool_markers: ToolMarkers = field(default="pass", kw_only=True)
     thinking_tags: ThinkingTags = field(default="pass", kw_only=True)

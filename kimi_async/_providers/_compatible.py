@@ -13,6 +13,7 @@ from kimi_async._providers._base import (
     api_key_field,
     base_url_field,
     models_field,
+    rate_limits_field,
 )
 from kimi_async._providers._capabilities import (
     TOOL_CHOICES,
@@ -21,7 +22,7 @@ from kimi_async._providers._capabilities import (
     inferred,
     unknown,
 )
-from kimi_async._rate_limits import DEFAULT_RATE_LIMITS, Limiter, RateLimits
+from kimi_async._rate_limits import Limiter, RateLimits
 
 __all__ = ["OpenAICompatible"]
 
@@ -83,9 +84,7 @@ class OpenAICompatible(Provider):
     base_url: str = base_url_field("")
     models: Mapping[str, str] = models_field()
     capabilities: CapabilityTable = field(default=_CAPABILITIES, kw_only=True, repr=False)
-    rate_limits: RateLimits | Limiter | None = field(
-        default=DEFAULT_RATE_LIMITS, kw_only=True, repr=False
-    )
+    rate_limits: RateLimits | Limiter | None = rate_limits_field()
     allow_http: bool = field(default=False, kw_only=True)
     tool_markers: ToolMarkers = field(default="pass", kw_only=True)
     thinking_tags: ThinkingTags = field(default="pass", kw_only=True)

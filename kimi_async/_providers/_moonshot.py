@@ -13,6 +13,7 @@ from kimi_async._providers._base import (
     api_key_field,
     base_url_field,
     models_field,
+    rate_limits_field,
 )
 from kimi_async._providers._capabilities import (
     SECOND_READING,
@@ -23,7 +24,7 @@ from kimi_async._providers._capabilities import (
     reported,
     unknown,
 )
-from kimi_async._rate_limits import DEFAULT_RATE_LIMITS, Limiter, RateLimits
+from kimi_async._rate_limits import Limiter, RateLimits
 
 __all__ = ["Moonshot"]
 
@@ -147,9 +148,7 @@ class Moonshot(Provider):
     base_url: str = base_url_field("https://api.moonshot.ai/v1")
     models: Mapping[str, str] = models_field()
     capabilities: CapabilityTable = field(default=_CAPABILITIES, kw_only=True, repr=False)
-    rate_limits: RateLimits | Limiter | None = field(
-        default=DEFAULT_RATE_LIMITS, kw_only=True, repr=False
-    )
+    rate_limits: RateLimits | Limiter | None = rate_limits_field()
     allow_http: bool = field(default=False, kw_only=True)
     tool_markers: ToolMarkers = field(default="pass", kw_only=True)
     thinking_tags: ThinkingTags = field(default="pass", kw_only=True)
