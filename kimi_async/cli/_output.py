@@ -114,7 +114,7 @@ class ChangingLine:
             self._cells = cells
 
     def erase(self) -> None:
-        """Erase the text, and go to the begin of the line."""
+        """Erase the text, and return to the beginning of the line."""
         with _TERMINAL:
             ChangingLine.shown = None
             if self._cells:
