@@ -321,7 +321,7 @@ class Protocol(ResponseHandler):
             super()._on_read_timeout()
 
     def data_received(self, data: bytes) -> None:
-        """Called by the event loop, and without data when a reader of the body has made room."""
+        """Called by the event loop, and without data when a body is read on after a pause."""
         if self._is_expecting:
             self.answered = True
             self._parse(data)
@@ -330,7 +330,7 @@ class Protocol(ResponseHandler):
             self._is_expecting = False
             if self._has_surplus or self._has_begun_another():
                 self.abort()
-        elif data:
+        else:
             self.abort()
 
     def _parse(self, data: bytes) -> None:

@@ -16,7 +16,7 @@ from fake_host import HELLO
 import kimi_async as kimi
 from kimi_async import AsyncKimi, OpenAICompatible, Retries, Timeouts, aiohttp_client
 from kimi_async._http._clients import HttpClient
-from kimi_async.testing import FakeProvider, Faulty, NoHeaders, Reply, SlowHeaders
+from kimi_async.testing import FakeProvider, Faulty, NoHeaders, Reply, SlowHeaders, Stall
 
 pytestmark = [
     pytest.mark.anyio,
@@ -183,3 +183,29 @@ async def test_a_whole_body_is_given_although_its_connection_is_gone_already(
     monkeypatch.setattr("aiohttp.client_proto.ResponseHandler.closed", None)
     async with Server(EngineFault(id="", says=WHOLE)) as server, aiohttp_client() as http:
         assert (await client_of(server, http).chat("Hi")).text == "Hello"
+
+
+async def test_a_stream_that_is_dropped_gives_up_its_connection() -> None:
+    endless = Faulty(Reply("Hello, you!"), Stall(after_event=2))
+    async with FakeProvider([endless]) as fake, aiohttp_client() as http:
+        client = AsyncKimi(fake.acedata(), model="m", http_client=http, retries=Retries.none())
+        stream = client.stream("Hi")
+        await anext(stream)
+        with pytest.warns(ResourceWarning, match="ChatStream running> was never closed"):
+            del stream
+        await fake.wait_until(lambda: not fake.active_requests)
+
+
+async def test_a_response_that_is_not_wanted_gives_up_its_connection() -> None:
+    """As when the client was closed in the moment in which its head arrived."""
+    endless = Faulty(Reply("Hello, you!"), Stall(after_event=2))
+    async with FakeProvider([endless]) as fake, aiohttp_client() as http:
+        url = f"{fake.url}/acedata/kimi/chat/completions"
+        headers = {"authorization": f"Bearer {fake.api_key}", "content-type": "application/json"}
+        content = b'{"model": "m", "stream": true, "messages": [{"role": "user", "content": "Hi"}]}'
+        response = await http.send(
+            http.build_request("POST", url, content=content, headers=headers)
+        )
+        assert response.status_code == 200
+        await response.aclose()
+        await fake.wait_until(lambda: not fake.active_requests)

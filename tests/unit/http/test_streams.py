@@ -150,12 +150,12 @@ class Reading(asyncio.Transport):
         self.is_read = True
 
 
-async def answered(protocol: Protocol) -> aiohttp.StreamReader:
+async def answered(protocol: Protocol, length: int = 10_000_000) -> aiohttp.StreamReader:
     """Return the body of the response that the connection is about to receive."""
     protocol.connection_made(Reading())
     protocol.set_response_params(read_timeout=10)
     protocol.start_timeout()
-    protocol.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 10000000\r\n\r\n")
+    protocol.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % length)
     _, body = await protocol.read()
     return body
 
@@ -186,3 +186,16 @@ async def test_a_body_of_aiohttp_that_nobody_reads_stops_the_socket() -> None:
         sizes.append(len(await body.readany()))
     assert transport.is_read
     assert sizes[0] == sizes[1] > 10_000
+
+
+@ON_ASYNCIO
+async def test_a_body_of_aiohttp_may_end_while_its_socket_is_not_read() -> None:
+    protocol, length = Protocol(asyncio.get_running_loop()), 600_000
+    body = await answered(protocol, length)
+    transport = protocol.transport
+    assert isinstance(transport, Reading)
+    protocol.data_received(b"x" * length)
+    read = 0
+    while not body.at_eof():
+        read += len(await body.readany())
+    assert (read, transport.is_read) == (length, True)
