@@ -72,7 +72,7 @@ Exit codes:
 FAKE_HELP: Final = """Serve a fake provider on this machine, until Ctrl-C.
 
 It speaks the wire of a provider over HTTP, so a program in any language can use it, and the tutorial needs no key.
-Any key is accepted. Without --script it answers anything: it calls the first tool of a request, or returns a sentence.
+Any key is accepted. Without --script it calls the first tool of a request, or returns JSON or a sentence.
 
 A script is a file of JSON, or a recording (.kimi). The page "Serve a fake" of the documentation describes it:
 {"replies": ["Hello!", {"error": {"status": 429}}, {"reply": {"content": "Slowly.", "pace": 0.5}}]}
