@@ -17,7 +17,7 @@ from kimi_async._stream import ChatStream
 from kimi_async._wire import Wire
 
 if TYPE_CHECKING:
-    from kimi_async.structured import Parsed
+    from kimi_async.structured import Parsed, ParseParams
     from kimi_async.tools._run import RunParams, RunResult, ToolRun
 
 __all__ = ["Conversation"]
@@ -114,33 +114,13 @@ class Conversation:
 
     @overload
     async def parse(
-        self,
-        message: Said,
-        into: type[T],
-        *,
-        repairs: int = 1,
-        wire: Wire = "stream",
-        **params: Unpack[CallParams],
+        self, message: Said, into: type[T], **params: Unpack[ParseParams]
     ) -> Parsed[T]: ...
     @overload
     async def parse(
-        self,
-        message: Said,
-        into: Any,
-        *,
-        repairs: int = 1,
-        wire: Wire = "stream",
-        **params: Unpack[CallParams],
+        self, message: Said, into: Any, **params: Unpack[ParseParams]
     ) -> Parsed[Any]: ...
-    async def parse(
-        self,
-        message: Said,
-        into: Any,
-        *,
-        repairs: int = 1,
-        wire: Wire = "stream",
-        **params: Unpack[CallParams],
-    ) -> Parsed[Any]:
+    async def parse(self, message: Said, into: Any, **params: Unpack[ParseParams]) -> Parsed[Any]:
         """Send a message and return a value of a type; see ``client.parse()``.
 
         The message and the answer that fits enter the history. The schema in words, the answers that did not fit, and
@@ -149,9 +129,7 @@ class Conversation:
         Args:
             message: The same as for :meth:`send`.
             into: The same as for ``client.parse()``.
-            repairs: How often the model is asked again.
-            wire: As in ``client.chat()``.
-            params: Parameters of this turn, over those of the conversation.
+            params: The parameters of ``client.parse()``, over those of the conversation.
 
         Raises:
             KimiError: The reply failed or does not fit; the history is unchanged.
@@ -160,6 +138,7 @@ class Conversation:
         from kimi_async._structured import parse, typed_request
 
         self._check_free()
+        repairs, wire = params.pop("repairs", 1), params.pop("wire", "stream")
         begun, asked = self._history, as_messages(message)
         request = typed_request(
             self._caller, (*begun.said, *asked), self._merged(params), into, wire=wire

@@ -1,5 +1,5 @@
 """The results of ``client.parse()`` and ``client.stream_parse()``."""
 
-from kimi_async._structured import Parsed, ParsedStream, ParseRound
+from kimi_async._structured import Parsed, ParsedStream, ParseParams, ParseRound
 
-__all__ = ["ParseRound", "Parsed", "ParsedStream"]
+__all__ = ["ParseParams", "ParseRound", "Parsed", "ParsedStream"]

@@ -6,14 +6,17 @@ from typing import Final, Generic, TypeVar
 
 from attrs import field, frozen
 
+from kimi_async._configuration import CallParams
 from kimi_async._errors import ConfigurationError, OutputError
 from kimi_async._messages import user
 from kimi_async._models import ChatCompletion
 from kimi_async._record import Usage, sum_usage
 from kimi_async._structured._request import NoValue, TypedRequest
+from kimi_async._wire import Wire
 from kimi_async.tools._call_ids import sayable
 
 __all__ = [
+    "ParseParams",
     "ParseRound",
     "Parsed",
     "check_repairs",
@@ -28,6 +31,16 @@ T = TypeVar("T")
 _AGAIN: Final = (
     "This answer does not fit: {}.\nAnswer again with the whole JSON, corrected, and nothing else."
 )
+
+
+class ParseParams(CallParams, total=False):
+    """The options and parameters of one ``parse()``, with the defaults of :meth:`~kimi_async.AsyncKimi.parse`.
+
+    That method explains the options, and :class:`~kimi_async.CallParams` the parameters.
+    """
+
+    repairs: int
+    wire: Wire
 
 
 @frozen

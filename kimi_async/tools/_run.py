@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal, Self, TypeAlias, Unpack
+from typing import Any, Final, Literal, Self, TypeAlias, Unpack
 
 import anyio
-from attrs import field, frozen
+from attrs import field, fields_dict, frozen
 
 from kimi_async._caller import Caller
 from kimi_async._closing import ClosedAtExit, left_early
@@ -30,6 +30,7 @@ from kimi_async.tools._executor import Approve, ToolExecutor, ToolResult, Tools
 
 __all__ = [
     "RunEvent",
+    "RunOptions",
     "RunParams",
     "RunResult",
     "StepEnd",
@@ -53,6 +54,33 @@ class RunParams(CallParams, total=False):
     rewrite_tool_ids: bool
     wire: Wire
 
+
+@frozen(kw_only=True)
+class RunOptions:
+    """The options of :class:`RunParams`, with their defaults."""
+
+    max_steps: int = 20
+    tool_timeout: float | None = 60.0
+    tool_concurrency: int = 8
+    on_tool_error: Literal["return", "raise"] = "return"
+    approve: Approve | None = None
+    rewrite_tool_ids: bool = False
+    wire: Wire = "stream"
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("max_steps", "tool_concurrency"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ConfigurationError(f"{name} must be a whole number from 1, not {value!r}")
+        if self.tool_timeout is not None and not is_seconds(self.tool_timeout):
+            raise ConfigurationError("tool_timeout must be a number of seconds above 0, or None")
+        if self.on_tool_error not in ("return", "raise"):
+            raise ConfigurationError('on_tool_error must be "return" or "raise"')
+        if self.approve is not None and not callable(self.approve):
+            raise ConfigurationError("approve must be callable")
+
+
+_OPTIONS: Final = frozenset(fields_dict(RunOptions))
 
 #: The reason for the end of a run; see :class:`RunResult`.
 Stopped: TypeAlias = Literal[
@@ -129,14 +157,7 @@ class ToolRun(ClosedAtExit):
     Args:
         caller: Opens the stream of each reply.
         messages: The first messages of the conversation.
-        max_steps: The largest number of replies; this and the next parameters are those of ``client.run()``.
-        tool_timeout: Seconds for one call.
-        tool_concurrency: The largest number of calls that run at the same time.
-        on_tool_error: Whether a tool that raises ends the run.
-        approve: Called before each call.
-        rewrite_tool_ids: Whether a call gets a new id if an earlier call has the same one.
-        wire: Whether the replies are asked for as streams or as JSON bodies.
-        params: The parameters of every request.
+        params: The options and parameters of ``client.run()``.
 
     Attributes:
         on_end: Called with the result when the run has ended without an error, before the caller gets the result.
@@ -146,33 +167,25 @@ class ToolRun(ClosedAtExit):
         self,
         caller: Caller,
         messages: Messages,
-        *,
-        max_steps: int = 20,
-        tool_timeout: float | None = 60.0,
-        tool_concurrency: int = 8,
-        on_tool_error: Literal["return", "raise"] = "return",
-        approve: Approve | None = None,
-        rewrite_tool_ids: bool = False,
-        wire: Wire = "stream",
-        **params: Unpack[CallParams],
+        **params: Unpack[RunParams],
     ) -> None:
-        _check_options(max_steps, tool_timeout, tool_concurrency, on_tool_error, approve)
-        caller.prepare(messages, params, wire=wire)
-        self._caller = caller.for_turn(params)
-        self._params = params
-        self._wire: Wire = wire
+        given: Any = {**params}
+        options = RunOptions(**{name: given.pop(name) for name in _OPTIONS & given.keys()})
+        asked: CallParams = given
+        caller.prepare(messages, asked, wire=options.wire)
+        self._caller = caller.for_turn(asked)
+        self._params = asked
+        self._options = options
         self._messages: list[Message] = [*as_messages(messages)]
-        if rewrite_tool_ids:
+        if options.rewrite_tool_ids:
             self._messages = with_unique_ids(self._messages)
         self._executor = ToolExecutor(
-            [*(params.get("tools") or ()), *_tools_in(self._messages)],
-            timeout=tool_timeout,
-            concurrency=tool_concurrency,
-            raises=on_tool_error == "raise",
-            approve=approve,
+            [*(asked.get("tools") or ()), *_tools_in(self._messages)],
+            timeout=options.tool_timeout,
+            concurrency=options.tool_concurrency,
+            raises=options.on_tool_error == "raise",
+            approve=options.approve,
         )
-        self._max_steps = max_steps
-        self._rewrite_ids = bool(rewrite_tool_ids)
         self._events: deque[RunEvent] = deque()
         self._completions: list[ChatCompletion] = []
         #: Made at once, so that a request that cannot be sent is refused at once; this sends nothing.
@@ -293,7 +306,7 @@ class ToolRun(ClosedAtExit):
 
     def _open(self, *, is_checked: bool = True) -> ChatStream:
         return self._caller.open(
-            self._messages, self._params, wire=self._wire, is_checked=is_checked
+            self._messages, self._params, wire=self._options.wire, is_checked=is_checked
         )
 
     async def _begin(self) -> None:
@@ -363,7 +376,7 @@ class ToolRun(ClosedAtExit):
                     return "tool_calls"
                 if is_denied:
                     return "denied"
-                return "max_steps" if len(self._completions) == self._max_steps else None
+                return "max_steps" if len(self._completions) == self._options.max_steps else None
             case "complete":
                 return "answer"
             case "length" | "content_filter":
@@ -389,7 +402,7 @@ class ToolRun(ClosedAtExit):
         for call in message.tool_calls:
             if not self._executor.leaves(call):
                 self._messages.append(tool_result(call, answers.popleft().content))
-        if self._rewrite_ids:
+        if self._options.rewrite_tool_ids:
             self._messages = with_unique_ids(self._messages)
         return tuple(filter(self._executor.leaves, self._messages[place].tool_calls))
 
@@ -397,22 +410,3 @@ class ToolRun(ClosedAtExit):
 def _tools_in(messages: Sequence[Message]) -> Tools:
     """Return the tools in system messages; the model can call them like those of the parameter ``tools``."""
     return [tool for message in messages for tool in message.extra.get("tools") or ()]
-
-
-def _check_options(
-    max_steps: object,
-    tool_timeout: object,
-    tool_concurrency: object,
-    on_tool_error: object,
-    approve: object,
-) -> None:
-    """Refuse settings of a run that cannot work."""
-    for name, value in (("max_steps", max_steps), ("tool_concurrency", tool_concurrency)):
-        if type(value) is not int or value < 1:
-            raise ConfigurationError(f"{name} must be a whole number from 1, not {value!r}")
-    if tool_timeout is not None and not is_seconds(tool_timeout):
-        raise ConfigurationError("tool_timeout must be a number of seconds above 0, or None")
-    if on_tool_error not in ("return", "raise"):
-        raise ConfigurationError('on_tool_error must be "return" or "raise"')
-    if approve is not None and not callable(approve):
-        raise ConfigurationError("approve must be callable")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
+from attrs import fields
 from fake_host import ACE, HELLO, FakeHost
 from option_values import KEY
 
@@ -23,10 +24,10 @@ from kimi_async import (
     Moonshot,
     ReplyRecord,
     Timeouts,
-    tools,
 )
 from kimi_async._request._borrowed import _NAMES
 from kimi_async.conversation import Conversation
+from kimi_async.tools._run import RunOptions
 
 pytestmark = pytest.mark.anyio
 
@@ -197,23 +198,14 @@ def test_a_model_is_needed_when_one_of_the_providers_needs_it() -> None:
 # Defaults that two signatures declare.
 
 
-@pytest.mark.parametrize(
-    ("ours", "others"),
-    [
-        (AsyncKimi.run, tools.ToolRun.__init__),
-        (AsyncKimi.parse, Conversation.parse),
-        (AsyncKimi.chat, Conversation.send),
-    ],
-    ids=["run", "parse", "chat"],
-)
-def test_a_call_has_the_same_defaults_in_a_conversation(
-    ours: Callable[..., object], others: Callable[..., object]
-) -> None:
-    def defaults(call: Callable[..., object]) -> dict[str, object]:
-        parameters = inspect.signature(call).parameters.values()
-        return {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
+def defaults(call: Callable[..., object]) -> dict[str, object]:
+    parameters = inspect.signature(call).parameters.values()
+    return {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
 
-    assert defaults(ours) == defaults(others)
+
+def test_a_call_has_the_same_defaults_in_a_conversation() -> None:
+    assert defaults(AsyncKimi.chat) == defaults(Conversation.send)
+    assert defaults(AsyncKimi.run) == {each.name: each.default for each in fields(RunOptions)}
 
 
 # The messages are encoded once.
