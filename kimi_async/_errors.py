@@ -83,7 +83,6 @@ class KimiError(Exception):
     Attributes:
         message: The same text, without the context that ``str()`` adds.
         provider: The provider's name (``"acedata"``), or ``None`` before one was chosen.
-        attempts: The requests that were sent for the reply, oldest first.
         output_shown: Whether events of the reply were handed to the caller, so that a repeat would repeat output.
         stage: How far the reply was: ``"waiting for a slot"``, ``"connecting"``, ``"sending"``,
             ``"waiting for the first output"``, ``"streaming"``; ``"listing models"``; else ``None``.
@@ -100,7 +99,6 @@ class KimiError(Exception):
         self.provider: str | None = None
         self._partial: ChatCompletion | None = None
         self._record: ReplyRecord | None = None
-        self.attempts: tuple[AttemptRecord, ...] = ()
         self.output_shown = False
         self.stage: str | None = None
 
@@ -122,6 +120,11 @@ class KimiError(Exception):
     @record.setter
     def record(self, record: ReplyRecord) -> None:
         self._record = record
+
+    @property
+    def attempts(self) -> tuple[AttemptRecord, ...]:
+        """The requests that were sent for the reply, oldest first."""
+        return self.record.attempts
 
     def __str__(self) -> str:
         context = "; ".join(f"{name}: {value}" for name, value in self._context() if value)

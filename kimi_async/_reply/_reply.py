@@ -240,7 +240,7 @@ class Reply:
             if self._started:
                 self._settle(outcome_of_failure(failure))
             partial = self.so_far()
-            failure.record, failure.attempts = partial.record, partial.attempts
+            failure.record = partial.record
             failure.output_shown = self.seen
             if self._attempts.chosen is not None:
                 # The tokens of all attempts, because those that did not finish the reply cost too.
