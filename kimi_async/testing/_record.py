@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 import anyio
@@ -168,12 +167,7 @@ class Recorder(httpx.AsyncBaseTransport):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
         self.write()
 
