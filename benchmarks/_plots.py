@@ -14,7 +14,7 @@ from _results import Results, middle
 __all__ = ["save_plots"]
 
 COLOURS: Final = {"floor": "#9aa5b1", "peer": "#d98e04", "ours": "#2463c4", "variant": "#2463c4"}
-KINDS: Final = {"floor": "reading and decoding alone", "peer": "other SDKs", "ours": "kimi_async"}
+KINDS: Final = {"floor": "only reading and decoding", "peer": "other SDKs", "ours": "kimi_async"}
 #: By who is in the plot of growth.
 LINES: Final = {
     "httpx": COLOURS["floor"],
