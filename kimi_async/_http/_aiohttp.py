@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import math
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from contextvars import ContextVar
@@ -155,12 +156,12 @@ class AiohttpClient(ClosedAtExit):
             proxy=None if proxy is None else proxy.url,
             proxy_headers=None if proxy is None else proxy.headers,
         )
-        content, seconds = request.content, limits.get("write")
-        if seconds is None or len(content) <= _WRITE_BYTES:
+        content = request.content
+        if len(content) <= _WRITE_BYTES:
             # Only a large body can come to a standstill.
             response = await send(headers=headers, data=content or None)
         else:
-            response = await _send_large(send, headers, content, seconds)
+            response = await _send_large(send, headers, content, limits.get("write") or math.inf)
         assert isinstance(response, _Response)
         return response
 
@@ -200,7 +201,10 @@ class _Request:
 async def _send_large(
     send: Callable[..., Any], headers: dict[str, str], content: bytes, seconds: float
 ) -> aiohttp.ClientResponse:
-    """Send a body that has *seconds* for each of its pieces."""
+    """Send a body that has *seconds* for each of its pieces.
+
+    Also without a limit: of the bytes of more than a mebibyte, aiohttp warns that they may hold the event loop.
+    """
     sized = {**headers, "content-length": str(len(content))}
     writing = asyncio.timeout(None)
     try:
@@ -306,9 +310,13 @@ class Protocol(ResponseHandler):
             super().resume_reading(*arguments, **named)
 
     def _reschedule_timeout(self) -> None:
-        """Called by aiohttp for each read; one timer serves many reads, because each costs 2 us to make."""
+        """Called by aiohttp for each read; one timer serves many reads, because each costs 2 us to make.
+
+        It is also called when reading continues after a pause, although the body may have come to its end in that very
+        moment: a timer of an idle connection would end the next request on it.
+        """
         self._read_at = self._loop.time()
-        if self._read_timeout_handle is None:
+        if self._read_timeout_handle is None and self._is_expecting:
             super()._reschedule_timeout()
 
     def _on_read_timeout(self) -> None:

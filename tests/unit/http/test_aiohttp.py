@@ -65,6 +65,7 @@ async def test_looking_up_the_name_counts_as_connecting(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("write", [5, None])
 async def test_a_large_request_is_sent_whole(write: float | None) -> None:
+    """Of the bytes of more than a mebibyte, aiohttp would warn that they may hold the event loop."""
     async with FakeProvider([Reply("Hello")]) as fake, aiohttp_client() as http:
         client = AsyncKimi(
             fake.acedata(),
@@ -73,8 +74,8 @@ async def test_a_large_request_is_sent_whole(write: float | None) -> None:
             timeouts=Timeouts(write=write),
             retries=kimi.Retries.none(),
         )
-        assert (await client.chat("x" * 1_000_000)).text == "Hello"
-    assert fake.requests[0].body["messages"][0]["content"] == "x" * 1_000_000
+        assert (await client.chat("x" * 2_000_000)).text == "Hello"
+    assert fake.requests[0].body["messages"][0]["content"] == "x" * 2_000_000
 
 
 async def test_the_limit_for_writing_ends_with_the_request() -> None:

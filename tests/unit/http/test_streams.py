@@ -188,7 +188,7 @@ async def test_a_body_of_aiohttp_that_nobody_reads_stops_the_socket() -> None:
     assert sizes[0] == sizes[1] > 10_000
 
 
-@ON_ASYNCIO
+@pytest.mark.parametrize("anyio_backend", [virtual_time()], ids=["asyncio"])
 async def test_a_body_of_aiohttp_may_end_while_its_socket_is_not_read() -> None:
     protocol, length = Protocol(asyncio.get_running_loop()), 600_000
     body = await answered(protocol, length)
@@ -199,3 +199,5 @@ async def test_a_body_of_aiohttp_may_end_while_its_socket_is_not_read() -> None:
     while not body.at_eof():
         read += len(await body.readany())
     assert (read, transport.is_read) == (length, True)
+    await anyio.sleep(20)
+    assert protocol.exception() is None, "an idle connection has no time limit"
