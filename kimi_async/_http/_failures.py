@@ -54,6 +54,7 @@ def send_failure(error: Exception, timeouts: Timeouts, provider: Provider) -> Ki
 
 
 def proxy_refused(cause: str) -> TransportError:
+    """Return the error for a request that a proxy refused; *cause* is the answer of the proxy."""
     return TransportError(
         "the proxy refused the request; check the proxy and the user and password in its URL",
         stage="connecting",
@@ -62,6 +63,7 @@ def proxy_refused(cause: str) -> TransportError:
 
 
 def names_of(error: Exception) -> set[str]:
+    """Return the names of the type of *error* and of its bases, because httpx2 shares only the names with httpx."""
     return {kind.__name__ for kind in type(_origin(error)).__mro__}
 
 

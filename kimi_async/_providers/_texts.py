@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from typing import Any, Final
 from urllib.parse import quote
@@ -18,31 +17,39 @@ _EXCERPT_CHARS: Final = 300
 #: A shorter key is likely to be a part of ordinary words.
 _KEY_CHARS: Final = 8
 _BLOT: Final = "[key]"
+#: Characters that some ways to write a key quote or escape.
+_ESCAPED: Final = re.compile(r"[^A-Za-z0-9_.~-]")
 
 _MARKUP: Final = r"(?is)<(script|style)\b.*?(</\1>|$)|<!--.*?(-->|$)|<[^>]*(>|$)"
 
 
 def without_key(text: str, key: str | None) -> str:
-    """Return *text* with ``[key]`` for the key, in one pass, also where the key is quoted or escaped.
+    """Return *text* with ``[key]`` for the key, also where the key is quoted or escaped.
 
     A key of fewer than 8 characters is left: it would be found in ordinary words.
     """
     if key is None or len(key) < _KEY_CHARS:
         return text
-    return _spellings_of(key).sub(_BLOT, text)
+    # The same in every spelling, and hardly ever in a text: each header of each response is searched.
+    part = max(_ESCAPED.split(key), key=len)
+    if part in text:
+        for spelling in _spellings_of(key):
+            text = text.replace(spelling, _BLOT)
+    return text
 
 
-@functools.lru_cache(maxsize=64)
-def _spellings_of(key: str) -> re.Pattern[str]:
-    """Return a pattern for the ways to write *key*; kept, because each header of each response is searched."""
+def _spellings_of(key: str) -> list[str]:
+    """Return the ways to write *key*, the longest first.
+
+    Not as one pattern: the cache of ``re`` would keep the key for longer than its provider.
+    """
     in_json = msgspec.json.encode(key)[1:-1].decode()
     spellings = {
         *(key, repr(key)[1:-1], in_json, quote(key, safe="")),
         # PHP escapes each slash, and a JSON text inside a JSON text escapes the backslash again.
         *(key.replace("/", "\\/"), key.replace("/", "\\\\/")),
     }
-    longest_first = sorted(spellings, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first)))
+    return sorted(spellings, key=len, reverse=True)
 
 
 def value_without_key(value: Any, key: str | None) -> Any:
