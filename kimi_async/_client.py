@@ -23,7 +23,7 @@ from kimi_async._configuration import (
 from kimi_async._errors import ConfigurationError
 from kimi_async._health import ProviderHealth
 from kimi_async._hooks import Hook
-from kimi_async._http._clients import HttpClient
+from kimi_async._http._clients import HttpClient, checked_client
 from kimi_async._http._event_loop import prepare_loop
 from kimi_async._http._transport import Transport
 from kimi_async._messages import Messages
@@ -132,7 +132,7 @@ class AsyncKimi(ClosedAtExit):
             headers={} if headers is None else headers,
             checks=checks,
         )
-        self._caller = Caller(settings, Transport(http_client))
+        self._caller = Caller(settings, Transport(checked_client(http_client)))
 
     def __repr__(self) -> str:
         # A tool that prints a traceback with its locals calls this also for a client that __init__ refused.

@@ -70,6 +70,9 @@ class ToolCall:
             call must not be executed.
         type: ``"function"``, or ``"builtin_function"`` for Moonshot's own tools.
         extra: Keys of a dict that have no field here, sent back unchanged; those of its function are in ``function``.
+
+    Raises:
+        ConfigurationError: ``arguments`` is not a text, or ``extra`` is not a dict.
     """
 
     id: str | None
@@ -78,6 +81,10 @@ class ToolCall:
     complete: bool = True
     type: str = "function"
     extra: Mapping[str, Any] = field(factory=dict, hash=False)
+
+    def __attrs_post_init__(self) -> None:
+        _require(self.arguments, str, "ToolCall.arguments", "the text of JSON")
+        _require(self.extra, Mapping, "ToolCall.extra", "a dict")
 
     @overload
     def parse(self) -> Any: ...
@@ -135,6 +142,9 @@ class Message:
         reasoning_key: The name under which the thinking came, and under which it is sent back
             (page Providers, 6.2); left out of the comparison.
         extra: Keys that have no field here, such as ``tools`` in a message of role ``system`` (K3); sent unchanged.
+
+    Raises:
+        ConfigurationError: ``tool_calls`` is not a tuple of :class:`ToolCall`, or ``extra`` is not a dict.
     """
 
     role: str
@@ -147,6 +157,12 @@ class Message:
     partial: bool = False
     reasoning_key: ReasoningKey = field(default="reasoning_content", eq=False, repr=False)
     extra: Mapping[str, Any] = field(factory=dict, hash=False)
+
+    def __attrs_post_init__(self) -> None:
+        _require(self.tool_calls, (tuple, list), "Message.tool_calls", "a tuple")
+        for call in self.tool_calls:
+            _require(call, ToolCall, "each of Message.tool_calls", "a ToolCall")
+        _require(self.extra, Mapping, "Message.extra", "a dict")
 
     def to_wire(self) -> dict[str, Any]:
         """Return the message as JSON, without the fields that were not set.
@@ -173,6 +189,12 @@ class Message:
         if self.partial:
             wire["partial"] = True
         return _with_extra(wire, self.extra)
+
+
+def _require(value: object, kind: Any, name: str, form: str) -> None:
+    """Refuse a value that would break :meth:`Message.to_wire`; other wrong values are found when it is sent."""
+    if not isinstance(value, kind):
+        raise ConfigurationError(f"{name} must be {form}, not {type(value).__name__}")
 
 
 def _with_extra(wire: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from kimi_async._http._aiohttp import AiohttpClient
 
-__all__ = ["HttpClient", "HttpResponse", "aiohttp_client", "http_client"]
+__all__ = ["HttpClient", "HttpResponse", "aiohttp_client", "checked_client", "http_client"]
 
 #: A server on this machine, such as a fake one, is never reached through the proxy of the environment.
 _NOT_PROXIED: Final = ("all://127.0.0.1", "all://localhost", "all://[::1]")
@@ -93,6 +93,21 @@ class HttpClient(Protocol):
     async def aclose(self) -> None:
         """Close it."""
         ...
+
+
+def checked_client(given: HttpClient | None) -> HttpClient | None:
+    """Return the setting ``http_client`` if it can be one.
+
+    Raises:
+        ConfigurationError: It is another kind of client, such as a sync one, or no client.
+    """
+    has_methods = all(hasattr(given, name) for name in ("aclose", "build_request", "send"))
+    if given is None or (has_methods and not isinstance(given, type)):
+        return given
+    raise ConfigurationError(
+        "http_client must be an httpx.AsyncClient or the result of http_client() or aiohttp_client(), not "
+        f"{type(given).__name__}"
+    )
 
 
 @functools.cache

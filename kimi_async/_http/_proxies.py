@@ -30,8 +30,10 @@ def checked_proxy(url: str, where: str, *, has_socks: bool) -> str:
         has_socks: Whether the HTTP client can use SOCKS proxies if the package socksio is installed.
 
     Raises:
-        ConfigurationError: It is not a URL, or its scheme cannot be used.
+        ConfigurationError: It is not a text or not a URL, or its scheme cannot be used.
     """
+    if not isinstance(url, str):
+        raise ConfigurationError(f"{where} must be the URL of a proxy, not {type(url).__name__}")
     whole = url if "://" in url else f"http://{url}"
     parts = _parts_of(whole, where)
     if parts.scheme in _HTTP:

@@ -273,16 +273,7 @@ def _problem_of_messages(messages: tuple[Mapping[str, Any], ...]) -> str | None:
 
 def _wire_message(message: Any, place: int) -> Mapping[str, Any]:
     """Return *message* as a JSON object; a dict keeps every key, and its tools are written in the OpenAI form."""
-    if isinstance(message, Message):
-        wire = message.to_wire()
-        for call in message.tool_calls:
-            if type(call.arguments) is not str:
-                kind = type(call.arguments).__name__
-                raise ConfigurationError(
-                    f"messages[{place}]: the arguments of a ToolCall must be the text of JSON, not {kind}"
-                )
-    else:
-        wire = message
+    wire = message.to_wire() if isinstance(message, Message) else message
     check_message(wire, place)
     return with_wire_tools(dict(wire))
 

@@ -122,8 +122,7 @@ def _target(into: Any) -> tuple[dict[str, Any], Any, bool]:
 
     The schema must describe an object, and JSON mode gives only objects (Providers 3.3).
     """
-    make: Any = TypedDict  # Any, because the type of the key is known only at run time
-    wrapped = make("Answer", {"value": into})
+    wrapped = _wrapped(into)
     schema = schema_of(wrapped)
     inner = schema["properties"]["value"]
     if "$ref" in inner:
@@ -131,6 +130,15 @@ def _target(into: Any) -> tuple[dict[str, Any], Any, bool]:
     if inner.get("type") == "object":
         return schema_of(into), into, False
     return schema, wrapped, True
+
+
+def _wrapped(into: Any) -> Any:
+    make: Any = TypedDict  # Any, because the type of the key is known only at run time
+    try:
+        return make("Answer", {"value": into})
+    except (TypeError, ValueError, SyntaxError) as error:  # raised by typing
+        problem = str(error)
+    raise ConfigurationError(f"no JSON Schema can be made: into= is not a type: {problem}")
 
 
 def _with_words(messages: tuple[Message, ...], text: str) -> tuple[Message, ...]:

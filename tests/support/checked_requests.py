@@ -18,6 +18,7 @@ ANY: Any = 5
 SECRET = "s3cret"
 HI = ({"role": "user", "content": "Hi"},)
 CIRCLE: list[object] = []
+CIRCLE.append(CIRCLE)
 
 
 def request(params: dict[str, Any], messages: Any = "Hi", model: str | None = None) -> ChatRequest:

@@ -28,6 +28,22 @@ async def test_an_http_client_has_no_limits_of_its_own_and_follows_nothing() -> 
         assert not http.is_closed
 
 
+SYNC = httpx.Client(transport=httpx.HTTPTransport(verify=False))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [5, httpx.AsyncClient, SYNC, FakeHost()],
+    ids=["number", "class", "sync", "transport"],
+)
+def test_any_other_client_is_refused(given: Any) -> None:
+    """The response of a sync one cannot be awaited."""
+    with pytest.raises(
+        kimi.ConfigurationError, match=r"must be an httpx\.AsyncClient or the result"
+    ):
+        AsyncKimi(ACE, model="m", http_client=given)
+
+
 VERIFIED: dict[str, tuple[dict[str, Any], ssl.VerifyMode]] = {
     "default": ({}, ssl.CERT_REQUIRED),
     "true": ({"verify": True}, ssl.CERT_REQUIRED),

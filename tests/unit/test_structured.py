@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 import attrs
 import msgspec
@@ -190,6 +190,10 @@ async def test_other_types_are_wrapped(
         ({"into": object()}, "no JSON Schema can be made"),
         ({"into": FakeHost}, "no JSON Schema can be made"),
         ({"into": Struct | FakeHost}, "no JSON Schema can be made"),
+        ({"into": (int,)}, "no JSON Schema can be made: into= is not a type"),
+        ({"into": ClassVar[int]}, "no JSON Schema can be made: into= is not a type"),
+        ({"into": ""}, "no JSON Schema can be made: into= is not a type"),
+        ({"into": "\ud800"}, "no JSON Schema can be made: into= is not a type"),
         ({"into": Struct, "response_format": JSON_MODE}, "leave it out"),
         ({"into": Struct, "repairs": -1}, "repairs must be a whole number from 0, not -1"),
         ({"into": Struct, "repairs": "1"}, "repairs must be a whole number from 0, not '1'"),
@@ -202,7 +206,8 @@ async def test_other_types_are_wrapped(
         ),
     ],
     ids=[
-        *("value", "class", "two-structs", "format", "negative", "text", "no-message"),
+        *("value", "class", "two-structs", "tuple", "class-var", "no-name", "no-utf-8"),
+        *("format", "negative", "text", "no-message"),
         *("misspelled", "stream", "partial"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import importlib.util
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,8 @@ def test_user_and_password_become_a_header(user: str, secret: bytes) -> None:
     assert proxy.headers == {"proxy-authorization": value}
 
 
-UNUSABLE = {
+UNUSABLE: dict[str, tuple[Any, str]] = {
+    "no-text": (8080, "must be the URL of a proxy, not int"),
     "socks": ("socks://user:secret@127.0.0.1:7890/", "write socks5://"),
     "ftp": ("ftp://user:secret@proxy.test", "has the scheme 'ftp'"),
     "no-host": ("http://", "not the URL of a proxy"),
@@ -92,7 +94,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize(("url", "says"), UNUSABLE.values(), ids=UNUSABLE)
-def test_an_unusable_url_is_refused_with_advice(url: str, says: str) -> None:
+def test_an_unusable_url_is_refused_with_advice(url: Any, says: str) -> None:
     with pytest.raises(kimi.ConfigurationError, match=says) as caught:
         checked_proxy(url, "ALL_PROXY", has_socks=True)
     assert "ALL_PROXY" in str(caught.value)

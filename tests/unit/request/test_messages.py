@@ -160,11 +160,6 @@ def test_messages(messages: Any, wire: tuple[object, ...]) -> None:
                     Message(role="user", content="a", name=ANY),
                     ": name must be a text, not int",
                 ),
-                (
-                    "arguments",
-                    assistant(tool_calls=[ToolCall(id="a", name="f", arguments=ANY)]),
-                    ": the arguments of a ToolCall must be the text of JSON, not int",
-                ),
             )
         ),
         pytest.param(
@@ -183,6 +178,30 @@ def test_messages(messages: Any, wire: tuple[object, ...]) -> None:
 def test_bad_messages(messages: Any, text: str) -> None:
     """A message that JSON cannot express is found when the body is encoded, which is done once."""
     assert refused(lambda: AceDataCloud("k").build_request(request({}, messages))) == text
+
+
+@pytest.mark.parametrize(
+    ("make", "fields", "text"),
+    [
+        (ToolCall, {"arguments": {"a": SECRET}}, "ToolCall.arguments must be the text of JSON"),
+        (ToolCall, {"extra": [SECRET]}, "ToolCall.extra must be a dict"),
+        (Message, {"extra": None}, "Message.extra must be a dict"),
+        (Message, {"tool_calls": None}, "Message.tool_calls must be a tuple"),
+        (
+            Message,
+            {"tool_calls": ({"id": SECRET},)},
+            "each of Message.tool_calls must be a ToolCall",
+        ),
+    ],
+)
+def test_a_value_that_could_not_be_written_is_refused_where_it_is_made(
+    make: type[Any], fields: dict[str, Any], text: str
+) -> None:
+    """Its ``to_wire()`` would raise, also where a batch or a conversation calls it."""
+    given: dict[str, Any] = {"role": "user"}
+    if make is ToolCall:
+        given = {"id": "a", "name": "f", "arguments": "{}"}
+    assert refused(lambda: make(**{**given, **fields})).startswith(f"{text}, not ")
 
 
 KEYS = sorted(MessageDict.__annotations__)

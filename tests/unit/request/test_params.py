@@ -17,7 +17,6 @@ from kimi_async._models import Thinking
 from kimi_async._request._params import ChatParams, chat_request, check_headers
 from kimi_async._wire import ChatRequest
 
-CIRCLE.append(CIRCLE)
 NO_BOOL = [1, 0, "true", [True]]
 NO_LIMIT = [0, -1, 1.5, True, "1", math.nan]
 NO_PENALTY = [-2.1, 2.1, math.nan, math.inf, "1", True]
