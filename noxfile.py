@@ -46,7 +46,12 @@ WIRE = [
 ]
 PARTS = {
     "none": ["tests/unit/test_imports.py", "-k=not kimi_async.web", "tests/unit/reply", *WIRE],
-    "aiohttp": ["--engine=aiohttp", *WIRE],
+    "aiohttp": [
+        "--engine=aiohttp",
+        *WIRE,
+        "tests/unit/http/test_aiohttp.py",
+        "tests/unit/http/test_streams.py",
+    ],
     "cli": ["tests/cli", "--ignore=tests/cli/test_fake.py"],
     "httpx2": ["--engine=httpx2", *WIRE],
     "testing": ["tests/unit/testing", "--ignore=tests/unit/testing/test_pytest_plugin.py"],

@@ -301,13 +301,13 @@ class Protocol(ResponseHandler):
             self._body = body
         super().feed_data(data, size)
 
-    def resume_reading(self, *arguments: Any, **named: Any) -> None:  # aiohttp 3.12 has none
+    def resume_reading(self, resume_parser: bool = True) -> None:
         """Called by aiohttp after each piece of the body that is taken; does something only after a pause.
 
         aiohttp would parse nothing and resume the socket each time: a tenth of the cost of a chunk.
         """
         if self._reading_paused:
-            super().resume_reading(*arguments, **named)
+            super().resume_reading(resume_parser)
 
     def _reschedule_timeout(self) -> None:
         """Called by aiohttp for each read; one timer serves many reads, because each costs 2 us to make.
