@@ -14,6 +14,7 @@ from kimi_async._messages import Message
 from kimi_async._models import ChatCompletion
 from kimi_async._request._message_values import Said, as_messages
 from kimi_async._request._params import with_wire_tools
+from kimi_async._to_json import encode_json, problem_of_types
 
 if TYPE_CHECKING:
     from kimi_async.tools._run import RunResult
@@ -63,11 +64,11 @@ class History:
             "prompt_tokens": self.prompt_tokens,
             "prompt_chars": self.prompt_chars,
         }
-        try:
-            return msgspec.json.encode(saved).decode()
-        except (TypeError, ValueError, RecursionError):
-            pass  # the text of these errors may quote a message
-        raise ConfigurationError("a message of the conversation cannot be written as JSON")
+        # No number that JSON would write as null.
+        text = None if problem_of_types(saved) else encode_json(saved)
+        if text is None:
+            raise ConfigurationError("a message of the conversation cannot be written as JSON")
+        return text.decode()
 
 
 class _Saved(msgspec.Struct, kw_only=True):
@@ -93,7 +94,7 @@ def _load_history(saved: str | bytes) -> History:
             found = msgspec.json.decode(saved, type=_Saved)
             said = as_messages(cast(Any, found.messages))
             return History(said, found.prompt_tokens, found.prompt_chars)
-    except (msgspec.MsgspecError, TypeError, UnicodeError, ConfigurationError) as error:
+    except (ValueError, RecursionError, TypeError, ConfigurationError) as error:
         problem = str(error)
     raise ConfigurationError(f"this is not a saved conversation: {problem}")
 

@@ -203,7 +203,7 @@ def read_state(line: str) -> Finished | None:
     try:
         value: Any = msgspec.json.decode(line)
         return msgspec.convert({"custom_id": value["custom_id"], **value[_OURS]}, Finished)
-    except (msgspec.MsgspecError, KeyError, TypeError):
+    except (msgspec.MsgspecError, RecursionError, KeyError, TypeError):
         return None
 
 
@@ -211,7 +211,7 @@ def may_be_ours(line: bytes) -> bool:
     """Return whether this package may have written *line*, which may be torn."""
     try:
         msgspec.json.decode(line)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         # After a crash of the machine, zeros may be at the place of the text that was not written.
         return line.startswith(_BEGIN) or _BEGIN.startswith(line.rstrip(b"\0"))
     return read_state(line.decode()) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, ClassVar
 
 import pytest
@@ -54,6 +55,7 @@ SAVED = {"kimi_async_conversation": 1, "messages": [{"role": "user", "content": 
         (json.dumps(SAVED)[:-2], "truncated"),
         (b"\xff", "malformed"),
         (7, "bytes-like object"),
+        ('{"a":' * 100_000, "recursion depth"),
     ],
 )
 def test_what_was_not_saved_here_is_refused(saved: Any, problem: str) -> None:
@@ -72,8 +74,11 @@ def test_a_saved_conversation_has_its_beginning() -> None:
         client.conversation(saved=json.dumps(SAVED), messages=[kimi.user("Hi")])
 
 
-def test_a_conversation_that_is_no_json_cannot_be_saved() -> None:
-    odd: Any = {"role": "user", "content": "Hi", "weight": object()}
+@pytest.mark.parametrize(
+    "value", [object(), math.inf, {1}, b"x"], ids=["object", "inf", "set", "bytes"]
+)
+def test_a_conversation_that_is_no_json_cannot_be_saved(value: object) -> None:
+    odd: Any = {"role": "user", "content": "Hi", "weight": value}
     chat = FakeHost().client().conversation(messages=[odd])
     with pytest.raises(kimi.ConfigurationError, match="cannot be written as JSON"):
         chat.to_json()

@@ -200,10 +200,15 @@ def test_failures_that_pass_without_a_change(error: kimi.KimiError, may_pass: bo
 
 @pytest.mark.parametrize(
     "line",
-    ["{", "5", '"text"', "[]", '{"custom_id": "a"}', '{"custom_id": "a", "kimi_async": 5}', "{}"],
+    [
+        *("{", "5", '"text"', "[]", '{"custom_id": "a"}', '{"custom_id": "a", "kimi_async": 5}'),
+        *("{}", '{"a":' * 100_000),
+    ],
+    ids=lambda line: line[:20],
 )
 def test_lines_of_something_else(line: str) -> None:
     assert read_state(line) is None
+    assert may_be_ours(line.encode()) is (line == "{")  # that one may be torn
 
 
 OURS = error_line(
