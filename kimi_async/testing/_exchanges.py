@@ -11,8 +11,10 @@ answer, and has one of these forms; ``at`` is in seconds since the request:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import zlib
 from base64 import b64decode, b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -107,9 +109,11 @@ class Exchange:
         for name, value in (*self.headers, *self.answer_headers):
             yield from (name, value)
         yield from (text for _, text in _texts_in(self.body, ()))
-        body = b"".join(data for _, data in self.pieces).decode(errors="replace")
-        yield body
-        yield from _joined_texts(body)
+        sent = b"".join(data for _, data in self.pieces)
+        for body in (sent, *_inflated(sent)):
+            text = body.decode(errors="replace")
+            yield text
+            yield from _joined_texts(text)
 
 
 def _waits(since: float, until: float, speed: float) -> Iterator[Step]:
@@ -117,6 +121,16 @@ def _waits(since: float, until: float, speed: float) -> Iterator[Step]:
     seconds = round((until - since) / speed, 6)
     if seconds > 0:
         yield Wait(seconds)
+
+
+def _inflated(body: bytes) -> Iterator[bytes]:
+    """Return *body* decompressed, if it is compressed: a few hosts do it although the request asks them not to."""
+    for wbits in (
+        zlib.MAX_WBITS | 32,
+        -zlib.MAX_WBITS,
+    ):  # gzip or zlib by its header, and raw deflate
+        with contextlib.suppress(zlib.error):
+            yield zlib.decompressobj(wbits).decompress(body)
 
 
 def _joined_texts(body: str) -> Iterator[str]:
@@ -221,7 +235,7 @@ def read_exchanges(text: str) -> list[Exchange]:
     for number, line in enumerate(lines, 2):
         try:
             _add(exchanges, msgspec.json.decode(line, type=_Line))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RecordingError(f"line {number} of the recording is wrong: {error}") from error
     return [*exchanges.values()]
 
@@ -229,7 +243,7 @@ def read_exchanges(text: str) -> list[Exchange]:
 def _version(line: str) -> object:
     try:
         return msgspec.json.decode(line, type=dict[str, Any]).get("kimi_recording")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -112,7 +112,7 @@ class Recorder(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send *request*, as ``httpx.AsyncClient`` asks for it."""
-        # Compressed bytes could neither be read in the file nor searched for keys.
+        # Compressed bytes could not be read in the file.
         request.headers["accept-encoding"] = "identity"
         exchange = self._begin(request, await request.aread())
         clock = _Clock()
@@ -197,9 +197,12 @@ def record(
 
     Raises:
         ConfigurationError: A proxy of the environment cannot be used.
+        TypeError: *secrets* or *scrub* is of a wrong type.
         RecordingError: The file cannot be written there; or, at the end of the block, a key is left, and nothing was
             written.
     """
+    if not callable(scrub):
+        raise TypeError(f"scrub is a function that changes a text, not {named(scrub)}")
     file = Path(path)
     if file.is_dir() or not file.parent.is_dir():
         # Noticed now, and not after the requests were paid for.
@@ -271,7 +274,7 @@ def replay(
         RecordingError: The file is not a recording, or holds a key.
         ValueError: *speed* is not more than 0, or *match* is another word.
     """
-    if not speed > 0:
+    if not isinstance(speed, (int, float)) or not speed > 0:
         raise ValueError(f"speed is a number above 0, not {speed!r}")
     if match not in ("order", "strict"):
         raise ValueError(f"match is 'order' or 'strict', not {match!r}")

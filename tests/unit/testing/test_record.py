@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import itertools
 import json
 import math
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +272,13 @@ QUOTED = 'k"y\\' + "0123456789<abcdef>"
 OTHER = "This is another answer of the model."
 INDENTED = json.dumps({"id": 1, "error": {"message": f"bad {PLANTED}"}}, indent=1)
 ESCAPED = INDENTED.replace("k3y", r"\u006b3y")
+DEFLATED = zlib.compress(INDENTED.encode())
+COMPRESSED = {
+    "in gzip": gzip.compress(INDENTED.encode()),
+    "in gzip that was cut": gzip.compress(INDENTED.encode())[:-9],
+    "in deflate": DEFLATED,
+    "in deflate without its header": DEFLATED[2:-4],
+}
 CRLF = "".join(f'data: {{"a": "{half}"}}\r\r' for half in (PLANTED[:9], PLANTED[9:]))
 
 
@@ -297,6 +306,10 @@ CRLF = "".join(f'data: {{"a": "{half}"}}\r\r' for half in (PLANTED[:9], PLANTED[
         pytest.param("Hi", Answer(steps=(Send(ESCAPED.encode()),)), id="escaped"),
         pytest.param("Hi", Answer(steps=(Send(CRLF.encode()),)), id="after other line ends"),
         pytest.param("Hi", RawReply(b"\xff" + PLANTED.encode(), cuts="bytes"), id="in bytes"),
+        *(
+            pytest.param("Hi", Answer(steps=(Send(body),)), id=name)
+            for name, body in COMPRESSED.items()
+        ),
         pytest.param("Hi", RawReply(json.dumps({PLANTED: 1})), id="a name in JSON"),
         pytest.param("Hi", Answer(headers=((PLANTED, "1"),)), id="the name of a header"),
         pytest.param("It is sk-0123456789abcdefghij", Reply("Hi"), id="looks like one"),
@@ -426,6 +439,10 @@ async def test_a_planted_key_in_a_file_is_refused(path: Path) -> None:
         (f'{HEAD}{{"exchange": 1, "status": 100}}', "line 3 .*>= 200"),
         (f'{HEAD}{{"exchange": 1, "base64": "!"}}', "line 3"),
         (f'{HEAD}{{"exchange": 1, "data": "\\ud800"}}', "line 3"),
+        pytest.param('{"a":' * 100_000, "the first line", id="deep"),
+        pytest.param(
+            f'{HEAD}{{"exchange": 1, "request": {{"body": {"[" * 100_000}', "line 3", id="deep-body"
+        ),
     ],
 )
 def test_a_file_that_is_not_a_recording_is_refused(path: Path, text: str, match: str) -> None:
@@ -472,7 +489,11 @@ async def test_the_proxies_of_the_environment_are_used(
 
 def test_arguments_that_are_wrong_are_refused(path: Path) -> None:
     match: Any = "loose"
-    with pytest.raises(ValueError, match="speed is a number above 0"):
-        replay(path, speed=0)
+    wrong: Any = "2"
+    for speed in (0, math.nan, wrong):
+        with pytest.raises(ValueError, match="speed is a number above 0"):
+            replay(path, speed=speed)
+    with pytest.raises(TypeError, match="scrub is a function that changes a text, not str"):
+        record(path, scrub=wrong)
     with pytest.raises(ValueError, match="match is 'order' or 'strict'"):
         replay(path, match=match)
