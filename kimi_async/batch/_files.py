@@ -23,6 +23,7 @@ from kimi_async._errors import (
     ConfigurationError,
     ErrorInfo,
     KimiError,
+    NotFoundError,
     OutputError,
     ProviderUnavailableError,
     QuotaExceededError,
@@ -224,15 +225,15 @@ def output_line(row: FileRow, reply: ChatCompletion, settings: str) -> bytes:
     return _line({"custom_id": row.custom_id, "response": response, "error": None, _OURS: ours})
 
 
-#: Errors of the account: they pass without a change of the request.
-_OF_THE_ACCOUNT: Final = (AuthenticationError, QuotaExceededError, RateLimitError)
+#: Errors of the account, and of a URL or a provider that does not know the model: another run may have other ones.
+_OF_THE_RUN: Final = (AuthenticationError, NotFoundError, QuotaExceededError, RateLimitError)
 
 
 def passes(error: KimiError) -> bool:
-    """Return whether the same request may succeed on another day: the failure was not one of the request itself."""
+    """Return whether the same request may succeed in another run: the failure was not one of the request itself."""
     if isinstance(error, ProviderUnavailableError):
         return not error.errors or any(map(passes, error.errors))
-    if error.retryable or isinstance(error, _OF_THE_ACCOUNT):
+    if error.retryable or isinstance(error, _OF_THE_RUN):
         return True
     return not isinstance(error, (APIError, ConfigurationError, OutputError))
 

@@ -178,7 +178,7 @@ def of_the_day() -> kimi.RateLimitError:
     ("error", "may_pass"),
     [
         (REFUSED, False),
-        (kimi.NotFoundError("no", status=404), False),
+        (kimi.NotFoundError("no", status=404), True),
         (kimi.ContentFilteredError("no", status=400), False),
         (kimi.ConfigurationError("no"), False),
         (kimi.OutputError("no", text=""), False),
