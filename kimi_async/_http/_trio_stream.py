@@ -22,7 +22,15 @@ async def connect(host: str, port: int) -> TrioStream:
     Raises:
         OSError: No connection could be made.
     """
-    return TrioStream((await trio.open_tcp_stream(host, port)).socket)
+    error: BaseException
+    try:
+        return TrioStream((await trio.open_tcp_stream(host, port)).socket)
+    except BaseExceptionGroup as group:
+        error = group
+    # A nursery makes a group of a cancellation, but code that asks for a cancellation means the plain one.
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    raise error
 
 
 @final
@@ -72,10 +80,11 @@ class TrioStream:
             if len(self._unsent) < WRITE_BYTES:
                 await self._send()
                 return
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._stop_when_readable, nursery.cancel_scope)
+            # Not a nursery of trio, for the same reason.
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._stop_when_readable, tasks.cancel_scope)
                 await self._send()
-                nursery.cancel_scope.cancel()
+                tasks.cancel_scope.cancel()
 
     async def _send(self) -> None:
         try:
@@ -86,7 +95,7 @@ class TrioStream:
             self._is_broken = True
             self._unsent = b""
 
-    async def _stop_when_readable(self, scope: trio.CancelScope) -> None:
+    async def _stop_when_readable(self, scope: anyio.CancelScope) -> None:
         with contextlib.suppress(trio.ClosedResourceError):
             await trio.lowlevel.wait_readable(self._socket)
         scope.cancel()

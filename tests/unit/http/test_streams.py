@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import aiohttp
@@ -18,7 +18,7 @@ from kimi_async._http._aiohttp import Body, Protocol
 from kimi_async._http._asyncio_stream import AsyncioStream
 from kimi_async._http._stream import WRITE_BYTES
 from kimi_async._http._tls import TlsStream
-from kimi_async._http._trio_stream import TrioStream
+from kimi_async._http._trio_stream import TrioStream, connect
 from kimi_async.testing import virtual_time
 
 ON_ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
@@ -95,6 +95,47 @@ async def test_an_upload_ends_when_the_connection_does(
         ends: dict[str, TrioStream | socket.socket] = {"host": host, "ours": stream}
         ends[leave].close()
     assert (stream.is_sending, stream.is_quiet()) == (False, False)
+
+
+async def connecting_for_ever(*_: object) -> None:
+    """As ``trio.open_tcp_stream()`` does while no address answers, each of which has a task."""
+    async with trio.open_nursery():
+        await trio.sleep_forever()
+
+
+async def connect_for_ever(_: TrioStream) -> None:
+    await connect("kimi.test", 443)
+
+
+async def write_for_ever(stream: TrioStream) -> None:
+    await stream.write(LARGE, None)
+
+
+@ON_TRIO
+@pytest.mark.parametrize("work", [connect_for_ever, write_for_ever])
+async def test_a_cancellation_is_not_a_group_of_one(
+    work: Callable[[TrioStream], Awaitable[None]],
+    pair: tuple[socket.socket, socket.socket],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A batch, a hedge and a response take any other exception for a defect."""
+    monkeypatch.setattr(trio, "open_tcp_stream", connecting_for_ever)
+    stream = TrioStream(trio.socket.from_stdlib_socket(pair[0]))
+    raised: list[BaseException] = []
+
+    async def run() -> None:
+        try:
+            await work(stream)
+        except BaseException as error:
+            raised.append(error)
+            raise
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    stream.close()
+    assert [type(error) for error in raised] == [trio.Cancelled]
 
 
 class Recorder:
