@@ -84,7 +84,7 @@ class ToolCall:
 
     def __attrs_post_init__(self) -> None:
         _require(self.arguments, str, "ToolCall.arguments", "the text of JSON")
-        _require(self.extra, Mapping, "ToolCall.extra", "a dict")
+        _require(self.extra, (dict, Mapping), "ToolCall.extra", "a dict")
 
     @overload
     def parse(self) -> Any: ...
@@ -162,7 +162,7 @@ class Message:
         _require(self.tool_calls, (tuple, list), "Message.tool_calls", "a tuple")
         for call in self.tool_calls:
             _require(call, ToolCall, "each of Message.tool_calls", "a ToolCall")
-        _require(self.extra, Mapping, "Message.extra", "a dict")
+        _require(self.extra, (dict, Mapping), "Message.extra", "a dict")
 
     def to_wire(self) -> dict[str, Any]:
         """Return the message as JSON, without the fields that were not set.
@@ -191,6 +191,7 @@ class Message:
         return _with_extra(wire, self.extra)
 
 
+# (dict, Mapping) is a dict at once; Mapping by itself asks Python code.
 def _require(value: object, kind: Any, name: str, form: str) -> None:
     """Refuse a value that would break :meth:`Message.to_wire`; other wrong values are found when it is sent."""
     if not isinstance(value, kind):

@@ -57,7 +57,7 @@ def checked_proxy(url: str, where: str, *, has_socks: bool) -> str:
 def _parts_of(url: str, where: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        if parts.hostname and parts.port != 0:
+        if parts.hostname and parts.port != 0 and url.isprintable():
             return parts
     except ValueError:
         pass  # it quotes the URL

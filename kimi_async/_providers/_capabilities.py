@@ -236,7 +236,7 @@ def _as_declared(name: str, value: object) -> Any:
     (kind,) = get_args(get_type_hints(Capabilities)[name])
     try:
         return msgspec.convert(value, kind, strict=True)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):
         declared = Capabilities.__annotations__[name].removeprefix("Fact[").removesuffix("]")
         raise ConfigurationError(
             f"the capability {name} must be {declared}, not {value!r}"

@@ -90,6 +90,8 @@ UNUSABLE: dict[str, tuple[Any, str]] = {
     "large-port": ("http://user:secret@proxy.test:99999", "not the URL of a proxy"),
     "brackets": ("http://user:secret@[proxy", "not the URL of a proxy"),
     "empty": ("", "not the URL of a proxy"),
+    "line-end": ("http://user:secret@proxy.test:3128\n", "not the URL of a proxy"),
+    "no-utf-8": ("http://user:secret@\ud800.test", "not the URL of a proxy"),
 }
 
 

@@ -234,6 +234,7 @@ def test_a_value_of_another_type_is_refused(name: str, value: Any) -> None:
     ("name", "value", "words"),
     [
         ("partial_mode", "yes", "must be bool, not 'yes'"),
+        ("partial_mode", "\ud800", r"must be bool, not '\ud800'"),
         ("stop_limit", True, "must be int, not True"),
         ("effort", "max", "must be tuple[str, ...], not 'max'"),
     ],
