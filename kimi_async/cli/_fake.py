@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-import anyio
 from attrs import frozen
 
 from kimi_async import ConfigurationError
@@ -61,16 +62,18 @@ async def serve(server: FakeServer, program: str, write: Callable[[str], object]
 
     Raises:
         ConfigurationError: The script cannot be read or is wrong, an oddity is, or the address cannot be used.
+        OSError: *write* failed.
     """
-    try:
-        async with _fake(server, write) as fake:
-            write(_usage(server.provider, fake.url, program))
-            await anyio.sleep_forever()
-    except OSError as error:
-        reason, _, _ = str(error.strerror).partition(" (")
-        raise ConfigurationError(
-            f"cannot listen at {server.host}:{server.port} ({reason}); choose another --port, or 0 for a free one"
-        ) from error
+    async with AsyncExitStack() as stack:
+        try:
+            fake = await stack.enter_async_context(_fake(server, write))
+        except OSError as error:
+            reason, _, _ = str(error.strerror).partition(" (")
+            raise ConfigurationError(
+                f"cannot listen at {server.host}:{server.port} ({reason}); choose another --port, or 0 for a free one"
+            ) from error
+        write(_usage(server.provider, fake.url, program))
+        await fake.wait_until(lambda: False, timeout=math.inf)
 
 
 def _fake(server: FakeServer, write: Callable[[str], object]) -> FakeProvider:

@@ -12,13 +12,14 @@ import struct
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import Final, Literal, TypeAlias, Unpack, assert_never
 
 import anyio
-import anyio.abc
 import h11
 import httpx
 
+from kimi_async._http._background import Background
 from kimi_async.testing._checks import ScriptError
 from kimi_async.testing._completion import dump
 from kimi_async.testing._hosts import FakeHosts
@@ -199,7 +200,8 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
         api_key: The key that requests must carry; ``None`` = any, or none.
         host: The address to listen on.
         port: The port to listen on; 0 = a free one.
-        log: Called with one line for each answer, which holds nothing of the messages.
+        log: Called with one line for each answer, which holds nothing of the messages. An exception that it raises ends
+            the connection, and is raised at the end of the block.
         options: See :class:`FakeOptions`.
     """
 
@@ -223,6 +225,8 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
         self._counts: Counter[_Counted] = Counter()
         self._changed = anyio.Event()
         self._url: str | None = None
+        #: The last exception of the server, such as one of ``log``.
+        self._failure: Exception | None = None
 
     @property
     def url(self) -> str:
@@ -267,9 +271,11 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
 
         Raises:
             TimeoutError: It did not hold in time; the message has the counts.
+            Exception: The one of ``log``, if it raised one.
         """
         with anyio.move_on_after(timeout):
             while not condition():
+                self._raise_failure()
                 await self._changed.wait()
             return
         raise TimeoutError(
@@ -279,37 +285,37 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[FakeProvider]:
-        tasks = anyio.create_task_group()
         host, _ = self._address
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.create_server(self._address, family=family, backlog=_BACKLOG) as listener:
             listener.setblocking(False)
             self._url = url_of(host, listener.getsockname()[1])
-            # Not `async with`: an exception of the caller's block would be wrapped in an exception group.
-            await tasks.__aenter__()
+            # Not a task group of this task: a fixture of pytest-asyncio may end in another one.
+            server = Background(partial(self._accept, listener))
             try:
-                tasks.start_soon(self._accept, listener, tasks)
                 yield self
             except Exception as error:
                 self._provider.raise_failure(error)
                 raise
             finally:
-                tasks.cancel_scope.cancel()
-                await tasks.__aexit__(None, None, None)
+                await server.aclose()
         self._provider.raise_failure(None)
+        self._raise_failure()
 
-    async def _accept(self, listener: socket.socket, tasks: anyio.abc.TaskGroup) -> None:
-        while True:
-            await anyio.wait_readable(listener)
-            # The client may be gone before it was accepted.
-            with suppress(BlockingIOError, ConnectionAbortedError):
-                sock, _ = listener.accept()
-                tasks.start_soon(self._serve, sock)
+    async def _accept(self, listener: socket.socket) -> None:
+        with self._keeping_failure(), listener:
+            async with anyio.create_task_group() as tasks:
+                while True:
+                    await anyio.wait_readable(listener)
+                    # The client may be gone before it was accepted.
+                    with suppress(BlockingIOError, ConnectionAbortedError):
+                        sock, _ = listener.accept()
+                        tasks.start_soon(self._serve, sock)
 
     async def _serve(self, sock: socket.socket) -> None:
         self.total_connections += 1
         number = self.total_connections
-        with self._counting("connections"), sock:
+        with self._keeping_failure(), self._counting("connections"), sock:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peer = Peer(sock)
@@ -348,6 +354,19 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
             )
         except ScriptError as error:
             return Served(_script_failed(error), is_accepted=False)
+
+    @contextmanager
+    def _keeping_failure(self) -> Generator[None]:
+        """Keep an exception for the user's task, because nobody gets those of the server's."""
+        try:
+            yield
+        except Exception as error:
+            self._failure = error
+            self._notify()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     @contextmanager
     def _counting(self, what: _Counted) -> Generator[None]:

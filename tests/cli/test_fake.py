@@ -191,6 +191,29 @@ async def test_a_server_is_served_until_it_is_cancelled(
     )
 
 
+async def test_a_server_whose_log_nobody_reads_ends() -> None:
+    server = FakeServer(
+        provider="acedata", host="127.0.0.1", port=0, script=None, oddities=(), speed=1
+    )
+
+    async def ask_at(url: str) -> None:
+        async with kimi.AsyncKimi(kimi.AceDataCloud("any", base_url=url), model="m") as client:
+            await client.chat("Hi")
+
+    lines: list[str] = []
+
+    def write(line: str) -> None:
+        if lines:
+            raise BrokenPipeError
+        lines.append(line)
+        url = re.findall(r"KIMI_BASE_URL=(\S+)", line)[0]
+        tasks.start_soon(ask_at, url)
+
+    async with anyio.create_task_group() as tasks:
+        with pytest.raises(BrokenPipeError):
+            await serve(server, "kimi-async", write)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

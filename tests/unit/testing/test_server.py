@@ -320,6 +320,19 @@ async def test_no_body_of_a_request_ends_the_server(chosen: list[Oddity]) -> Non
     assert len(lines) == len(ODD_BODIES)
 
 
+@pytest.mark.parametrize("waits", [False, True], ids=["ends", "waits"])
+async def test_an_exception_of_the_log_reaches_the_user(waits: bool) -> None:
+    def log(line: str) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        async with FakeProvider(Reply("Hello"), log=log) as fake:
+            async with AsyncKimi(fake.acedata(), model="m") as client:
+                assert (await client.chat("Hi")).text == "Hello"
+            if waits:
+                await fake.wait_until(lambda: False)
+
+
 @pytest.mark.parametrize(
     ("host", "url"),
     [("127.0.0.1", "http://127.0.0.1:80"), ("::1", "http://[::1]:80"), ("here", "http://here:80")],
