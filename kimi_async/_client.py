@@ -19,6 +19,7 @@ from kimi_async._configuration import (
     NoOptions,
     OnInterrupt,
     chosen_providers,
+    refuse_settings,
 )
 from kimi_async._errors import ConfigurationError
 from kimi_async._health import ProviderHealth
@@ -31,7 +32,6 @@ from kimi_async._models import ChatCompletion, ModelInfo
 from kimi_async._policies import DEFAULT_BREAKER, DEFAULT_RETRIES, Breaker, Retries
 from kimi_async._providers import Provider
 from kimi_async._record import OnComplete
-from kimi_async._request._borrowed import refuse_unknown
 from kimi_async._settings import Limits, Timeouts
 from kimi_async._stream import ChatStream
 from kimi_async._wire import Wire, WireRequest
@@ -116,7 +116,7 @@ class AsyncKimi(ClosedAtExit):
         http_client: HttpClient | None = None,
         **unknown: Unpack[NoOptions],
     ) -> None:
-        refuse_unknown(unknown, "setting", ClientOptions.__annotations__)
+        refuse_settings(unknown, "setting")
         settings = ClientSettings(
             providers=chosen_providers(provider),
             model=model or os.environ.get("KIMI_MODEL", "").strip() or None,

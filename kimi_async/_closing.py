@@ -22,7 +22,9 @@ def left_early(kind: Literal["stream", "run"]) -> StreamInterrupted:
     """Return the error for the readers of an object that the program itself closed before its end."""
     error = StreamInterrupted(f"the {kind} was closed before its end; {_KEPT[kind]}")
     error.retryable = False
-    error.advice = f"Read the {kind}, and call final(), inside its 'async with' block."
+    error.advice = (
+        f"Read the {kind}, and call final(), inside its 'async with' block, before it is closed."
+    )
     return error
 
 

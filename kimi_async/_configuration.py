@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
 
 import attrs
@@ -34,6 +34,7 @@ __all__ = [
     "NoOptions",
     "OnInterrupt",
     "chosen_providers",
+    "refuse_settings",
 ]
 
 #: The treatment of a request that the provider is known or likely to refuse.
@@ -89,12 +90,31 @@ _CALL_OPTIONS: Final = frozenset(CallOptions.__annotations__)
 _CLIENT_OPTIONS: Final = frozenset(ClientOptions.__annotations__)
 
 
+def refuse_settings(names: Collection[str], kind: str) -> None:
+    """Refuse *names* of settings that a client does not have; *kind* is the word for one.
+
+    Raises:
+        ConfigurationError: There is one.
+    """
+    for name in names:
+        if name in ChatParams.__annotations__:
+            raise ConfigurationError(
+                f"unknown {kind} {name!r}: it is a parameter; give it to each call, or to client.conversation()"
+            )
+    refuse_unknown(names, kind, _CLIENT_OPTIONS)
+
+
 def _is_a(kind: type) -> Callable[[object, _Field, object], None]:
     def check(_: object, setting: _Field, value: object) -> None:
         if not isinstance(value, kind):
             raise ConfigurationError(f"{setting.name} must be a {kind.__name__}(...)")
 
     return check
+
+
+def _is_name(_: object, setting: _Field, value: object) -> None:
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(f"{setting.name} must be a text, not {type(value).__name__}")
 
 
 def _is_count(_: object, setting: _Field, value: object) -> None:
@@ -152,7 +172,7 @@ class ClientSettings:
     """
 
     providers: tuple[Provider, ...]
-    model: str | None
+    model: str | None = field(validator=_is_name)
     timeouts: Timeouts = field(validator=_is_a(Timeouts))
     limits: Limits = field(validator=_is_a(Limits))
     max_concurrency: int | None = field(validator=_is_count)
@@ -171,7 +191,7 @@ class ClientSettings:
         Raises:
             ConfigurationError: An option that is unknown or cannot work.
         """
-        refuse_unknown(options.keys() - _CLIENT_OPTIONS, "option", _CLIENT_OPTIONS)
+        refuse_settings(options.keys() - _CLIENT_OPTIONS, "option")
         return self._replaced(options)
 
     def for_call(self, params: Mapping[str, Any]) -> tuple[ClientSettings, Mapping[str, Any]]:

@@ -194,11 +194,8 @@ class KimiTimeoutError(TransportError, TimeoutError):
     def __init__(
         self, seconds: float, *, stage: str | None = None, cause: str | None = None
     ) -> None:
-        super().__init__(
-            f"the limit {self.limit!r} ran out: {self.expectation} within {seconds:g} s",
-            stage=stage,
-            cause=cause,
-        )
+        text = f"the limit {self.limit!r} ran out: {self.expectation} within {seconds:g} s"
+        super().__init__(text, stage=stage, cause=cause)
         self.seconds = seconds
 
 

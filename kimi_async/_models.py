@@ -208,7 +208,7 @@ class ChatCompletion:
     choices: tuple[Choice, ...] = ()
     usage: Usage | None = None
     request_id: str | None = field(default=None, eq=False)
-    record: ReplyRecord = field(default=unsent_record("cancelled", ""), eq=False)
+    record: ReplyRecord = field(default=unsent_record("cancelled", ""), eq=False, repr=False)
     raw: Mapping[str, Any] | None = field(default=None, eq=False, repr=False)
     prefix: Prefix | None = field(default=None, eq=False)
 

@@ -61,7 +61,6 @@ def _checked(given: Any, place: int) -> Message:
 
 #: The form of the parts of those values that are lists.
 _PARTS: Final[Mapping[str, str]] = {
-    "content": "each part of the content must be a dict",
     "tool_calls": (
         'each of tool_calls must be {"id": ..., "type": "function", "function": {"name": ..., "arguments": ...}},'
         " where arguments is the text of JSON"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import NoneType
 from typing import Annotated, Any, Final, Literal, TypedDict
 
@@ -123,12 +123,7 @@ def chat_request(
     given = {name: value for name, value in params.items() if value is not None}
     if model is not None:
         given.setdefault("model", model)
-    refuse_unknown(
-        [name for name in given if name not in _NAMES],
-        "parameter",
-        _NAMES,
-        "extra_body={...} sends a key that has no parameter here",
-    )
+    check_names(given)
     if "tools" in given:
         given["tools"] = wire_tools(given["tools"])
     if "thinking" in given:
@@ -143,6 +138,20 @@ def chat_request(
         wire=wire,
         params={name: value for name, value in given.items() if name not in _NOT_IN_BODY},
         extra_body=dict(given.get("extra_body", {})),
+    )
+
+
+def check_names(params: Collection[str]) -> None:
+    """Refuse the names of parameters that do not exist.
+
+    Raises:
+        ConfigurationError: It names the first one, and its likely meaning.
+    """
+    refuse_unknown(
+        [name for name in params if name not in _NAMES],
+        "parameter",
+        _NAMES,
+        "extra_body={...} sends a key that has no parameter here",
     )
 
 
@@ -308,6 +317,13 @@ def check_message(wire: Any, place: int) -> None:
         if not isinstance(wire.get(key), (*types, NoneType)):
             kind = type(wire[key]).__name__
             raise ConfigurationError(f"messages[{place}]: {key} must be {form}, not {kind}")
+    content: Any = wire.get("content") or ()
+    for index, part in enumerate(() if isinstance(content, str) else content):
+        if not isinstance(part, Mapping):
+            raise ConfigurationError(
+                f"messages[{place}]: content[{index}] must be a dict such as that of text_part(),"
+                f" not {type(part).__name__}"
+            )
 
 
 #: The types of the keys that are the same at every provider; thinking and refusals are not.

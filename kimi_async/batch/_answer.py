@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from attrs import frozen
 
@@ -14,6 +14,7 @@ from kimi_async._hooks import CallInfo, Observer
 from kimi_async._messages import Message
 from kimi_async._models import ChatCompletion
 from kimi_async._record import ReplyRecord, Usage, total_usage
+from kimi_async._request._params import check_names
 from kimi_async._structured import check_repairs, parse, typed_request
 from kimi_async.batch._batch import Batch, Rows
 from kimi_async.batch._rows import (
@@ -57,6 +58,8 @@ def make_batch(
     if type(concurrency) is not int or concurrency < 1:
         raise ConfigurationError("concurrency must be a whole number above 0, or None")
     check_repairs(repairs)
+    _, shared = caller.settings.for_call(cast("Mapping[str, Any]", params))
+    check_names(shared)
     answerer = _Answerer(caller, params, repairs)
     return Batch(Rows(answerer, requests, concurrency=concurrency, ordered=ordered))
 

@@ -60,7 +60,7 @@ def is_typed(*kinds: type | None) -> Callable[[object, Attribute[Any], object], 
         # True is an int to Python, and a mistake here.
         if isinstance(value, bool) or not isinstance(value, types):
             owner = type(instance).__name__
-            raise TypeError(f"{attribute.name} of {owner} is {words}, not {named(value)}")
+            raise TypeError(f"{attribute.name} of {owner} must be {words}, not {named(value)}")
 
     return check
 
@@ -71,7 +71,7 @@ def is_status(instance: object, attribute: Attribute[Any], value: object) -> Non
     if value not in range(200, 600):
         owner = type(instance).__name__
         raise ValueError(
-            f"{attribute.name} of {owner} is an HTTP status from 200 to 599, not {value}"
+            f"{attribute.name} of {owner} must be an HTTP status from 200 to 599, not {value}"
         )
 
 
@@ -83,11 +83,11 @@ def all_of(values: Iterable[T], *kinds: type, name: str) -> tuple[T, ...]:
     """
     words = " or ".join(kind.__name__ for kind in kinds)
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} is a sequence of {words}, not {named(values)}")
+        raise TypeError(f"{name} must be a sequence of {words}, not {named(values)}")
     kept = tuple(values)
     for index, value in enumerate(kept):
         if not isinstance(value, kinds):
-            raise TypeError(f"{name}[{index}] is {words}, not {named(value)}")
+            raise TypeError(f"{name}[{index}] must be {words}, not {named(value)}")
     return kept
 
 
@@ -95,7 +95,7 @@ def is_bool(instance: object, attribute: Attribute[Any], value: object) -> None:
     """Validate for attrs that the value is ``True`` or ``False``."""
     if not isinstance(value, bool):
         owner = type(instance).__name__
-        raise TypeError(f"{attribute.name} of {owner} is True or False, not {named(value)}")
+        raise TypeError(f"{attribute.name} of {owner} must be True or False, not {named(value)}")
 
 
 def is_one_of(*words: object) -> Callable[[object, Attribute[Any], object], None]:
@@ -104,7 +104,7 @@ def is_one_of(*words: object) -> Callable[[object, Attribute[Any], object], None
     def check(instance: object, attribute: Attribute[Any], value: object) -> None:
         if value not in words:
             owner, listed = type(instance).__name__, " or ".join(map(repr, words))
-            raise ValueError(f"{attribute.name} of {owner} is {listed}, not {value!r}")
+            raise ValueError(f"{attribute.name} of {owner} must be {listed}, not {value!r}")
 
     return check
 
@@ -117,9 +117,9 @@ def seconds_of(value: object, name: str) -> float:
         ValueError: It is negative, infinite or not a number of any size.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} is a number of seconds, not {named(value)}")
+        raise TypeError(f"{name} must be a number of seconds, not {named(value)}")
     if not 0 <= value < math.inf:
-        raise ValueError(f"{name} is a finite number of seconds from 0, not {value}")
+        raise ValueError(f"{name} must be a finite number of seconds from 0, not {value}")
     return value
 
 
@@ -158,7 +158,9 @@ def as_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> Header
                         f"headers[{index}] is {pair!r}, and a header is a name without blanks and a line of ASCII text"
                     )
             case _:
-                raise TypeError(f"headers[{index}] is a name and a value, both text, not {pair!r}")
+                raise TypeError(
+                    f"headers[{index}] must be a name and a value, both text, not {pair!r}"
+                )
     return tuple(checked)
 
 

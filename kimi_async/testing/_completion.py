@@ -37,7 +37,7 @@ def _as_text(arguments: str | Mapping[str, Any]) -> str:
     if isinstance(arguments, str):
         return arguments
     if not isinstance(arguments, Mapping):
-        raise TypeError(f"arguments of FakeToolCall is str or Mapping, not {named(arguments)}")
+        raise TypeError(f"arguments of FakeToolCall must be str or Mapping, not {named(arguments)}")
     return dump({**arguments})
 
 

@@ -42,7 +42,9 @@ class Uniform:
 
     def __attrs_post_init__(self) -> None:
         if self.high < self.low:
-            raise ValueError(f"high of Uniform is at least its low, {self.low}, not {self.high}")
+            raise ValueError(
+                f"high of Uniform must be at least its low, {self.low}, not {self.high}"
+            )
 
     def draw(self, random: Random, /) -> float:
         """Return the next number of seconds, drawn from *random*."""
@@ -89,7 +91,7 @@ def _seconds(instance: object, attribute: Attribute[Any], value: object) -> None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         owner = type(instance).__name__
         raise TypeError(
-            f"{attribute.name} of {owner} is a number of seconds or a distribution, not {named(value)}"
+            f"{attribute.name} of {owner} must be a number of seconds or a distribution, not {named(value)}"
         )
     is_seconds(instance, attribute, value)
 

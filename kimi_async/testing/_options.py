@@ -27,7 +27,7 @@ def _as_models(models: Models | None) -> ScriptedReply:
     if not isinstance(models, ScriptedReply):
         return ModelList(models)
     if isinstance(models, type):
-        raise TypeError(f"models is a sequence of names or a reply, not {named(models)}")
+        raise TypeError(f"models must be a sequence of names or a reply, not {named(models)}")
     return models
 
 

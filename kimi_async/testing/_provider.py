@@ -225,7 +225,7 @@ def _checked(script: object) -> list[ScriptedReply]:
     """
     if isinstance(script, (str, bytes, type)) or not isinstance(script, Iterable):
         raise TypeError(
-            f"a script is a reply, a list of replies or a function of the request, not {named(script)}"
+            f"a script must be a reply, a list of replies or a function of the request, not {named(script)}"
         )
     replies: list[ScriptedReply] = []
     for index, reply in enumerate(script):

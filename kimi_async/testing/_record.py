@@ -202,7 +202,7 @@ def record(
             written.
     """
     if not callable(scrub):
-        raise TypeError(f"scrub is a function that changes a text, not {named(scrub)}")
+        raise TypeError(f"scrub must be a function that changes a text, not {named(scrub)}")
     file = Path(path)
     if file.is_dir() or not file.parent.is_dir():
         # Noticed now, and not after the requests were paid for.
@@ -275,9 +275,9 @@ def replay(
         ValueError: *speed* is not more than 0, or *match* is another word.
     """
     if not isinstance(speed, (int, float)) or not speed > 0:
-        raise ValueError(f"speed is a number above 0, not {speed!r}")
+        raise ValueError(f"speed must be a number above 0, not {speed!r}")
     if match not in ("order", "strict"):
-        raise ValueError(f"match is 'order' or 'strict', not {match!r}")
+        raise ValueError(f"match must be 'order' or 'strict', not {match!r}")
     exchanges = read_exchanges(_text_of(Path(path)))
     refuse_keys(exchanges, keys_in((), os.environ))
     return Replay([each for each in exchanges if each.method == "POST"], speed, match)

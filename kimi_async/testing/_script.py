@@ -223,7 +223,7 @@ def _load(source: str | Path | bytes) -> bytes:
     if isinstance(source, bytes):
         return source
     if not isinstance(source, (str, Path)):
-        raise TypeError(f"body of Recording is str, Path or bytes, not {named(source)}")
+        raise TypeError(f"body of Recording must be str, Path or bytes, not {named(source)}")
     return source.read_bytes() if isinstance(source, Path) else recording(source)
 
 
@@ -252,7 +252,7 @@ class Recording(ScriptedBody):
 
 def _as_bytes(body: str | bytes) -> bytes:
     if not isinstance(body, (str, bytes)):
-        raise TypeError(f"a body is str or bytes, not {named(body)}")
+        raise TypeError(f"a body must be str or bytes, not {named(body)}")
     return body.encode() if isinstance(body, str) else body
 
 

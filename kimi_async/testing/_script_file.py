@@ -94,7 +94,7 @@ def _again(replies: Iterable[ScriptedReply]) -> Script:
 
 
 def _wrong(place: str, wanted: str, given: object) -> ValueError:
-    return ValueError(f"{place} is {wanted}, not {named(given)}")
+    return ValueError(f"{place} must be {wanted}, not {named(given)}")
 
 
 def _object(given: Any, place: str) -> dict[str, Any]:

@@ -218,7 +218,7 @@ class FakeProvider(FakeHosts, anyio.AsyncContextManagerMixin):
         self.api_key = api_key or "any-key"
         self.total_connections = 0
         if port not in range(65_536):
-            raise ValueError(f"port is a number from 0 (a free one) to 65535, not {port!r}")
+            raise ValueError(f"port must be a number from 0 (a free one) to 65535, not {port!r}")
         self._address = (host, port)
         self._log = log
         self._provider = ScriptedProvider(script, api_key, options)

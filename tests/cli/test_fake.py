@@ -219,7 +219,7 @@ async def test_a_server_whose_log_nobody_reads_ends() -> None:
     [
         (["--oddity", "no-dome"], "no oddity 'no-dome'"),
         (["--script", "{folder}/none.json"], "No such file"),
-        (["--script", "{folder}/wrong.json"], "replies is a list, not int"),
+        (["--script", "{folder}/wrong.json"], "replies must be a list, not int"),
         (["--script", "{folder}/wrong.kimi"], "the first line of a recording"),
         (["--speed", "0"], "must be more than 0"),
         (["--port", "70000"], "less than or equal to 65535"),

@@ -418,7 +418,7 @@ CIRCLE["content"] = [CIRCLE]
         ),
         (
             {"role": "user", "content": ["Hi"]},
-            "messages[0]: each part of the content must be a dict",
+            "messages[0]: content[0] must be a dict such as that of text_part(), not str",
         ),
         (
             [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [7]}],

@@ -58,6 +58,9 @@ BORROWED = {
     "functions": r"tools=\[",
     "function_call": "tool_choice=",
     "response_model": r"client\.parse\(",
+    "proxy": r"http_client=kimi_async\.http_client\(proxy=",
+    "verify": r"http_client=kimi_async\.http_client\(verify=",
+    "system_prompt": r"kimi_async\.system\(",
     "instructions": r"kimi_async\.system\(",
     "prompt": r"client\.chat\(",
     "input": r"client\.chat\(",
@@ -320,6 +323,12 @@ def test_a_copy_takes_its_provider_from_the_environment(monkeypatch: pytest.Monk
         ),
         pytest.param(
             {"modell": "b"}, "^unknown option 'modell'; did you mean 'model'", id="unknown"
+        ),
+        pytest.param({"model": ["b"]}, "^model must be a text, not list$", id="model"),
+        pytest.param(
+            {"tools": []},
+            r"^unknown option 'tools': it is a parameter; give it to each call, or to client\.conversation\(\)$",
+            id="parameter",
         ),
         pytest.param({"http_client": None}, "^unknown option 'http_client'$", id="http_client"),
         pytest.param({"provider": "acedata"}, "must be a provider", id="provider"),

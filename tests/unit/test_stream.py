@@ -223,7 +223,7 @@ async def test_reading_after_the_block_names_the_block(
         "the stream was closed before its end; the text that arrived is in .partial"
     )
     assert str(caught.value).endswith(
-        "Read the stream, and call final(), inside its 'async with' block."
+        "Read the stream, and call final(), inside its 'async with' block, before it is closed."
     )
 
 

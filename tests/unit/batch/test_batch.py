@@ -406,6 +406,8 @@ async def test_messages_that_are_not_json_are_an_error_of_their_request() -> Non
         ([], {"concurrency": True}, "concurrency"),
         ([], {"repairs": -1}, "repairs must be a whole number"),
         ([], {"repairs": 1.5}, "repairs must be a whole number"),
+        ([], {"into": int}, r"unknown parameter 'into': .* belongs to BatchRequest\("),
+        ([], {"hooks": 5}, "hooks must be a list"),
     ],
 )
 async def test_arguments_that_cannot_work(requests: Any, options: Any, words: str) -> None:

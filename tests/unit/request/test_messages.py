@@ -92,7 +92,7 @@ def test_messages(messages: Any, wire: tuple[object, ...]) -> None:
         ),
         pytest.param(
             [{"role": "user", "content": CIRCLE}],
-            "bad parameter: messages[0] holds something that cannot be written as JSON",
+            "messages[0]: content[0] must be a dict such as that of text_part(), not list",
             id="circle",
         ),
         pytest.param(

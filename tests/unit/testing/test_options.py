@@ -248,7 +248,7 @@ async def test_the_times_are_those_of_the_seed() -> None:
 @pytest.mark.parametrize("seconds", [True, "1", None, Uniform])
 def test_a_latency_is_seconds_or_a_distribution(seconds: Seconds) -> None:
     with pytest.raises(
-        TypeError, match="first of Latency is a number of seconds or a distribution"
+        TypeError, match="first of Latency must be a number of seconds or a distribution"
     ):
         Latency(first=seconds)
 

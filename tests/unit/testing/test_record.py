@@ -347,7 +347,7 @@ async def test_a_key_that_is_escaped_is_refused(path: Path) -> None:
 
 async def test_secrets_that_are_wrong_are_refused(path: Path) -> None:
     secrets: Any = "Lovelace"
-    with pytest.raises(TypeError, match="secrets is a sequence of str, not str"):
+    with pytest.raises(TypeError, match="secrets must be a sequence of str, not str"):
         record(path, secrets=secrets)
     await recorded(path, [Reply("Ada")], 1, secrets=[""])
 
@@ -491,9 +491,9 @@ def test_arguments_that_are_wrong_are_refused(path: Path) -> None:
     match: Any = "loose"
     wrong: Any = "2"
     for speed in (0, math.nan, wrong):
-        with pytest.raises(ValueError, match="speed is a number above 0"):
+        with pytest.raises(ValueError, match="speed must be a number above 0"):
             replay(path, speed=speed)
-    with pytest.raises(TypeError, match="scrub is a function that changes a text, not str"):
+    with pytest.raises(TypeError, match="scrub must be a function that changes a text, not str"):
         record(path, scrub=wrong)
-    with pytest.raises(ValueError, match="match is 'order' or 'strict'"):
+    with pytest.raises(ValueError, match="match must be 'order' or 'strict'"):
         replay(path, match=match)

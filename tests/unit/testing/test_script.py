@@ -273,7 +273,7 @@ def test_an_error_has_any_body() -> None:
 @pytest.mark.parametrize("kind", [ErrorReply, partial(RawReply, b"")])
 @pytest.mark.parametrize("status", [-1, 0, 99, 100, 199, 600])
 def test_a_status_is_one_with_which_a_response_ends(kind: Any, status: int) -> None:
-    with pytest.raises(ValueError, match=rf"is an HTTP status from 200 to 599, not {status}$"):
+    with pytest.raises(ValueError, match=rf"must be an HTTP status from 200 to 599, not {status}$"):
         kind(status)
 
 

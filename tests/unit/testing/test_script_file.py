@@ -151,9 +151,9 @@ async def test_a_script_starts_again_at_its_end() -> None:
     ("text", "match"),
     [
         ("{", "the script is not JSON"),
-        ("[]", "the script is an object, not list"),
-        ('{"replies": {}}', "replies is a list, not dict"),
-        ('{"replies": [5]}', r"replies\[0\] is an object, not int"),
+        ("[]", "the script must be an object, not list"),
+        ('{"replies": {}}', "replies must be a list, not dict"),
+        ('{"replies": [5]}', r"replies\[0\] must be an object, not int"),
         ('{"replies": [{}]}', r"replies\[0\] is an object with one key of reply, error, raw"),
         ('{"replies": [{"reply": {}, "error": {}}]}', r"replies\[0\] is an object with one key"),
         (
@@ -162,7 +162,7 @@ async def test_a_script_starts_again_at_its_end() -> None:
         ),
         (
             '{"replies": [{"reply": {"content": 5}}]}',
-            r"replies\[0\]\.reply: content of Reply is str",
+            r"replies\[0\]\.reply: content of Reply must be str",
         ),
         (
             '{"replies": [{"reply": {"tool_calls": [{}]}}]}',
@@ -175,21 +175,21 @@ async def test_a_script_starts_again_at_its_end() -> None:
         ),
         (
             '{"replies": [{"reply": {}, "faults": [{"insert": {"data": 5}}]}]}',
-            r"faults\[0\]\.insert\.data is a text, not int",
+            r"faults\[0\]\.insert\.data must be a text, not int",
         ),
         ('{"latency": {"first": {"normal": 1}}}', "latency.first is an object with one key"),
         ('{"rate_limits": {"concurrency": 0}}', "^rate_limits: "),
         ('{"replys": []}', "the script has no field 'replys'; there are .*replies, repeat"),
         ('{"port": 80}', "the script has no field 'port'"),
-        ('{"repeat": "no"}', "repeat of ScriptFile is True or False, not str"),
-        ('{"oddities": "crlf"}', "oddities is a sequence of str or Oddity, not str"),
+        ('{"repeat": "no"}', "repeat of ScriptFile must be True or False, not str"),
+        ('{"oddities": "crlf"}', "oddities must be a sequence of str or Oddity, not str"),
         ('{"oddities": ["crfl"]}', "no oddity 'crfl'"),
-        ('{"models": [5]}', r"models\[0\] is str or ModelInfo, not int"),
+        ('{"models": [5]}', r"models\[0\] must be str or ModelInfo, not int"),
         ('{"replies": [{"error": {}}]}', r"replies\[0\]\.error: .*'status'"),
         pytest.param("[" * 100_000, "the script is not JSON", id="deep"),
         (
             '{"replies": [{"reply": {}, "faults": [{"break": {"end": "x"}}]}]}',
-            r"faults\[0\]\.break: end of Break is 'finish' or .*, not 'x'",
+            r"faults\[0\]\.break: end of Break must be 'finish' or .*, not 'x'",
         ),
     ],
 )
