@@ -124,11 +124,9 @@ def _waits(since: float, until: float, speed: float) -> Iterator[Step]:
 
 
 def _inflated(body: bytes) -> Iterator[bytes]:
-    """Return *body* decompressed, if it is compressed: a few hosts do it although the request asks them not to."""
-    for wbits in (
-        zlib.MAX_WBITS | 32,
-        -zlib.MAX_WBITS,
-    ):  # gzip or zlib by its header, and raw deflate
+    """Yield *body* decompressed, if it is compressed: a few hosts do it although the request asks them not to."""
+    # Gzip or zlib by its header, and raw deflate.
+    for wbits in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
         with contextlib.suppress(zlib.error):
             yield zlib.decompressobj(wbits).decompress(body)
 
