@@ -136,7 +136,7 @@ def _wrapped(into: Any) -> Any:
     make: Any = TypedDict  # Any, because the type of the key is known only at run time
     try:
         return make("Answer", {"value": into})
-    except (TypeError, ValueError, SyntaxError) as error:  # raised by typing
+    except (TypeError, ValueError, SyntaxError, IndexError) as error:  # raised by typing
         problem = str(error)
     raise ConfigurationError(f"no JSON Schema can be made: into= is not a type: {problem}")
 
