@@ -94,7 +94,9 @@ def _load_history(saved: str | bytes) -> History:
             found = msgspec.json.decode(saved, type=_Saved)
             said = as_messages(cast(Any, found.messages))
             return History(said, found.prompt_tokens, found.prompt_chars)
-    except (ValueError, RecursionError, TypeError, ConfigurationError) as error:
+    except RecursionError:
+        problem = "it is nested too deeply"
+    except (ValueError, TypeError, ConfigurationError) as error:
         problem = str(error)
     raise ConfigurationError(f"this is not a saved conversation: {problem}")
 

@@ -55,7 +55,7 @@ SAVED = {"kimi_async_conversation": 1, "messages": [{"role": "user", "content": 
         (json.dumps(SAVED)[:-2], "truncated"),
         (b"\xff", "malformed"),
         (7, "bytes-like object"),
-        ('{"a":' * 100_000, "recursion depth"),
+        ('{"a":' * 100_000, "it is nested too deeply"),
     ],
 )
 def test_what_was_not_saved_here_is_refused(saved: Any, problem: str) -> None:
