@@ -63,6 +63,7 @@ async def test_a_value_is_one_turn_without_what_led_to_it() -> None:
             assert chat.prompt_tokens == 4
             await chat.send("And its weather?")
     assert [request.body["seed"] for request in fake.requests] == [7, 7, 7]
+    assert [request.body["stream"] for request in fake.requests] == [True, True, True]
     told, _, question, *_ = fake.requests[1].body["messages"][0]["content"].split("\n")
     assert (told, question[:12]) == ("Be brief.", "Answer with ")
     assert [message["content"] for message in fake.requests[2].body["messages"]] == [

@@ -445,3 +445,7 @@ def test_what_can_be_written_as_json_is_read(value: object) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(OutputError):
         assert arguments(text).parse() == json.loads(text, strict=False)
+
+
+def test_the_repr_of_a_reply_leaves_out_its_record() -> None:
+    assert "record" not in repr(ChatCompletion(provider="acedata"))
