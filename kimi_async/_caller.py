@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
-from attrs import evolve, field, frozen
+from attrs import evolve
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from kimi_async._configuration import CallParams, ClientSettings
 from kimi_async._errors import ConfigurationError, KimiError
@@ -36,8 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Caller", "PreparedCall"]
 
 
-@frozen(kw_only=True)
-class PreparedCall:
+class PreparedCall(Struct, frozen=True, kw_only=True):
     """One checked call, before its request is sent.
 
     Attributes:
@@ -144,8 +145,7 @@ class PreparedCall:
         )
 
 
-@frozen
-class _Built:
+class _Built(Struct, frozen=True):
     """The request in the form of one provider, and its findings."""
 
     provider: Provider
@@ -165,8 +165,7 @@ class _Built:
 _PLAN: Final[Plan] = finishing(retrying)
 
 
-@frozen
-class Caller:
+class Caller(Struct, frozen=True):
     """The settings and the connections that the calls of one client share.
 
     Attributes:
@@ -178,18 +177,18 @@ class Caller:
 
     settings: ClientSettings
     transport: Transport
-    shared: SharedState = field(factory=SharedState)
+    shared: SharedState = field(default_factory=SharedState)
     stay: Stay | None = None
 
     def for_conversation(self) -> Caller:
         """Return the caller of a new conversation; one that is made from a conversation has the same home."""
-        return evolve(self, stay=Stay() if self.stay is None else self.stay.copy())
+        return replace(self, stay=Stay() if self.stay is None else self.stay.copy())
 
     def for_turn(self, params: CallParams) -> Caller:
         """Return the caller of a new turn, whose replies stay with one provider."""
         stay = self.stay or self._stay_of(params) or Stay()
         stay.begin_turn()
-        return evolve(self, stay=stay)
+        return replace(self, stay=stay)
 
     def _stay_of(self, params: CallParams) -> Stay | None:
         """Return the conversation that ``prompt_cache_key`` names, or ``None``."""

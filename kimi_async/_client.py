@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast, overload
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from kimi_async._caller import Caller
 from kimi_async._closing import ClosedAtExit
@@ -203,7 +203,7 @@ class AsyncKimi(ClosedAtExit):
         """
         other = object.__new__(type(self))
         settings = self._caller.settings.with_options(cast("Mapping[str, Any]", options))
-        other._caller = evolve(self._caller, settings=settings)
+        other._caller = replace(self._caller, settings=settings)
         return other
 
     async def __aenter__(self) -> Self:

@@ -1,7 +1,8 @@
 """Declare the settings of a client and of one call, each with its type and its check.
 
-A setting has one line in a ``TypedDict`` and one in :class:`ClientSettings`. The ``TypedDict`` decides where the
-setting is accepted: those of :class:`CallOptions` in one call, those of :class:`ClientOptions` in ``with_options()``.
+A setting has one line in a ``TypedDict``, one in :class:`ClientSettings` and one with its check. The ``TypedDict``
+decides where the setting is accepted: those of :class:`CallOptions` in one call, those of :class:`ClientOptions` in
+``with_options()``.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
 
-import attrs
-from attrs import evolve, field, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kimi_async._errors import ConfigurationError
 from kimi_async._hooks import Hook
@@ -46,7 +47,8 @@ HedgeAfter: TypeAlias = float | str | None
 #: The treatment of a reply that breaks after its first output.
 OnInterrupt: TypeAlias = Literal["auto", "raise", "continue", "restart"]
 
-_Field: TypeAlias = "attrs.Attribute[Any]"
+#: Raises an error that names the setting if its value cannot work.
+_Check: TypeAlias = Callable[[str, object], None]
 
 
 class CallOptions(TypedDict, total=False):
@@ -104,67 +106,81 @@ def refuse_settings(names: Collection[str], kind: str) -> None:
     refuse_unknown(names, kind, _CLIENT_OPTIONS)
 
 
-def _is_a(kind: type) -> Callable[[object, _Field, object], None]:
-    def check(_: object, setting: _Field, value: object) -> None:
+def _is_a(kind: type) -> _Check:
+    def check(name: str, value: object) -> None:
         if not isinstance(value, kind):
-            raise ConfigurationError(f"{setting.name} must be a {kind.__name__}(...)")
+            raise ConfigurationError(f"{name} must be a {kind.__name__}(...)")
 
     return check
 
 
-def _is_name(_: object, setting: _Field, value: object) -> None:
+def _is_name(name: str, value: object) -> None:
     if value is not None and not isinstance(value, str):
-        raise ConfigurationError(f"{setting.name} must be a text, not {type(value).__name__}")
+        raise ConfigurationError(f"{name} must be a text, not {type(value).__name__}")
 
 
-def _is_count(_: object, setting: _Field, value: object) -> None:
+def _is_count(name: str, value: object) -> None:
     if value is not None and (type(value) is not int or value < 1):
-        raise ConfigurationError(
-            f"{setting.name} must be a whole number above 0, or None for no limit"
-        )
+        raise ConfigurationError(f"{name} must be a whole number above 0, or None for no limit")
 
 
 def _is_plain(value: object) -> bool:
     return callable(value) and not inspect.iscoroutinefunction(value)
 
 
-def _is_plain_callable(_: object, setting: _Field, value: object) -> None:
+def _is_plain_callable(name: str, value: object) -> None:
     if value is not None and not _is_plain(value):
-        raise ConfigurationError(f"{setting.name} must be a callable that is not async")
+        raise ConfigurationError(f"{name} must be a callable that is not async")
 
 
-def _are_hooks(_: object, setting: _Field, value: object) -> None:
+def _are_hooks(name: str, value: object) -> None:
     if not isinstance(value, (list, tuple)) or not all(map(_is_plain, value)):
-        raise ConfigurationError(f"{setting.name} must be a list of callables that are not async")
+        raise ConfigurationError(f"{name} must be a list of callables that are not async")
 
 
-def _are_headers(_: object, setting: _Field, value: object) -> None:
-    check_headers(value, setting.name)
+def _are_headers(name: str, value: object) -> None:
+    check_headers(value, name)
 
 
-def _is_hedge_after(_: object, setting: _Field, value: object) -> None:
+def _is_hedge_after(name: str, value: object) -> None:
     if isinstance(value, str):
         if re.fullmatch("p[5-9][0-9]", value):
             return
     elif value is None or is_seconds(value):
         return
     raise ConfigurationError(
-        f'{setting.name} must be a number of seconds above 0, a percentile from "p50" to "p99", '
+        f'{name} must be a number of seconds above 0, a percentile from "p50" to "p99", '
         "or None for no hedge"
     )
 
 
-def _is_one_of(words: tuple[str, ...]) -> Callable[[object, _Field, object], None]:
-    def check(_: object, setting: _Field, value: object) -> None:
+def _is_one_of(words: tuple[str, ...]) -> _Check:
+    def check(name: str, value: object) -> None:
         if value not in words:
             known = ", ".join(map(repr, words))
-            raise ConfigurationError(f"{setting.name} must be one of {known}")
+            raise ConfigurationError(f"{name} must be one of {known}")
 
     return check
 
 
-@frozen(kw_only=True)
-class ClientSettings:
+#: The check of each setting.
+_CHECKS: Final[Mapping[str, _Check]] = {
+    "model": _is_name,
+    "timeouts": _is_a(Timeouts),
+    "limits": _is_a(Limits),
+    "max_concurrency": _is_count,
+    "on_complete": _is_plain_callable,
+    "headers": _are_headers,
+    "checks": _is_one_of(get_args(Checks)),
+    "hooks": _are_hooks,
+    "retries": _is_a(Retries),
+    "on_interrupt": _is_one_of(get_args(OnInterrupt)),
+    "breaker": _is_a(Breaker),
+    "hedge_after": _is_hedge_after,
+}
+
+
+class ClientSettings(Struct, frozen=True, kw_only=True):
     """The settings of a client or of one call, complete and checked.
 
     Raises:
@@ -172,18 +188,22 @@ class ClientSettings:
     """
 
     providers: tuple[Provider, ...]
-    model: str | None = field(validator=_is_name)
-    timeouts: Timeouts = field(validator=_is_a(Timeouts))
-    limits: Limits = field(validator=_is_a(Limits))
-    max_concurrency: int | None = field(validator=_is_count)
-    on_complete: OnComplete | None = field(validator=_is_plain_callable)
-    headers: Mapping[str, str] = field(validator=_are_headers)
-    checks: Checks = field(validator=_is_one_of(get_args(Checks)))
-    hooks: Sequence[Hook] = field(default=(), validator=_are_hooks)
-    retries: Retries = field(default=DEFAULT_RETRIES, validator=_is_a(Retries))
-    on_interrupt: OnInterrupt = field(default="auto", validator=_is_one_of(get_args(OnInterrupt)))
-    breaker: Breaker = field(default=DEFAULT_BREAKER, validator=_is_a(Breaker))
-    hedge_after: HedgeAfter = field(default=None, validator=_is_hedge_after)
+    model: str | None
+    timeouts: Timeouts
+    limits: Limits
+    max_concurrency: int | None
+    on_complete: OnComplete | None
+    headers: Mapping[str, str]
+    checks: Checks
+    hooks: Sequence[Hook] = ()
+    retries: Retries = DEFAULT_RETRIES
+    on_interrupt: OnInterrupt = "auto"
+    breaker: Breaker = DEFAULT_BREAKER
+    hedge_after: HedgeAfter = None
+
+    def __post_init__(self) -> None:
+        for name, check in _CHECKS.items():
+            check(name, getattr(self, name))
 
     def with_options(self, options: Mapping[str, Any]) -> ClientSettings:
         """Return the same settings with those of ``with_options()`` replaced.
@@ -210,7 +230,7 @@ class ClientSettings:
         changes = dict(options)
         if "provider" in changes:
             changes["providers"] = chosen_providers(changes.pop("provider"))
-        return evolve(self, **changes)
+        return replace(self, **changes)
 
 
 def chosen_providers(provider: object) -> tuple[Provider, ...]:

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from attrs import frozen
+from msgspec import Struct
 
 from kimi_async._record import AttemptRecord, ReplyRecord, unsent_record
 
@@ -467,8 +467,7 @@ class OutputError(KimiError):
         self.text = text
 
 
-@frozen(kw_only=True)
-class ErrorInfo:
+class ErrorInfo(Struct, frozen=True, kw_only=True):
     """One error as a plain value, for events and other processes.
 
     Attributes:

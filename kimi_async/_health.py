@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from attrs import field, frozen
+from msgspec import Struct
 
 __all__ = ["BreakerHealth", "LimitHealth", "ProviderHealth"]
 
 
-@frozen(kw_only=True)
-class BreakerHealth:
+class BreakerHealth(Struct, frozen=True, kw_only=True):
     """The breaker of one model of one provider.
 
     Attributes:
@@ -28,8 +27,7 @@ class BreakerHealth:
     opens_in: float
 
 
-@frozen(kw_only=True)
-class LimitHealth:
+class LimitHealth(Struct, frozen=True, kw_only=True):
     """The rate limits of one key at one provider, as they are now.
 
     The limits are those in use: the lowest of :class:`~kimi_async.RateLimits`, the headers of the provider, and the
@@ -52,8 +50,7 @@ class LimitHealth:
     paused_for: float
 
 
-@frozen(kw_only=True)
-class ProviderHealth:
+class ProviderHealth(Struct, frozen=True, kw_only=True):
     """The health of one provider, as the requests of this client saw it.
 
     Attributes:
@@ -63,7 +60,7 @@ class ProviderHealth:
     """
 
     isolated: bool
-    models: Mapping[str | None, BreakerHealth] = field(hash=False)
+    models: Mapping[str | None, BreakerHealth]
     limits: LimitHealth | None = None
 
     @property

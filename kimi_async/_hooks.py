@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import CoroutineType
 from typing import Any, Final, TypeAlias
 
-from attrs import field, frozen
+from msgspec import Struct
 
 from kimi_async._models import ChatCompletion
 from kimi_async._record import AttemptRecord, ReplyRecord, Scalar
@@ -17,8 +17,7 @@ __all__ = ["AttemptInfo", "CallInfo", "Hook", "Observer", "Observers", "call_saf
 _logger: Final = logging.getLogger("kimi_async")
 
 
-@frozen(kw_only=True)
-class CallInfo:
+class CallInfo(Struct, frozen=True, kw_only=True):
     """One reply that is about to be asked for.
 
     Attributes:
@@ -31,11 +30,10 @@ class CallInfo:
     providers: tuple[str, ...]
     model: str | None
     started_at: float
-    params: Mapping[str, Scalar] = field(hash=False)
+    params: Mapping[str, Scalar]
 
 
-@frozen(kw_only=True)
-class AttemptInfo:
+class AttemptInfo(Struct, frozen=True, kw_only=True):
     """One request that is about to be sent.
 
     Attributes:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import builtins
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, Required, TypeAlias, TypedDict, TypeVar, overload
 
 import msgspec
@@ -362,8 +362,8 @@ def _as_damaged_text(content: object) -> str:
 
 def _plain(value: Any) -> object:
     """Return a path or a pydantic model as JSON knows it; a model is known by its method: pydantic is not imported."""
-    if isinstance(value, PurePath):
-        return str(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     if not hasattr(value, "model_dump"):
         raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
     return value.model_dump(mode="json")

@@ -18,6 +18,7 @@ from typing import (
 )
 
 from attrs import evolve, field, frozen
+from msgspec import Struct
 
 from kimi_async._codec import decode, encode, plain
 from kimi_async._errors import ConfigurationError, OutputError
@@ -40,8 +41,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-@frozen(kw_only=True)
-class Thinking:
+class Thinking(Struct, frozen=True, kw_only=True):
     """How a model is asked to think; each provider spells it in its own words.
 
     Attributes:
@@ -60,7 +60,7 @@ class Thinking:
     budget_tokens: int | None = None
     effort: str | None = None
 
-    def __attrs_post_init__(self) -> None:
+    def __post_init__(self) -> None:
         budget = self.budget_tokens
         wanted = {
             "enabled must be True or False": isinstance(self.enabled, bool),
@@ -91,8 +91,7 @@ class ThinkingDict(TypedDict, total=False):
     effort: str | None
 
 
-@frozen(kw_only=True)
-class ModelInfo:
+class ModelInfo(Struct, frozen=True, kw_only=True):
     """One model of a provider's list; a field that the provider does not report is ``None``.
 
     Attributes:
@@ -113,7 +112,11 @@ class ModelInfo:
     supports_image_in: bool | None = None
     supports_video_in: bool | None = None
     supports_reasoning: bool | None = None
-    raw: Mapping[str, Any] = field(factory=dict, repr=False)
+    raw: Mapping[str, Any] = {}
+
+    def __repr__(self) -> str:
+        names = (name for name in self.__struct_fields__ if name != "raw")
+        return f"ModelInfo({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
 
 @frozen(kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import field, frozen
+from msgspec import Struct
 
 __all__ = ["Prefix"]
 
@@ -12,8 +12,7 @@ __all__ = ["Prefix"]
 _TELLING_CHARS: Final = 8
 
 
-@frozen(kw_only=True)
-class Prefix:
+class Prefix(Struct, frozen=True, kw_only=True):
     """The text that a reply should continue.
 
     Attributes:
@@ -22,8 +21,11 @@ class Prefix:
             is not known.
     """
 
-    text: str = field(repr=False)
+    text: str
     honoured: bool | None
+
+    def __repr__(self) -> str:
+        return f"Prefix(honoured={self.honoured})"
 
     def is_repeated_in(self, reply: str) -> bool:
         """Return whether *reply* begins with the whole prefix again, apart from blanks at its start.

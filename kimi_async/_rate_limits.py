@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from attrs import fields, frozen
+from msgspec import Struct
 
 from kimi_async._errors import ConfigurationError
 
@@ -45,8 +46,7 @@ class RateLimits:
                 )
 
 
-@frozen(kw_only=True)
-class Cost:
+class Cost(Struct, frozen=True, kw_only=True):
     """The cost of one request, which a :class:`Limiter` is asked for.
 
     Attributes:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from attrs import frozen
+from msgspec import Struct
 
 from kimi_async._closing import ClosedAtExit
 from kimi_async._errors import KimiError
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ChatStream", "ResponseInfo"]
 
 
-@frozen(kw_only=True)
-class ResponseInfo:
+class ResponseInfo(Struct, frozen=True, kw_only=True):
     """The HTTP response of a reply.
 
     Attributes:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from attrs import Factory, field, frozen
+from msgspec import Struct
 
 from kimi_async._errors import ConfigurationError
 from kimi_async._to_json import encode_json, problem_of_json
@@ -16,8 +17,7 @@ __all__ = ["ChatRequest", "Finding", "ToolDefinition", "Wire", "WireRequest"]
 Wire: TypeAlias = Literal["stream", "json"]
 
 
-@frozen(kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """One thing that is wrong with a request.
 
     Attributes:
@@ -55,8 +55,7 @@ class ToolDefinition(Protocol):
         ...
 
 
-@frozen(kw_only=True)
-class ChatRequest:
+class ChatRequest(Struct, frozen=True, kw_only=True):
     """One request of the caller, checked, before it is written in the form of a provider.
 
     Attributes:
@@ -68,10 +67,13 @@ class ChatRequest:
     """
 
     model: str | None
-    messages: tuple[Mapping[str, Any], ...] = field(repr=False)
+    messages: tuple[Mapping[str, Any], ...]
     wire: Wire
-    params: Mapping[str, Any] = field(factory=dict, repr=False)
-    extra_body: Mapping[str, Any] = field(factory=dict, repr=False)
+    params: Mapping[str, Any] = {}
+    extra_body: Mapping[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"ChatRequest(model={self.model!r}, wire={self.wire!r})"
 
 
 def _content_of(request: WireRequest) -> bytes:

@@ -23,9 +23,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
+from msgspec import Struct
 
 from kimi_async._protocol._chunk import ChunkChoice, ToolCallPiece
 
@@ -35,7 +36,7 @@ __all__ = ["MarkerFilter"]
 Role: TypeAlias = Literal["section", "section-end", "call", "call-end", "inside", "stray"]
 
 
-class MarkedCall(NamedTuple):
+class MarkedCall(Struct, frozen=True):
     """One call that was read from the text."""
 
     id: str | None
@@ -43,7 +44,7 @@ class MarkedCall(NamedTuple):
     arguments: str
 
 
-class Grammar(NamedTuple):
+class Grammar(Struct, frozen=True):
     """The markup of one model.
 
     Attributes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
+from msgspec.structs import replace
 
 from kimi_async._models import Thinking
 from kimi_async._protocol._chunk import ThinkingTags, ToolMarkers
@@ -58,12 +59,12 @@ _ACE: Final = Capabilities(
 _CAPABILITIES: Final = CapabilityTable(
     _ACE,
     {
-        "kimi-k2.6": evolve(
+        "kimi-k2.6": replace(
             _ACE,
             thinking_switch=documented(True, "1.3"),
             reasoning_back=inferred(True, "1.3, 6.4"),
         ),
-        "kimi-k3": evolve(
+        "kimi-k3": replace(
             _ACE,
             effort=documented(("low", "high", "max"), "1.3: the prose promises max alone"),
             reasoning_back=inferred(True, "1.3, 6.4"),

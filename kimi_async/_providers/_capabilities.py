@@ -9,7 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, Generic, Literal, Self, TypeVar, get_args, get_type_hints
 
-from attrs import evolve, field, fields, frozen
+from attrs import evolve, field, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kimi_async._errors import ConfigurationError
 
@@ -35,8 +37,7 @@ Basis = Literal["documented", "captured", "reported", "inferred", "unknown"]
 T = TypeVar("T")
 
 
-@frozen
-class Fact(Generic[T]):
+class Fact(Struct, Generic[T], frozen=True):
     """One capability of a provider, with its evidence.
 
     Attributes:
@@ -76,8 +77,7 @@ def _amount(amount: object) -> str:
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
-@frozen(kw_only=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True, kw_only=True):
     """The capabilities of one model family at one provider.
 
     Attributes:
@@ -136,7 +136,7 @@ class Capabilities:
 
     def facts(self) -> dict[str, Fact[Any]]:
         """Return the facts by name, in the order of the fields."""
-        return {name.name: getattr(self, name.name) for name in fields(type(self))}
+        return {name: getattr(self, name) for name in self.__struct_fields__}
 
 
 #: The generations that have a family of their own; each pattern ends where another family could begin. Resellers rename
@@ -202,7 +202,7 @@ class CapabilityTable:
         """
         if model is not None and not isinstance(model, str):
             raise ConfigurationError("override() takes the name of a model or a family")
-        misspelt = values.keys() - {name.name for name in fields(Capabilities)}
+        misspelt = values.keys() - set(Capabilities.__struct_fields__)
         if misspelt:
             names = ", ".join(map(_with_nearest, sorted(misspelt)))
             raise ConfigurationError(f"no such capability: {names}")
@@ -211,17 +211,17 @@ class CapabilityTable:
             for name, value in values.items()
         }
         if model is not None:
-            changed = evolve(self.for_model(model), **changes)
+            changed = replace(self.for_model(model), **changes)
             return evolve(self, families={**self.families, family_of(model): changed})
-        families = {family: evolve(known, **changes) for family, known in self.families.items()}
-        return evolve(self, default=evolve(self.default, **changes), families=families)
+        families = {family: replace(known, **changes) for family, known in self.families.items()}
+        return evolve(self, default=replace(self.default, **changes), families=families)
 
 
 def _with_nearest(name: str) -> str:
     """Return *name*, which no capability has, with the capability that is likely meant."""
     import difflib
 
-    near = difflib.get_close_matches(name, [each.name for each in fields(Capabilities)], n=1)
+    near = difflib.get_close_matches(name, Capabilities.__struct_fields__, n=1)
     return f"{name} (did you mean {near[0]!r}?)" if near else name
 
 

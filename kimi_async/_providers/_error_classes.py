@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from kimi_async._errors import (
     APIError,
@@ -128,7 +130,7 @@ _NAMES: Final = r"""(?ix)
     """
 
 
-class Wording(NamedTuple):
+class Wording(Struct, frozen=True):
     """One way in which the text or the code of an error says its class.
 
     Attributes:

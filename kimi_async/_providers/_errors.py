@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Final
 
 from kimi_async._errors import APIError, RateLimitError
@@ -93,6 +92,8 @@ def parse_error(
 def _without_words(status: int) -> str:
     if status < 300:
         return "the reply holds an error without a message"
+    from http import HTTPStatus
+
     name = next((known.phrase for known in HTTPStatus if known == status), "")
     return f"HTTP {status} {name}".rstrip() + ", without a message"
 

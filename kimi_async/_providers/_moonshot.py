@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
+from msgspec.structs import replace
 
 from kimi_async._protocol._chunk import ThinkingTags, ToolMarkers
 from kimi_async._providers._base import (
@@ -87,7 +88,7 @@ _K2: Final = Capabilities(
     refused=documented(_REFUSED, "3.3, 3.5, 9.2, 9.3", SECOND_READING),
     usage_place=documented("choice", "3.4"),
 )
-_K3: Final = evolve(
+_K3: Final = replace(
     _K2,
     partial_mode=inferred(False, "6.4: K3 ends after reasoning when prefilled"),
     thinking_switch=documented(True, "9.2", SECOND_READING),
@@ -101,7 +102,7 @@ _K3: Final = evolve(
     default_output_tokens=documented(131_072, "3.3"),
     empty_reasoning=unknown(True, "9.3: K2.5 and K2.6 only"),
 )
-_K31: Final = evolve(
+_K31: Final = replace(
     _K3,
     thinking_switch=documented(False, "3.2: always thinks"),
     tools_in_messages=inferred(True, "9.2: told of K3", SECOND_READING),
@@ -112,8 +113,8 @@ _K31: Final = evolve(
 _CAPABILITIES: Final = CapabilityTable(
     _K2,
     {
-        "kimi-k2-thinking": evolve(_K2, empty_reasoning=reported(True, "9.3")),
-        "kimi-k2.7": evolve(
+        "kimi-k2-thinking": replace(_K2, empty_reasoning=reported(True, "9.3")),
+        "kimi-k2.7": replace(
             _K2,
             thinking_switch=documented(False, "3.2: always thinks"),
             empty_reasoning=unknown(True, "9.3: K2.5 and K2.6 only"),

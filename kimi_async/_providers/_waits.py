@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 __all__ = ["seconds_of", "seconds_to_wait"]
@@ -48,6 +46,9 @@ def _number(value: str) -> Iterator[float]:
 
 
 def _date(value: str, now: float) -> Iterator[float]:
+    from datetime import UTC
+    from email.utils import parsedate_to_datetime
+
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, OverflowError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from attrs import frozen
+from msgspec import Struct
 
 from kimi_async._configuration import ClientSettings
 from kimi_async._errors import ErrorInfo, KimiError
@@ -40,8 +40,7 @@ from kimi_async._wire import ChatRequest, WireRequest
 __all__ = ["Attempts", "Call", "Shown", "explain"]
 
 
-@frozen(kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """One call, as its reply needs it.
 
     Attributes:
@@ -79,8 +78,7 @@ class Call:
         return None if provider is self.first else self.check(provider)
 
 
-@frozen
-class Shown:
+class Shown(Struct, frozen=True):
     """The part of a reply that its caller has got, and that a new attempt cannot take back.
 
     Attributes:

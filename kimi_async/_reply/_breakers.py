@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from kimi_async._errors import KimiError
 from kimi_async._health import BreakerHealth
@@ -23,7 +25,7 @@ _logger: Final = logging.getLogger("kimi_async")
 _MODELS: Final = 256
 
 
-class Held(NamedTuple):
+class Held(Struct, frozen=True):
     """A key that is refused or has no money left.
 
     Attributes:

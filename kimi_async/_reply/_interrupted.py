@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import evolve
+from msgspec.structs import replace
 
 from kimi_async._configuration import OnInterrupt
 from kimi_async._errors import APIError, KimiError, StreamInterrupted
@@ -147,7 +148,7 @@ def continued(request: ChatRequest, partial: Message, prefix: Prefix | None) -> 
         message = {**messages[-1], **message}
         message["content"] = prefix.joined_with(str(partial.content))
         messages = messages[:-1]
-    return evolve(request, messages=(*messages, message))
+    return replace(request, messages=(*messages, message))
 
 
 def seam_of(partial: Message, prefix: Prefix | None) -> Seam:

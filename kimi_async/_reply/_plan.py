@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import TypeAlias
 
-from attrs import field, frozen
+from msgspec import Struct, field
 
 from kimi_async._configuration import OnInterrupt
 from kimi_async._errors import KimiError
@@ -36,8 +36,7 @@ __all__ = [
 ]
 
 
-@frozen(kw_only=True)
-class Failed:
+class Failed(Struct, frozen=True, kw_only=True):
     """One attempt that failed.
 
     Attributes:
@@ -87,8 +86,7 @@ def never_full(_provider: Provider, /) -> bool:
     return False
 
 
-@frozen(kw_only=True)
-class PlanState:
+class PlanState(Struct, frozen=True, kw_only=True):
     """The facts about the reply and the client that a plan may use.
 
     Attributes:
@@ -116,15 +114,14 @@ class PlanState:
     may_restart: bool = True
     may_continue: bool = True
     hedge_delay: Callable[[Provider], float | None] | None = None
-    retries: Retries = field(factory=Retries.none)
+    retries: Retries = field(default_factory=Retries.none)
     deadline: float = math.inf
-    health: Health = field(factory=Health)
+    health: Health = field(default_factory=Health)
     problem_of: Callable[[Provider], KimiError | None] = no_problem
     is_full: Callable[[Provider], bool] = never_full
 
 
-@frozen(kw_only=True)
-class Hedge:
+class Hedge(Struct, frozen=True, kw_only=True):
     """A second request for the same reply, sent while the first one has not brought output.
 
     Attributes:
@@ -138,8 +135,7 @@ class Hedge:
     after: float
 
 
-@frozen(kw_only=True)
-class Ask:
+class Ask(Struct, frozen=True, kw_only=True):
     """A decision to send one more request.
 
     Attributes:
@@ -153,8 +149,7 @@ class Ask:
     paid: bool = False
 
 
-@frozen(kw_only=True)
-class Send(Ask):
+class Send(Ask, frozen=True, kw_only=True):
     """Send the request from the beginning; the reply has no output yet.
 
     Attributes:
@@ -164,8 +159,7 @@ class Send(Ask):
     hedge: Hedge | None = None
 
 
-@frozen(kw_only=True)
-class Continue(Ask):
+class Continue(Ask, frozen=True, kw_only=True):
     """Ask for the rest of a reply that broke, with its beginning as the prefix.
 
     Attributes:
@@ -175,13 +169,11 @@ class Continue(Ask):
     prefix: Message
 
 
-@frozen(kw_only=True)
-class Restart(Ask):
+class Restart(Ask, frozen=True, kw_only=True):
     """Ask again for a reply that broke, from its beginning; the events so far are no longer valid."""
 
 
-@frozen
-class Raise:
+class Raise(Struct, frozen=True):
     """Raise *error* without another attempt."""
 
     error: KimiError

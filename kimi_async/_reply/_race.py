@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import anyio
-from attrs import frozen
+from msgspec import Struct
 
 from kimi_async._errors import KimiError
 from kimi_async._events import StreamEvent
@@ -19,8 +19,7 @@ from kimi_async._reply._attempt import Attempt
 __all__ = ["Race", "Raced"]
 
 
-@frozen
-class Raced:
+class Raced(Struct, frozen=True):
     """The result of one attempt, or of a race of two.
 
     Attributes:

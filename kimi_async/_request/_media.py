@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kimi_async._errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["file_part", "image_part", "text_part", "video_part"]
 
@@ -99,7 +101,8 @@ def file_part(
         OSError: The file cannot be read.
     """
     _check_text(filename, "filename")
-    name = source.name if filename is None and isinstance(source, Path) else filename
+    path = _path_of(source)
+    name = path.name if filename is None and path is not None else filename
     data = {"file_data": _url(source, None, media_type, max_bytes)}
     return {"type": "file", "file": data if name is None else {"filename": name, **data}}
 
@@ -107,6 +110,16 @@ def file_part(
 def _check_text(value: object, name: str) -> None:
     if value is not None and not (isinstance(value, str) and value):
         raise ConfigurationError(f"{name} must be a text, or None")
+
+
+def _path_of(source: object) -> Path | None:
+    """Return the path of a file, or ``None`` for another source."""
+    if isinstance(source, (str, bytes)):
+        return None
+    # Not at the top: most programs send no file, and all would pay for the import.
+    from pathlib import Path
+
+    return source if isinstance(source, Path) else None
 
 
 def _url(source: object, kind: str | None, media_type: str | None, max_bytes: int) -> str:
@@ -119,10 +132,10 @@ def _url(source: object, kind: str | None, media_type: str | None, max_bytes: in
                 "a source that is a text must be a URL (https:, data: or ms://); give a file as a pathlib.Path"
             )
         return source
-    if isinstance(source, Path):
-        size = source.stat().st_size
-        _check_size(size, max_bytes)
-        source = source.read_bytes()
+    path = _path_of(source)
+    if path is not None:
+        _check_size(path.stat().st_size, max_bytes)
+        source = path.read_bytes()
     if not isinstance(source, bytes):
         raise ConfigurationError(
             f"a source must be a URL, a pathlib.Path or bytes, not {type(source).__name__}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TextIO
 
-from attrs import asdict
+from msgspec.structs import asdict
 
 from kimi_async import AsyncKimi, Provider
 from kimi_async.cli._json import json_line

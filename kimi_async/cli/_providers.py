@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TextIO
 
-from attrs import asdict
+from msgspec import to_builtins
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -51,7 +51,7 @@ def show_providers(file: TextIO, *, as_json: bool) -> None:
 
 
 def _as_json(provider: str, table: CapabilityTable) -> str:
-    families = {family: asdict(known) for family, known in table.by_family().items()}
+    families = {family: to_builtins(known) for family, known in table.by_family().items()}
     return json_line({"provider": provider, "families": families})
 
 

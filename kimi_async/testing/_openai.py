@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from kimi_async._models import ModelInfo
 from kimi_async._record import Usage
@@ -27,7 +27,7 @@ class MoonshotWire(Wire):
 
     # the page Providers, 3.2; 1M and 256K are its words for the context.
     listed: ClassVar[tuple[ModelInfo, ...]] = tuple(
-        evolve(
+        replace(
             model,
             context_length=1_048_576 if model.id == "kimi-k3" else 262_144,
             supports_image_in=True,

@@ -8,8 +8,8 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from attrs import evolve
 from fake_host import ACE, FakeHost
+from msgspec.structs import replace
 
 import kimi_async as kimi
 from kimi_async import AsyncKimi, ModelInfo, Provider, Timeouts
@@ -52,7 +52,7 @@ async def test_the_models_of_every_provider(name: str) -> None:
         async with AsyncKimi(ADAPTERS[name](fake), headers={"X-Team": "a"}) as client:
             models = await client.models()
             assert fake.open_connections == 1  # read to its end, so kept
-    assert [evolve(model, raw={}) for model in models] == [K3, ModelInfo(id="bare")]
+    assert [replace(model, raw={}) for model in models] == [K3, ModelInfo(id="bare")]
     created = "1790000000" if name == "cloudsway" else 1790000000
     assert [model.raw.get("created") for model in models] == [created, None]
     (request,) = fake.requests
@@ -118,7 +118,7 @@ async def test_the_models_that_a_fake_lists_by_itself(name: str, expected: str) 
 async def test_values(body: bytes, expected: list[dict[str, Any]]) -> None:
     async with FakeProvider(models=RawReply(body)) as fake, AsyncKimi(fake.acedata()) as client:
         models = await client.models()
-    assert [evolve(model, raw={}) for model in models] == [ModelInfo(**item) for item in expected]
+    assert [replace(model, raw={}) for model in models] == [ModelInfo(**item) for item in expected]
 
 
 async def test_what_is_not_known_stays_reachable() -> None:

@@ -9,12 +9,12 @@ from typing import Any, cast, get_args, get_type_hints
 
 import msgspec
 import pytest
-from attrs import evolve
 from capability_cases import DOCUMENTED, FAMILIES
 from fact_rows import PAGE, sections
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from msgspec.structs import replace
 
 from kimi_async import (
     AceDataCloud,
@@ -181,7 +181,7 @@ def test_override_for_one_family_leaves_the_others_alone() -> None:
 
 def test_override_for_a_family_with_values_of_its_own_keeps_them() -> None:
     known = TABLES["moonshot"].override("kimi-k3", partial_mode=True).for_model("kimi-k3")
-    assert known == evolve(
+    assert known == replace(
         TABLES["moonshot"].for_model("kimi-k3"), partial_mode=Fact(True, "documented", "the caller")
     )
 
