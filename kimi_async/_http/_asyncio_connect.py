@@ -73,6 +73,7 @@ class _Race:
         return winner
 
     def close(self) -> None:
-        """Close the sockets of all attempts."""
+        """Close the sockets of all attempts, and forget their errors, whose tracebacks hold this object."""
         for sock in self._opened:
             sock.close()
+        self._errors.clear()

@@ -30,7 +30,11 @@ async def connect(host: str, port: int) -> TrioStream:
     # A nursery makes a group of a cancellation, but code that asks for a cancellation means the plain one.
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    raise error
+    try:
+        raise error
+    finally:
+        # Its traceback holds this frame, and only the garbage collector would free the two.
+        del error
 
 
 @final
