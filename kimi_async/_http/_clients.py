@@ -164,11 +164,11 @@ def http_client(
         trust_env: Whether ``HTTPS_PROXY`` and its kind are honoured.
 
     Raises:
-        ConfigurationError: The proxy, one of the environment, or the certificates that the environment names, cannot
-            be used.
+        ConfigurationError: The proxy, a proxy or an exception of the environment, or the certificates that the
+            environment names, cannot be used.
     """
     from kimi_async._http._own_client import OwnClient, environment_proxies
-    from kimi_async._http._proxies import checked_proxy
+    from kimi_async._http._proxies import checked_proxy, is_url
 
     proxies: dict[str, str | None] = environment_proxies() if trust_env and proxy is None else {}
     if proxy is not None:
@@ -176,6 +176,11 @@ def http_client(
     for pattern, url in proxies.items():
         if url is not None:
             checked_proxy(url, f"{pattern[:-3].upper()}_PROXY", has_socks=True)
+        elif not is_url(pattern):
+            raise ConfigurationError(
+                "an entry of NO_PROXY is not a host; write names in ASCII (xn--...), ports as numbers, and commas "
+                "between the entries"
+            )
     return OwnClient(_tls_of(verify), proxies | dict.fromkeys(_NOT_PROXIED))
 
 

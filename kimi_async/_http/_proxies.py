@@ -14,7 +14,7 @@ from attrs import frozen
 
 from kimi_async._errors import ConfigurationError
 
-__all__ = ["Proxies", "Proxy", "checked_proxy"]
+__all__ = ["Proxies", "Proxy", "checked_proxy", "is_url"]
 
 _HTTP: Final = frozenset({"http", "https"})
 _SOCKS: Final = frozenset({"socks5", "socks5h"})
@@ -57,13 +57,24 @@ def checked_proxy(url: str, where: str, *, has_socks: bool) -> str:
 def _parts_of(url: str, where: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        if parts.hostname and parts.port != 0 and url.isprintable():
+        if parts.hostname and parts.port != 0 and url.isprintable() and is_url(url):
             return parts
     except ValueError:
         pass  # it quotes the URL
     raise ConfigurationError(
         f"{where} is not the URL of a proxy; expected scheme://host:port, such as http://127.0.0.1:3128"
     )
+
+
+def is_url(text: str) -> bool:
+    """Return whether httpx takes *text* for a URL; it refuses some names of hosts that Python takes."""
+    import httpx
+
+    try:
+        httpx.URL(text)
+    except (httpx.InvalidURL, ValueError):
+        return False
+    return True
 
 
 @frozen

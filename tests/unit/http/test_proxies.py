@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import importlib.util
+import ssl
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 import kimi_async as kimi
 from kimi_async._http._proxies import Proxies, checked_proxy
 
 PROXY = "http://proxy.test:3128"
+TLS = ssl.create_default_context()
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
@@ -92,7 +96,15 @@ UNUSABLE: dict[str, tuple[Any, str]] = {
     "empty": ("", "not the URL of a proxy"),
     "line-end": ("http://user:secret@proxy.test:3128\n", "not the URL of a proxy"),
     "no-utf-8": ("http://user:secret@\ud800.test", "not the URL of a proxy"),
+    "full-width": ("http://user:secret@\uff50roxy.test:3128", "not the URL of a proxy"),
+    "no-letters": ("http://user:secret@\u2603.test", "not the URL of a proxy"),
+    "no-ipv4": ("http://user:secret@1.2.3.400:3128", "not the URL of a proxy"),
+    "no-ipv6": ("http://user:secret@[v1.x]:3128", "not the URL of a proxy"),
+    "long": ("http://user:secret@proxy.test/" + "x" * 70_000, "not the URL of a proxy"),
 }
+
+#: Entries of ``NO_PROXY`` that httpx cannot match with a host.
+NO_HOSTS = ["\uff41pi.test", "api.test,b\xfccher.test", "api.test:port", "1:2:3", "a\tb", "\udcff"]
 
 
 @pytest.mark.parametrize(("url", "says"), UNUSABLE.values(), ids=UNUSABLE)
@@ -101,6 +113,29 @@ def test_an_unusable_url_is_refused_with_advice(url: Any, says: str) -> None:
         checked_proxy(url, "ALL_PROXY", has_socks=True)
     assert "ALL_PROXY" in str(caught.value)
     assert "secret" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+@given(st.text())
+@example("proxy.test:3128")
+@example("\u2603")
+def test_any_other_text_is_used_or_refused(text: str) -> None:
+    told = ""
+    try:
+        kimi.http_client(proxy=f"http://user:secret@{text}", verify=TLS)
+    except kimi.ConfigurationError as error:
+        told = str(error)
+    assert "secret" not in told
+
+
+@pytest.mark.parametrize("entries", NO_HOSTS)
+def test_an_exception_that_is_no_host_is_refused(
+    entries: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", PROXY)
+    monkeypatch.setenv("NO_PROXY", entries)
+    with pytest.raises(kimi.ConfigurationError, match="entry of NO_PROXY is not a host") as caught:
+        kimi.http_client()
     assert caught.value.__context__ is None
 
 
