@@ -197,17 +197,20 @@ def record(
 
     Raises:
         ConfigurationError: A proxy of the environment cannot be used.
-        TypeError: *secrets* or *scrub* is of a wrong type.
+        TypeError: *over*, *secrets* or *scrub* is of a wrong type.
         RecordingError: The file cannot be written there; or, at the end of the block, a key is left, and nothing was
             written.
     """
     if not callable(scrub):
         raise TypeError(f"scrub must be a function that changes a text, not {named(scrub)}")
+    given: object = over
+    if not isinstance(given, httpx.AsyncBaseTransport | None):
+        raise TypeError(f"over must be an httpx.AsyncBaseTransport, not {named(given)}")
     file = Path(path)
     if file.is_dir() or not file.parent.is_dir():
         # Noticed now, and not after the requests were paid for.
         raise RecordingError(f"{file} cannot be written: it is a folder, or its folder is missing")
-    return Recorder(file, _OwnClient() if over is None else over, secrets, scrub)
+    return Recorder(file, given or _OwnClient(), secrets, scrub)
 
 
 class Replay:

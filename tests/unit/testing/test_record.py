@@ -495,5 +495,11 @@ def test_arguments_that_are_wrong_are_refused(path: Path) -> None:
             replay(path, speed=speed)
     with pytest.raises(TypeError, match="scrub must be a function that changes a text, not str"):
         record(path, scrub=wrong)
+    kinds: list[tuple[Any, str]] = [(wrong, "str"), (FakeTransport, "the class FakeTransport")]
+    for over, kind in kinds:
+        with pytest.raises(
+            TypeError, match=f"over must be an httpx.AsyncBaseTransport, not {kind}"
+        ):
+            record(path, over=over)
     with pytest.raises(ValueError, match="match must be 'order' or 'strict'"):
         replay(path, match=match)
