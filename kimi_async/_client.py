@@ -438,7 +438,7 @@ class AsyncKimi(ClosedAtExit):
                 :class:`~kimi_async.CallParams`.
 
         Raises:
-            ConfigurationError: An argument cannot work.
+            ConfigurationError: An argument cannot work, or two requests of a list have one ``custom_id``.
         """
         from kimi_async.batch._answer import make_batch
 

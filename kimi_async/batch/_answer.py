@@ -22,6 +22,7 @@ from kimi_async.batch._rows import (
     BatchResult,
     Requests,
     cache_key_of,
+    refuse_twins,
     request_of,
 )
 
@@ -58,6 +59,7 @@ def make_batch(
     if type(concurrency) is not int or concurrency < 1:
         raise ConfigurationError("concurrency must be a whole number above 0, or None")
     check_repairs(repairs)
+    refuse_twins(requests)
     _, shared = caller.settings.for_call(cast("Mapping[str, Any]", params))
     check_names(shared)
     answerer = _Answerer(caller, params, repairs)

@@ -15,7 +15,7 @@ from kimi_async._models import ChatCompletion
 from kimi_async._record import Usage
 from kimi_async._to_json import encode_json
 
-__all__ = ["BatchRequest", "BatchResult", "Requests", "cache_key_of", "request_of"]
+__all__ = ["BatchRequest", "BatchResult", "Requests", "cache_key_of", "refuse_twins", "request_of"]
 
 if TYPE_CHECKING:
     import typing_extensions  # that of typing has no default before Python 3.13
@@ -95,6 +95,25 @@ def request_of(index: int, item: object) -> BatchRequest[Any]:
     raise ConfigurationError(
         f"item {index} of the batch is {type(item).__name__}; expected a text, a list of messages or a BatchRequest"
     )
+
+
+def refuse_twins(requests: object) -> None:
+    """Refuse a list in which two requests have one name.
+
+    Other sources are not checked: they give their requests one by one, and the names of all would have to be kept.
+
+    Raises:
+        ConfigurationError: Two of its requests have one name.
+    """
+    places: dict[object, int] = {}
+    for index, item in enumerate(requests if isinstance(requests, (list, tuple)) else ()):
+        name = item.custom_id if isinstance(item, BatchRequest) else str(index)
+        # A name of another type is an error of its own request only.
+        first = places.setdefault(name, index) if isinstance(name, str) else index
+        if first != index:
+            raise ConfigurationError(
+                f"requests[{index}] has the same custom_id as requests[{first}]; give each request its own"
+            )
 
 
 def cache_key_of(messages: Messages) -> str | None:

@@ -393,6 +393,9 @@ async def test_messages_that_are_not_json_are_an_error_of_their_request() -> Non
     assert isinstance(result.error, kimi.ConfigurationError)
 
 
+TWICE: Final = [BatchRequest("a", "Hi"), BatchRequest("b", "Hi"), BatchRequest("a", "Hello")]
+
+
 @pytest.mark.parametrize(
     ("requests", "options", "words"),
     [
@@ -408,11 +411,24 @@ async def test_messages_that_are_not_json_are_an_error_of_their_request() -> Non
         ([], {"repairs": 1.5}, "repairs must be a whole number"),
         ([], {"into": int}, r"unknown parameter 'into': .* belongs to BatchRequest\("),
         ([], {"hooks": 5}, "hooks must be a list"),
+        (
+            TWICE,
+            {},
+            r"^requests\[2\] has the same custom_id as requests\[0\]; give each request its own",
+        ),
+        (tuple(TWICE), {}, "has the same custom_id"),
+        (["Hi", BatchRequest("0", "Hi")], {}, r"requests\[1\] has .* as requests\[0\]"),
     ],
 )
 async def test_arguments_that_cannot_work(requests: Any, options: Any, words: str) -> None:
     with pytest.raises(kimi.ConfigurationError, match=words):
         FakeTransport().client().batch(requests, **options)
+
+
+async def test_names_of_a_source_that_is_read_one_by_one_are_not_compared() -> None:
+    """All of its names would have to be kept."""
+    names = [result.custom_id async for result in FakeTransport(echo).client().batch(iter(TWICE))]
+    assert sorted(names) == ["a", "a", "b"]
 
 
 def nested(depth: int) -> Any:
