@@ -24,6 +24,11 @@ __all__ = ["BodyError", "BodyTimeout", "OwnBody", "Response"]
 
 _NOTHING: Final = memoryview(b"")
 
+#: The limits for reading the rest of a body after ``[DONE]``, so that its connection can be used again. A server that
+#: ends the body does so at once; for another server, a new connection costs less than a longer wait.
+DRAIN_SECONDS: Final = 0.5
+DRAIN_BYTES: Final = 64 * 1024
+
 
 class BodyError(Exception):
     """The body broke while it was read; ``cause`` is the type and text of the HTTP client's error."""
@@ -148,6 +153,18 @@ class Response:
     def request_id(self) -> str | None:
         """The request or trace id in the headers."""
         return request_id_of(self.headers)
+
+    async def drain(self) -> None:
+        """Read to the end of the body, so that the connection can be used again; bounded in time and bytes."""
+        if self.at_end:
+            return
+        drained = 0
+        with anyio.move_on_after(DRAIN_SECONDS):
+            try:
+                while drained < DRAIN_BYTES and (data := await self.read()) is not None:
+                    drained += len(data)
+            except BodyError:
+                pass  # The reply is complete; only its connection is lost.
 
     async def aclose(self) -> None:
         """Give the connection back, or close it when the body was not read to its end; bounded, idempotent."""

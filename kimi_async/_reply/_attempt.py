@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -21,6 +21,7 @@ from kimi_async._providers import Provider
 from kimi_async._reply._deadlines import Deadlines
 from kimi_async._reply._fetch import status_error
 from kimi_async._reply._pass import Pass
+from kimi_async._reply._progress import Progress
 from kimi_async._settings import Limits
 from kimi_async._wire import WireRequest
 
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
     import asyncio
 
 __all__ = ["Attempt"]
-
-#: The limits for reading the rest of a body after ``[DONE]``, so that its connection can be used again. A server that
-#: ends the body does so at once; for another server, a new connection costs less than a longer wait.
-DRAIN_SECONDS: Final = 0.5
-DRAIN_BYTES: Final = 64 * 1024
 
 
 class Attempt:
@@ -53,6 +49,7 @@ class Attempt:
 
     Attributes:
         response: The response, after its headers have arrived.
+        progress: The times of its parts, and the size of the body.
         failure: The error that ended it, or ``None``.
         is_sent: Whether the limits of the provider have let its request through.
         stopped: Whether it was told to :meth:`stop`.
@@ -80,12 +77,7 @@ class Attempt:
         self.response: Response | None = None
         self.failure: KimiError | None = None
         self.is_sent = self.stopped = False
-        self.begun = 0.0
-        self.headers_at: float | None = None
-        self.first_output_at: float | None = None
-        self.last_output_at: float | None = None
-        self.longest_gap: float | None = None
-        self.bytes = 0
+        self.progress = Progress()
         self._request = wire_request
         self._headers = headers
         self._transport = transport
@@ -97,9 +89,6 @@ class Attempt:
         self._scope: anyio.CancelScope | None = None
         #: When the last read ended.
         self._read_at = 0.0
-        read_timeout = deadlines.read_timeout
-        #: A read that may take at least this long needs no scope: the read timeout of the HTTP client ends it.
-        self._free_seconds = math.inf if read_timeout is None else read_timeout
 
     @property
     def ended(self) -> bool:
@@ -109,15 +98,7 @@ class Attempt:
     @property
     def waited(self) -> float:
         """Seconds from its beginning to its first output, or until now."""
-        until = self._clock() if self.first_output_at is None else self.first_output_at
-        return until - self.begun
-
-    @property
-    def stage(self) -> str:
-        """The stage that it has reached, as a value of ``KimiError.stage``."""
-        if self.response is None:
-            return "sending"
-        return "streaming" if self.decoder.started else "waiting for the first output"
+        return self.progress.waited(self._clock())
 
     async def start(self) -> list[StreamEvent]:
         """Send the request, read until the first output or the end, and return the events so far.
@@ -130,7 +111,7 @@ class Attempt:
             if self.failure is not None or self.stopped:
                 return []
         self.is_sent = True
-        begun = self.begun = self._clock()
+        begun = self.progress.begun = self._clock()
         events: list[StreamEvent] = []
         with anyio.move_on_after(self._deadlines.until_first_output(begun)) as self._scope:
             try:
@@ -152,8 +133,8 @@ class Attempt:
 
     async def _enter(self, permission: Pass) -> None:
         """Wait until the limits of the provider let the request through."""
-        self.begun = self._clock()
-        with anyio.move_on_after(self._deadlines.until_permit(self.begun)) as self._scope:
+        begun = self.progress.begun = self._clock()
+        with anyio.move_on_after(self._deadlines.until_permit(begun)) as self._scope:
             try:
                 await permission.enter()
             except KimiError as error:
@@ -171,7 +152,7 @@ class Attempt:
             timeouts=self._deadlines.timeouts,
             read_timeout=self._deadlines.read_timeout,
         )
-        self.headers_at = self._clock()
+        self.progress.headers_at = self._clock()
         if self._permission is not None:
             self._permission.answered(response.headers)
         if not 200 <= response.status < 300:
@@ -190,7 +171,7 @@ class Attempt:
         decoder = self.decoder
         if decoder.done:
             # Only now, so that the events before [DONE] did not wait for it.
-            await self._drain(response)
+            await response.drain()
             return decoder.finish()
         data: bytes | None = b""
         try:
@@ -202,9 +183,11 @@ class Attempt:
         else:
             events = decoder.close() if data is None else decoder.feed(data)
         if data:
-            self.bytes += len(data)
+            self.progress.bytes += len(data)
+        if decoder.progressed:
+            self.progress.note_output(self._read_at)
         self._deadlines.note_wait(self._read_at - now)
-        self._note()
+        self._deadlines.note_read(output=decoder.progressed, complete=decoder.complete)
         self.failure = decoder.failure
         return events
 
@@ -216,7 +199,8 @@ class Attempt:
             BodyError: The connection broke.
         """
         try:
-            if seconds >= self._free_seconds:
+            # A read that may take so long needs no scope: the read timeout of the HTTP client ends it.
+            if seconds >= self._deadlines.longest_read:
                 return await response.read()
             with anyio.move_on_after(max(seconds, 0.0)):
                 return await response.read()
@@ -229,33 +213,7 @@ class Attempt:
         if self.decoder.complete:
             # The wait for the usage has a limit, which is not an error.
             return self.decoder.finish()
-        if self.decoder.started:
-            return self.decoder.fail(self._deadlines.read_error(begun))
-        return self.decoder.fail(self._deadlines.first_output_error(begun))
-
-    def _note(self) -> None:
-        """Note the times of the last read, and tell the deadlines whether it brought output."""
-        decoder = self.decoder
-        if decoder.progressed:
-            now, last = self._read_at, self.last_output_at
-            if last is None:
-                self.first_output_at = now
-            else:
-                self.longest_gap = max(self.longest_gap or 0.0, now - last)
-            self.last_output_at = now
-        self._deadlines.note_read(output=decoder.progressed, complete=decoder.complete)
-
-    async def _drain(self, response: Response) -> None:
-        """Read to the end of the body, so that the connection can be used again; bounded in time and bytes."""
-        if response.at_end:
-            return
-        drained = 0
-        with anyio.move_on_after(DRAIN_SECONDS):
-            try:
-                while drained < DRAIN_BYTES and (data := await response.read()) is not None:
-                    drained += len(data)
-            except BodyError:
-                pass  # the reply is complete; only its connection is lost
+        return self.decoder.fail(self._deadlines.error(begun, started=self.decoder.started))
 
     async def aclose(self) -> None:
         """Give the connection back, or close it when the body was not read to its end; then give the permit back."""

@@ -328,7 +328,14 @@ class Attempts:
 def explain(attempt: Attempt, error: KimiError) -> None:
     """Set the provider and the stage of the error of an attempt."""
     error.provider = attempt.provider.name
-    error.stage = error.stage or attempt.stage
+    error.stage = error.stage or _stage_of(attempt)
+
+
+def _stage_of(attempt: Attempt) -> str:
+    """Return the stage that it has reached, as a value of ``KimiError.stage``."""
+    if attempt.response is None:
+        return "sending"
+    return "streaming" if attempt.decoder.started else "waiting for the first output"
 
 
 def _random() -> float:

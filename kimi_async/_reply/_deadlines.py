@@ -32,11 +32,21 @@ class Deadlines:
         started: The time at which the reply began, by the event loop's clock; ``total`` counts from it.
     """
 
-    __slots__ = ("_complete", "_idle", "_progress", "_total_at", "_waited", "timeouts")
+    __slots__ = (
+        "_complete",
+        "_idle",
+        "_progress",
+        "_total_at",
+        "_waited",
+        "longest_read",
+        "timeouts",
+    )
 
     def __init__(self, timeouts: Timeouts, started: float) -> None:
         self.timeouts = timeouts
         self._idle = _or_never(timeouts.idle)
+        #: The longest time that any read may take, in seconds.
+        self.longest_read = max(_or_never(timeouts.first_output), self._idle)
         self._progress = _or_never(timeouts.progress)
         self._total_at = started + _or_never(timeouts.total)
         #: Seconds waited in reads since the last output, or since the finish reason.
@@ -46,8 +56,7 @@ class Deadlines:
     @property
     def read_timeout(self) -> float | None:
         """The read timeout for the HTTP client, in seconds; ``None`` means without a limit."""
-        longest = max(_or_never(self.timeouts.first_output), self._idle)
-        return None if longest == math.inf else longest
+        return None if self.longest_read == math.inf else self.longest_read
 
     @property
     def end(self) -> float:
@@ -80,6 +89,10 @@ class Deadlines:
         """
         if output or complete is not self._complete:
             self._complete, self._waited = complete, 0.0
+
+    def error(self, begun: float, *, started: bool) -> KimiTimeoutError:
+        """Return the error of a read that began at *begun*; *started*: after the first output."""
+        return self.read_error(begun) if started else self.first_output_error(begun)
 
     def first_output_error(self, begun: float) -> KimiTimeoutError:
         """Return the error for an attempt that began at *begun* and took too long until its first output."""

@@ -18,6 +18,7 @@ from kimi_async._record import (
     total_usage,
 )
 from kimi_async._reply._attempt import Attempt
+from kimi_async._reply._progress import Progress
 from kimi_async._wire import ChatRequest, WireRequest
 
 __all__ = [
@@ -70,7 +71,7 @@ def _record_of(attempt: Attempt, outcome: Outcome) -> AttemptRecord:
         model=attempt.decoder.assembler.model or attempt.model,
         outcome=outcome,
         error=None if attempt.failure is None else _as_text(attempt.failure),
-        first_output_after=_seconds(attempt.begun, attempt.first_output_at),
+        first_output_after=_seconds(attempt.progress.begun, attempt.progress.first_output_at),
         chunks=attempt.decoder.chunks,
         usage=attempt.decoder.usage,
         resent=attempt.response is not None and attempt.response.resent,
@@ -109,6 +110,7 @@ def reply_record(
     records = attempt_records(attempts, last, outcome)
     complete = last is not None and last.decoder.complete
     usage, usage_origin = total_usage(records, complete=complete)
+    progress = Progress() if last is None else last.progress
     late = None if last is None else last.decoder.late_error
     response = None if last is None else last.response
     return ReplyRecord(
@@ -118,13 +120,13 @@ def reply_record(
         id=snapshot.id,
         request_id=None if response is None else response.request_id,
         started_at=begun_at,
-        headers_after=_seconds(begun, last.headers_at if last else None),
-        first_output_after=_seconds(begun, last.first_output_at if last else None),
-        last_output_after=_seconds(begun, last.last_output_at if last else None),
+        headers_after=_seconds(begun, progress.headers_at),
+        first_output_after=_seconds(begun, progress.first_output_at),
+        last_output_after=_seconds(begun, progress.last_output_at),
         ended_after=ended - begun,
-        longest_gap=last.longest_gap if last else None,
+        longest_gap=progress.longest_gap,
         chunks=last.decoder.chunks if last else 0,
-        bytes=last.bytes if last else 0,
+        bytes=progress.bytes,
         attempts=records,
         finish_reasons=tuple(
             choice.finish_reason for choice in snapshot.choices if choice.finish_reason is not None

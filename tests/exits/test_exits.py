@@ -78,7 +78,7 @@ async def test_exit(
     anyio_backend: Loop, stage: Stage, exit_: Exit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drain = 0.1 if exit_.own_limit else 60.0
-    monkeypatch.setattr("kimi_async._reply._attempt.DRAIN_SECONDS", drain)
+    monkeypatch.setattr("kimi_async._http._response.DRAIN_SECONDS", drain)
     tasks = anyio.get_running_tasks()
     limits = stage.limits if exit_.own_limit else PATIENT
     at = Situation(stage, exit_.end, limits, anyio_backend)

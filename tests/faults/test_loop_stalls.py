@@ -140,5 +140,5 @@ async def test_a_large_read_is_not_kept_behind_its_last_piece() -> None:
         attempt = stream._reply.attempt
         assert attempt is not None
         assert attempt.response is not None
-        assert attempt.bytes == len(burst) > 2 * READ_BYTES
+        assert attempt.progress.bytes == len(burst) > 2 * READ_BYTES
         assert attempt.response._held.obj == b""

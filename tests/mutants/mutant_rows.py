@@ -94,12 +94,12 @@ MUTANTS = {
     # Connections, cancellation and permits
     "drain": Mutant(
         file="_reply/_attempt.py",
-        find="await self._drain(response)",
+        find="await response.drain()",
         replace="pass",
         test="tests/exits/test_exits.py::test_exhausting_a_reply_keeps_the_connection",
     ),
     "drain-is-bounded": Mutant(
-        file="_reply/_attempt.py",
+        file="_http/_response.py",
         find="with anyio.move_on_after(DRAIN_SECONDS):",
         replace="with anyio.CancelScope():",
         test="tests/faults/test_time_limits.py::test_a_reply_survives_the_waits_that_its_limits_allow[asyncio-trickle-after-done]",
