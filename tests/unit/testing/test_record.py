@@ -485,21 +485,3 @@ async def test_the_proxies_of_the_environment_are_used(
         async with record(path) as recorder:
             await recorder.http_client.get("http://elsewhere.test/v1/models")
         assert [request.path for request in proxy.requests] == ["http://elsewhere.test/v1/models"]
-
-
-def test_arguments_that_are_wrong_are_refused(path: Path) -> None:
-    match: Any = "loose"
-    wrong: Any = "2"
-    for speed in (0, math.nan, wrong):
-        with pytest.raises(ValueError, match="speed must be a number above 0"):
-            replay(path, speed=speed)
-    with pytest.raises(TypeError, match="scrub must be a function that changes a text, not str"):
-        record(path, scrub=wrong)
-    kinds: list[tuple[Any, str]] = [(wrong, "str"), (FakeTransport, "the class FakeTransport")]
-    for over, kind in kinds:
-        with pytest.raises(
-            TypeError, match=f"over must be an httpx.AsyncBaseTransport, not {kind}"
-        ):
-            record(path, over=over)
-    with pytest.raises(ValueError, match="match must be 'order' or 'strict'"):
-        replay(path, match=match)

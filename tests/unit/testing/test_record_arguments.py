@@ -1,0 +1,34 @@
+"""The arguments of record() and replay()."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kimi_async.testing import FakeTransport, record, replay
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "reply.kimi"
+
+
+def test_arguments_that_are_wrong_are_refused(path: Path) -> None:
+    match: Any = "loose"
+    wrong: Any = "2"
+    for speed in (0, math.nan, wrong):
+        with pytest.raises(ValueError, match="speed must be a number above 0"):
+            replay(path, speed=speed)
+    with pytest.raises(TypeError, match="scrub must be a function that changes a text, not str"):
+        record(path, scrub=wrong)
+    kinds: list[tuple[Any, str]] = [(wrong, "str"), (FakeTransport, "the class FakeTransport")]
+    for over, kind in kinds:
+        with pytest.raises(
+            TypeError, match=f"over must be an httpx.AsyncBaseTransport, not {kind}"
+        ):
+            record(path, over=over)
+    with pytest.raises(ValueError, match="match must be 'order' or 'strict'"):
+        replay(path, match=match)
