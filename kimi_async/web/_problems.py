@@ -1,11 +1,13 @@
-"""Describe errors as a browser may see them: a status, a fixed sentence, and the seconds to wait; pure.
+"""Describe errors as a browser may see them: a status, a fixed sentence, and the seconds to wait.
 
 The words of a provider can quote the messages of a request or name an account. So no text of an error leaves the
-service, only the name of its class and the sentence of this table.
+service, only the name of its class and the sentence of this table. The log tells the cause of a status 500, which the
+browser cannot see.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -18,8 +20,13 @@ from kimi_async._errors import ErrorInfo, KimiError
 
 __all__ = ["ErrorAnswer", "Problem", "error_answer", "internal_problem", "problem_of", "shown"]
 
+_logger: Final = logging.getLogger("kimi_async")
+
 #: Seconds of ``Retry-After`` where a wait helps and no provider named one.
 DEFAULT_WAIT: Final = 5
+
+#: The status of a failure of the service itself; only the log tells its cause.
+_INTERNAL: Final = 500
 
 
 @frozen
@@ -58,15 +65,15 @@ TABLE: Final = (
     _Row(errors.ContentFilteredError, 400, False, "A content filter refused the request."),
     _Row(errors.ContextLengthError, 400, False, "The request is too long for the model."),
     _Row(errors.BadRequestError, 400, False, "The model provider refused the request."),
-    _Row(errors.AuthenticationError, 500, False, _SETUP),
-    _Row(errors.PermissionDeniedError, 500, False, _SETUP),
-    _Row(errors.NotFoundError, 500, False, _SETUP),
-    _Row(errors.ConfigurationError, 500, False, _SETUP),
+    _Row(errors.AuthenticationError, _INTERNAL, False, _SETUP),
+    _Row(errors.PermissionDeniedError, _INTERNAL, False, _SETUP),
+    _Row(errors.NotFoundError, _INTERNAL, False, _SETUP),
+    _Row(errors.ConfigurationError, _INTERNAL, False, _SETUP),
     _Row(errors.APIError, 502, False, "The model provider refused the request."),
     _Row(errors.ProtocolError, 502, False, _UNREADABLE),
     _Row(errors.StreamInterrupted, 502, False, "The answer broke before its end."),
     _Row(errors.OutputError, 502, False, "The answer does not have the form that was asked for."),
-    _Row(errors.KimiError, 500, False, "This service failed."),
+    _Row(errors.KimiError, _INTERNAL, False, "This service failed."),
 )
 
 
@@ -113,13 +120,29 @@ class ErrorAnswer:
 
 
 def error_answer(error: KimiError) -> ErrorAnswer:
-    """Return the HTTP response for *error*; the page Streaming in FastAPI has the table of statuses."""
+    """Return the HTTP response for *error*; the page Streaming in FastAPI has the table of statuses.
+
+    The cause of a status 500 is logged, at the level ``ERROR``.
+    """
     problem = problem_of(error)
+    if problem.status == _INTERNAL:
+        _log(error)
     headers = {"content-type": "application/json", "cache-control": "no-store"}
     if problem.retry_after is not None:
         headers["retry-after"] = str(problem.retry_after)
     body = encode({"error": problem.to_dict()})
     return ErrorAnswer(status=problem.status, headers=headers, body=body)
+
+
+def _log(error: KimiError) -> None:
+    """Log the cause of a status 500, without the words of the error, which may quote the prompt."""
+    status, request_id = None, error.record.request_id
+    if isinstance(error, errors.APIError):
+        status, request_id = error.status, error.request_id or request_id
+    facts = {"provider": error.provider, "status": status, "request id": request_id}
+    known = "; ".join(f"{name}: {fact}" for name, fact in facts.items() if fact)
+    name = type(error).__name__
+    _logger.error("answered with status 500: %s", f"{name} [{known}]" if known else name)
 
 
 def problem_of(error: KimiError) -> Problem:
@@ -151,7 +174,7 @@ def _named_waits(error: KimiError) -> Iterator[float]:
 
 def internal_problem() -> Problem:
     """Return the problem for an exception that is not of this library, such as that of a tool."""
-    return Problem(type="InternalError", message="This service failed.", status=500)
+    return Problem(type="InternalError", message="This service failed.", status=_INTERNAL)
 
 
 #: The sentence of each class, by its name: an event holds the name only.

@@ -59,7 +59,11 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 )
 @pytest.mark.parametrize("format", ["text", "events", "openai", "ai-sdk"])
 async def test_a_failure_before_the_first_output_is_a_status(
-    reply: ScriptedReply, status: int, retry_after: bytes | None, format: Format
+    reply: ScriptedReply,
+    status: int,
+    retry_after: bytes | None,
+    format: Format,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     browser, fake = Browser(), over(reply)
     await browser.ask(ReplyResponse(fake.client().stream("secret prompt"), format))
@@ -69,6 +73,8 @@ async def test_a_failure_before_the_first_output_is_a_status(
     assert browser.body.startswith(b'{"error":{"type":"')
     for secret in (b"secret", b"test-key"):
         assert secret not in browser.body
+        assert secret.decode() not in caplog.text
+    assert ("answered with status 500" in caplog.text) is (status == 500)
     assert not browser.messages[-1]["more_body"]
     assert fake.active_requests == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 
 import pytest
 from paths import ROOT
@@ -23,18 +24,31 @@ def made(kind: type[kimi.KimiError]) -> kimi.KimiError:
     error = kind.__new__(kind)
     kimi.KimiError.__init__(error, "secret words")
     if isinstance(error, kimi.APIError):
-        error.retry_after = None
+        kimi.APIError.__init__(error, "secret words")
     if isinstance(error, kimi.ProviderUnavailableError):
         error.errors = ()
     return error
 
 
 @pytest.mark.parametrize("kind", ERRORS)
-def test_every_error_has_a_status_and_no_words_of_its_own(kind: type[kimi.KimiError]) -> None:
+def test_every_error_has_a_status_and_no_words_of_its_own(
+    kind: type[kimi.KimiError], caplog: pytest.LogCaptureFixture
+) -> None:
     answer = error_answer(made(kind))
     assert 400 <= answer.status < 600
     assert answer.status not in (401, 403)  # the browser would ask for another login
     assert b"secret" not in answer.body
+    line = ("kimi_async", logging.ERROR, f"answered with status 500: {kind.__name__}")
+    assert caplog.record_tuples == [line] * (answer.status == 500)
+
+
+def test_the_log_names_the_cause_of_a_status_500(caplog: pytest.LogCaptureFixture) -> None:
+    error = kimi.AuthenticationError("secret words", status=401, request_id="req-1", body="secret")
+    error.provider = "acedata"
+    error_answer(error)
+    assert caplog.messages == [
+        "answered with status 500: AuthenticationError [provider: acedata; status: 401; request id: req-1]"
+    ]
 
 
 def test_a_class_stands_before_its_parents() -> None:
