@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -116,7 +115,6 @@ def _path_of(source: object) -> Path | None:
     """Return the path of a file, or ``None`` for another source."""
     if isinstance(source, (str, bytes)):
         return None
-    # Not at the top: most programs send no file, and all would pay for the import.
     from pathlib import Path
 
     return source if isinstance(source, Path) else None
@@ -146,6 +144,9 @@ def _url(source: object, kind: str | None, media_type: str | None, max_bytes: in
         raise ConfigurationError(f"the type of the {kind} cannot be told; give media_type=...")
     if kind is not None and not found.startswith(f"{kind}/"):
         raise ConfigurationError(f"this is {found} and not of the type {kind}")
+    # Not at the top: most programs send no file, and all would pay for the import.
+    import base64
+
     return f"data:{found};base64,{base64.b64encode(source).decode()}"
 
 
