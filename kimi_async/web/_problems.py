@@ -141,8 +141,10 @@ def _log(error: KimiError) -> None:
         status, request_id = error.status, error.request_id or request_id
     facts = {"provider": error.provider, "status": status, "request id": request_id}
     known = "; ".join(f"{name}: {fact}" for name, fact in facts.items() if fact)
-    name = type(error).__name__
-    _logger.error("answered with status 500: %s", f"{name} [{known}]" if known else name)
+    # The words of a ConfigurationError are ours.
+    words = f": {error.message}" if isinstance(error, errors.ConfigurationError) else ""
+    tail = f" [{known}]" if known else ""
+    _logger.error("answered with status 500: %s%s%s", type(error).__name__, words, tail)
 
 
 def problem_of(error: KimiError) -> Problem:

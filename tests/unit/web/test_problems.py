@@ -38,7 +38,8 @@ def test_every_error_has_a_status_and_no_words_of_its_own(
     assert 400 <= answer.status < 600
     assert answer.status not in (401, 403)  # the browser would ask for another login
     assert b"secret" not in answer.body
-    line = ("kimi_async", logging.ERROR, f"answered with status 500: {kind.__name__}")
+    named = f"{kind.__name__}: secret words" if kind is kimi.ConfigurationError else kind.__name__
+    line = ("kimi_async", logging.ERROR, f"answered with status 500: {named}")
     assert caplog.record_tuples == [line] * (answer.status == 500)
 
 
