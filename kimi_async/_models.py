@@ -114,9 +114,13 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     supports_reasoning: bool | None = None
     raw: Mapping[str, Any] = {}
 
+    def __rich_repr__(self, /) -> list[tuple[str, Any]]:
+        return [(name, value) for name, value in super().__rich_repr__() if name != "raw"]
+
     def __repr__(self) -> str:
-        names = (name for name in self.__struct_fields__ if name != "raw")
-        return f"ModelInfo({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+        return (
+            f"ModelInfo({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+        )
 
 
 @frozen(kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -23,6 +23,9 @@ class Prefix(Struct, frozen=True, kw_only=True):
 
     text: str
     honoured: bool | None
+
+    def __rich_repr__(self, /) -> list[tuple[str, Any]]:
+        return [("honoured", self.honoured)]
 
     def __repr__(self) -> str:
         return f"Prefix(honoured={self.honoured})"

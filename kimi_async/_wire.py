@@ -72,6 +72,9 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     params: Mapping[str, Any] = {}
     extra_body: Mapping[str, Any] = {}
 
+    def __rich_repr__(self, /) -> list[tuple[str, Any]]:
+        return [("model", self.model), ("wire", self.wire)]
+
     def __repr__(self) -> str:
         return f"ChatRequest(model={self.model!r}, wire={self.wire!r})"
 

@@ -10,10 +10,14 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+import rich.pretty
 from fake_host import HELLO, Answer, FakeHost, delta, sse
+from msgspec import Struct
 
 import kimi_async as kimi
 from kimi_async import AceDataCloud, AsyncKimi, Cloudsway, Provider
+from kimi_async._prefix import Prefix
+from kimi_async._wire import ChatRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -94,6 +98,34 @@ def test_refused_environments_do_not_show_the_key(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(kimi.ConfigurationError, match="endpoint_path is missing") as caught:
         AsyncKimi()
     _check(caught.value)
+
+
+HIDING = [
+    Prefix(text=CANARY, honoured=True),
+    kimi.ModelInfo(id="m", raw={"key": CANARY}),
+    ChatRequest(
+        model="m",
+        messages=({"role": "user", "content": CANARY},),
+        wire="json",
+        params={"user": CANARY},
+        extra_body={"user": CANARY},
+    ),
+]
+
+
+@pytest.mark.parametrize("value", HIDING, ids=lambda value: type(value).__name__)
+def test_values_hide_a_text_from_rich_too(value: Struct) -> None:
+    """A msgspec.Struct gives rich all of its fields, also those that its own repr leaves out."""
+    for shown in (repr(value), rich.pretty.pretty_repr(value)):
+        assert CANARY not in shown
+        assert type(value).__name__ in shown
+
+
+def test_a_struct_that_hides_a_field_hides_it_from_rich_too() -> None:
+    kinds = [kind for kind in Struct.__subclasses__() if kind.__module__.startswith("kimi_async")]
+    hiding = {kind for kind in kinds if "__repr__" in vars(kind)}
+    assert hiding == {type(value) for value in HIDING}
+    assert hiding == {kind for kind in kinds if "__rich_repr__" in vars(kind)}
 
 
 async def test_records_and_replies_do_not_show_the_key() -> None:
