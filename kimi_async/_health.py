@@ -63,6 +63,10 @@ class ProviderHealth(Struct, frozen=True, kw_only=True):
     models: Mapping[str | None, BreakerHealth]
     limits: LimitHealth | None = None
 
+    def __hash__(self) -> int:
+        # Without the breakers: a dict has no hash.
+        return hash((self.isolated, self.limits))
+
     @property
     def available(self) -> bool:
         """Whether it gets requests for at least one model, or was not asked yet."""

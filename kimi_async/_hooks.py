@@ -32,6 +32,10 @@ class CallInfo(Struct, frozen=True, kw_only=True):
     started_at: float
     params: Mapping[str, Scalar]
 
+    def __hash__(self) -> int:
+        # Without the parameters: a dict has no hash.
+        return hash((self.providers, self.model, self.started_at))
+
 
 class AttemptInfo(Struct, frozen=True, kw_only=True):
     """One request that is about to be sent.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import builtins
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Required, TypeAlias, TypedDict, TypeVar, overload
 
@@ -362,8 +361,11 @@ def _as_damaged_text(content: object) -> str:
 
 def _plain(value: Any) -> object:
     """Return a path or a pydantic model as JSON knows it; a model is known by its method: pydantic is not imported."""
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
+    # Not at the top: most programs send no path, and all would pay for the import.
+    from pathlib import PurePath
+
+    if isinstance(value, PurePath):
+        return str(value)
     if not hasattr(value, "model_dump"):
         raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
     return value.model_dump(mode="json")

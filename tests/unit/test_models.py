@@ -4,7 +4,9 @@ import contextlib
 import copy
 import dataclasses
 import json
+import os
 import pickle
+from pathlib import Path
 from typing import Any, TypedDict
 
 import attrs
@@ -16,6 +18,8 @@ from msgspec import structs
 from said_messages import CALL, PARTS, REPLY, AttrsTrip
 
 from kimi_async._errors import ConfigurationError, OutputError
+from kimi_async._health import ProviderHealth
+from kimi_async._hooks import CallInfo
 from kimi_async._messages import (
     ContentPart,
     Message,
@@ -220,9 +224,15 @@ def test_a_reply_is_sent_back_whole() -> None:
 
 CIRCLE: list[object] = []
 CIRCLE.append(CIRCLE)
+with os.scandir(bytes(Path(__file__).parent)) as entries:
+    ENTRY = next(entries)
 
 
-@pytest.mark.parametrize("result", [object(), CIRCLE, {(1, 2): 3}], ids=["object", "circle", "key"])
+@pytest.mark.parametrize(
+    "result",
+    [object(), CIRCLE, {(1, 2): 3}, ENTRY],
+    ids=["object", "circle", "key", "path-of-bytes"],
+)
 def test_a_result_that_is_no_json_is_refused(result: object) -> None:
     with pytest.raises(ConfigurationError, match="a tool result must be a text or a JSON value: "):
         tool_result("a", result)
@@ -289,6 +299,8 @@ VALUES: dict[str, Any] = {
     "thinking": Thinking(keep="all"),
     "prefix": Prefix(text="Ha", honoured=True),
     "finding": Finding(code="c", level="error", where="model", message="m"),
+    "call-info": CallInfo(providers=("a",), model=None, started_at=1.0, params={"seed": 1}),
+    "health": ProviderHealth(isolated=False, models={}),
 }
 each_value = pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 
