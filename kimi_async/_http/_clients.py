@@ -178,8 +178,8 @@ def http_client(
             checked_proxy(url, f"{pattern[:-3].upper()}_PROXY", has_socks=True)
         elif not is_url(pattern):
             raise ConfigurationError(
-                "an entry of NO_PROXY is not a host; write names in ASCII (xn--...), ports as numbers, and commas "
-                "between the entries"
+                "an entry of NO_PROXY is not a host; write names in ASCII (xn--...), ports as numbers, addresses of "
+                "IPv6 without brackets, and commas between the entries"
             )
     return OwnClient(_tls_of(verify), proxies | dict.fromkeys(_NOT_PROXIED))
 

@@ -210,7 +210,7 @@ def record(
     if file.is_dir() or not file.parent.is_dir():
         # Noticed now, and not after the requests were paid for.
         raise RecordingError(f"{file} cannot be written: it is a folder, or its folder is missing")
-    return Recorder(file, given or _OwnClient(), secrets, scrub)
+    return Recorder(file, _OwnClient() if given is None else given, secrets, scrub)
 
 
 class Replay:

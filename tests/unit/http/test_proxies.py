@@ -104,7 +104,15 @@ UNUSABLE: dict[str, tuple[Any, str]] = {
 }
 
 #: Entries of ``NO_PROXY`` that httpx cannot match with a host.
-NO_HOSTS = ["\uff41pi.test", "api.test,b\xfccher.test", "api.test:port", "1:2:3", "a\tb", "\udcff"]
+NO_HOSTS = [
+    "\uff41pi.test",
+    "api.test,b\xfccher.test",
+    "api.test:port",
+    "1:2:3",
+    "a\tb",
+    "\udcff",
+    "[::1]",
+]
 
 
 @pytest.mark.parametrize(("url", "says"), UNUSABLE.values(), ids=UNUSABLE)

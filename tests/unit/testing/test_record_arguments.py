@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from kimi_async.testing import FakeTransport, record, replay
+import kimi_async as kimi
+from kimi_async.testing import FakeTransport, Reply, record, replay
 
 
 @pytest.fixture
@@ -32,3 +33,20 @@ def test_arguments_that_are_wrong_are_refused(path: Path) -> None:
             record(path, over=over)
     with pytest.raises(ValueError, match="match must be 'order' or 'strict'"):
         replay(path, match=match)
+
+
+class Counted(FakeTransport):
+    """A transport that is false while it has no requests."""
+
+    def __len__(self) -> int:
+        return len(self.requests)
+
+
+@pytest.mark.anyio
+async def test_a_transport_that_is_false_is_used(path: Path) -> None:
+    fake = Counted([Reply("Hi")])
+    assert not fake
+    async with record(path, over=fake) as recorder:
+        client = kimi.AsyncKimi(fake.acedata(), http_client=recorder.http_client)
+        assert (await client.chat("Hi", model="kimi-k3")).text == "Hi"
+    assert fake
