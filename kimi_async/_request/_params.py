@@ -174,7 +174,7 @@ def _as_thinking(value: object) -> bool | Thinking:
     if isinstance(value, (bool, Thinking)):
         return value
     if not isinstance(value, Mapping):
-        kind = type(value).__name__
+        kind = "a class" if isinstance(value, type) else type(value).__name__
         raise ConfigurationError(
             f"bad parameter: thinking must be True, False, Thinking(...) or a dict, not {kind}"
         )

@@ -146,6 +146,10 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         {"thinking": "on"},
         "bad parameter: thinking must be True, False, Thinking(...) or a dict, not str",
     ),
+    "class-of-thinking": (
+        {"thinking": Thinking},
+        "bad parameter: thinking must be True, False, Thinking(...) or a dict, not a class",
+    ),
     "word-of-thinking": (
         {"thinking": {"type": SECRET}},
         (
