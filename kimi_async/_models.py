@@ -118,9 +118,8 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
         return [(name, value) for name, value in super().__rich_repr__() if name != "raw"]
 
     def __repr__(self) -> str:
-        return (
-            f"ModelInfo({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
-        )
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"ModelInfo({shown})"
 
 
 @frozen(kw_only=True)
