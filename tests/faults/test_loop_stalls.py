@@ -86,12 +86,13 @@ def test_the_first_reply_of_a_process_builds_and_imports_nothing_on_the_loop(
     arguments = [url, str(ROOT / "tests" / "support"), change]
     command = [sys.executable, "-c", FIRST, *arguments]
     shares: list[float] = []
-    for _ in range(3):  # a busy machine only adds to a share
+    for _ in range(3):
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         longest, tls_context = map(float, done.stdout.split())
         shares.append(longest / tls_context)
     most = 0.5 if sys.version_info < (3, 14) else 1.0
-    assert (min(shares) > most) is held
+    # A busy machine adds to a share by chance, or makes it smaller by a slower context.
+    assert max(shares) > most if held else min(shares) <= most
 
 
 def test_a_hundred_replies_at_once_take_turns(url: str) -> None:
