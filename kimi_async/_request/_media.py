@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kimi_async._errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import pathlib
 
 __all__ = ["file_part", "image_part", "text_part", "video_part"]
 
@@ -53,7 +53,7 @@ def _check_is_text(text: object) -> None:
 
 
 def image_part(
-    source: str | Path | bytes, *, media_type: str | None = None, max_bytes: int = MAX_BYTES
+    source: str | pathlib.Path | bytes, *, media_type: str | None = None, max_bytes: int = MAX_BYTES
 ) -> dict[str, Any]:
     """Make a part with an image.
 
@@ -74,14 +74,14 @@ def image_part(
 
 
 def video_part(
-    source: str | Path | bytes, *, media_type: str | None = None, max_bytes: int = MAX_BYTES
+    source: str | pathlib.Path | bytes, *, media_type: str | None = None, max_bytes: int = MAX_BYTES
 ) -> dict[str, Any]:
     """Make a part with a video; takes and raises the same as :func:`image_part`."""
     return {"type": "video_url", "video_url": {"url": _url(source, "video", media_type, max_bytes)}}
 
 
 def file_part(
-    source: str | Path | bytes,
+    source: str | pathlib.Path | bytes,
     *,
     filename: str | None = None,
     media_type: str | None = None,
@@ -111,7 +111,7 @@ def _check_text(value: object, name: str) -> None:
         raise ConfigurationError(f"{name} must be a text, or None")
 
 
-def _path_of(source: object) -> Path | None:
+def _path_of(source: object) -> pathlib.Path | None:
     """Return the path of a file, or ``None`` for another source."""
     if isinstance(source, (str, bytes)):
         return None
